@@ -1,0 +1,44 @@
+"""Versions of an operator: as a source lists them, and as the resolver chooses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+    from plugin_spec.manifest import Manifest
+    from plugin_spec.names import OperatorName
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One version that a source lists, before its manifest was read."""
+
+    version: Version
+    revision: str
+    """What never changes: a full git commit id, or the tree digest of a folder."""
+    ref: str | None = None
+    """What was asked for, for example ``refs/tags/v1.0.0``; None for a folder."""
+    yanked: str | None = None
+    """Why the publisher withdrew it; None if it is not withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One release of an operator, from one source, with its manifest."""
+
+    name: OperatorName
+    release: Release
+    source: str
+    """The source as written in configuration, for example ``bundled``."""
+    manifest: Manifest
+
+    @property
+    def version(self) -> Version:
+        """The release's version."""
+        return self.release.version
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"

@@ -1,0 +1,36 @@
+"""Where operators come from: one module per kind of source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hub_client.candidate import Candidate, Release
+    from plugin_spec.manifest import Manifest
+    from plugin_spec.names import OperatorName
+
+
+class Source(Protocol):
+    """Answers what versions exist, what their manifests say, and gives their trees.
+
+    The resolver needs ``versions`` and ``manifest`` alone, so anything that has both can
+    be resolved against, in memory included.
+    """
+
+    def versions(self, name: OperatorName) -> Sequence[Release]:
+        """Every release of ``name``, in any order; empty if there is none."""
+
+    def manifest(self, name: OperatorName, release: Release) -> Manifest:
+        """Read the manifest at ``release.revision``; nothing of the operator runs.
+
+        :raises InvalidManifest: also if it claims another name or version.
+        """
+
+    def fetch(self, candidate: Candidate, into: Path) -> None:
+        """Write the candidate's files into the empty folder ``into``.
+
+        :raises HubError: if the revision cannot be had, or holds what may not be stored.
+        """

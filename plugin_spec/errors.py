@@ -1,0 +1,44 @@
+"""The root of every error this project raises, and those the contract raises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class HubError(Exception):
+    """Base of every error raised on purpose.
+
+    ``hint`` is one imperative sentence that the command line prints below the message.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class InvalidName(HubError, ValueError):
+    """An operator name does not parse, or is reserved."""
+
+
+class InvalidRequirement(HubError, ValueError):
+    """A requirement string does not parse."""
+
+
+class InvalidManifest(HubError, ValueError):
+    """A manifest breaks the contract.
+
+    ``problems`` holds one sentence per problem, each with its place, in file order.
+    """
+
+    def __init__(self, source: str, problems: Iterable[str]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(f"`{source}` is not a valid manifest\n{lines}")
+
+
+class InvalidOperator(HubError, TypeError):
+    """A repository's code does not implement the hooks its manifest promises."""

@@ -1,0 +1,67 @@
+"""The base classes an operator author meets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Operator(ABC):
+    """One step of a pipeline: values of one row in, a value of that row out.
+
+    The constructor takes the manifest's ``parameters`` as keyword arguments. A call
+    takes one value per input port, in order, and returns the value of the output port,
+    or a tuple with one value per port if there are several. It must not change its
+    inputs.
+    """
+
+    concurrent: ClassVar[bool] = False
+    """Whether threads may call one instance at once, and gain from it.
+
+    True for work that releases the interpreter's lock, such as decoding.
+    """
+
+    @abstractmethod
+    def __call__(self, *inputs: Any) -> Any:  # noqa: ANN401  (ports give the types)
+        """Process one row."""
+
+    def describe(self) -> Mapping[str, object]:
+        """What decides this instance's results, as JSON values.
+
+        For a model: the exact weights, layer and preprocessing it runs with.
+        """
+        return {}
+
+    def close(self) -> None:  # noqa: B027  (most operators hold nothing to release)
+        """Release what the instance holds; called once, when it is not used again."""
+
+
+class ModelOperator(Operator):
+    """An operator that is faster on many rows at once.
+
+    The work is split in two, so that an executor can overlap them: ``prepare`` runs for
+    one row, in several threads; ``predict`` runs for a batch, in one thread at a time.
+    """
+
+    concurrent: ClassVar[bool] = True
+
+    batch_size: int = 8
+    """How many prepared rows ``predict`` wants at once; the last may be fewer."""
+
+    @abstractmethod
+    def prepare(self, *inputs: Any) -> Any:  # noqa: ANN401
+        """Turn one row's inputs into what ``predict`` takes, for example a tensor."""
+
+    @abstractmethod
+    def predict(self, batch: Sequence[Any]) -> Sequence[Any]:
+        """Compute one output per prepared row, in order.
+
+        A row's output must not depend on the rows beside it.
+        """
+
+    def __call__(self, *inputs: Any) -> Any:  # noqa: ANN401
+        """Process one row as a batch of one."""
+        return self.predict([self.prepare(*inputs)])[0]
