@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Source(Protocol):
     """Answers what versions exist, what their manifests say, and gives their trees.
 
-    The resolver needs ``versions`` and ``manifest`` alone, so anything that has both can
+    The resolver needs ``versions`` and ``manifest`` alone: anything that has both can
     be resolved against, in memory included.
     """
 
@@ -32,5 +32,5 @@ class Source(Protocol):
     def fetch(self, candidate: Candidate, into: Path) -> None:
         """Write the candidate's files into the empty folder ``into``.
 
-        :raises HubError: if the revision cannot be had, or holds what may not be stored.
+        :raises HubError: if the revision cannot be had or may not be stored.
         """
