@@ -1,0 +1,62 @@
+# `make demo` and `make test` need Python 3.11 or newer, git and a package registry.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := .venv-demo/bin
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: demo test test-fast check format lock-dev benchmark clean
+
+## demo: reverse image search over real photographs, with what `hub install` brings
+demo: .venv-demo/ready
+	$(DEMO)/python demo/reverse_image_search.py $(if $(MODEL),--model $(MODEL))
+
+## test: every test
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+## test-fast: every test that takes seconds
+test-fast: .venv/ready
+	$(BIN)/python -m pytest -m "not slow"
+
+## check: lint, types and import layers
+check: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layers.py
+
+## format: let ruff format and mend what it can
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+## lock-dev: choose the newest development requirements and pin them
+lock-dev: .venv/ready
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
+		--no-annotate --upgrade --python-version 3.11 \
+		--output-file requirements/dev.txt pyproject.toml requirements/dev.in
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
+		--no-annotate --upgrade --python-version 3.11 --constraint requirements/dev.txt \
+		--output-file requirements/demo.txt pyproject.toml requirements/demo.in
+
+## benchmark: ratios against peers, printed as tables
+benchmark: .venv/ready
+	$(BIN)/python benchmarks/run_all.py
+
+.venv/ready: requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+.venv-demo/ready: requirements/demo.txt pyproject.toml
+	$(PYTHON) -m venv .venv-demo
+	$(DEMO)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
+	$(DEMO)/uv pip sync --quiet --python $(DEMO)/python --require-hashes requirements/demo.txt
+	$(DEMO)/uv pip install --quiet --python $(DEMO)/python --no-deps --reinstall .
+	$(DEMO)/hub install --no-project image-embedding-tiny search-vectors
+	touch $@
+
+clean:
+	rm -rf .venv .venv-demo build dist demo-output
