@@ -1,7 +1,7 @@
 """256 JPEG files to resnet50 vectors, against the loops people write by hand.
 
-The weights are random: they cost what trained ones cost. Every alternative's vectors are
-compared before anything is timed.
+The weights are random: they cost what trained ones cost. The vectors of every
+alternative are compared before anything is timed.
 """
 
 from __future__ import annotations
