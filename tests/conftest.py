@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# No example database: tests leave nothing behind. No deadline: two busy cores are slow.
+settings.register_profile("hub", database=None, deadline=None)
+settings.load_profile("hub")
 
 
 @pytest.fixture(autouse=True)
