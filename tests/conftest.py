@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from hypothesis.configuration import set_hypothesis_home_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# No example database: tests leave nothing behind. No deadline: two busy cores are slow.
+# Hypothesis keeps what it learns in a folder that goes with the run. No deadline: two
+# busy cores are slow.
+_hypothesis_home = TemporaryDirectory(prefix="hypothesis-")
+set_hypothesis_home_dir(_hypothesis_home.name)
 settings.register_profile("hub", database=None, deadline=None)
 settings.load_profile("hub")
 
