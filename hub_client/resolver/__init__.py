@@ -1,0 +1,12 @@
+"""Choose one version per operator, and say why no other would do."""
+
+from hub_client.resolver.explain import ResolutionConflict, UnknownOperator
+from hub_client.resolver.resolution import Rejection, Resolution, resolve
+
+__all__ = [
+    "Rejection",
+    "Resolution",
+    "ResolutionConflict",
+    "UnknownOperator",
+    "resolve",
+]

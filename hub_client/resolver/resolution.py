@@ -1,0 +1,137 @@
+"""What resolving gives: one candidate per operator, and why the others were not it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from packaging.version import Version
+
+from hub_client.resolver.explain import explain_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from hub_client.candidate import Candidate, Release
+    from plugin_spec.manifest import Manifest
+    from plugin_spec.names import OperatorName
+    from plugin_spec.requirement import Requirement
+
+_MAX_ROUNDS: Final = 20_000
+
+
+class Index(Protocol):
+    """The part of a source that the resolver asks.
+
+    A source may also answer ``source_spec(name)``, how configuration writes the source
+    of a name, and ``names()``, every name it can list, for "did you mean".
+    """
+
+    def versions(self, name: OperatorName) -> Sequence[Release]:
+        """Every release of ``name``, in any order; empty if there is none."""
+
+    def manifest(self, name: OperatorName, release: Release) -> Manifest:
+        """Read the manifest of one release.
+
+        :raises InvalidManifest: which rejects that release alone.
+        """
+
+
+class Pin(Protocol):
+    """Anything with a version, such as a candidate or a locked operator."""
+
+    @property
+    def version(self) -> Version:
+        """The version to prefer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A version that the requirements allow and a rule or the search does not."""
+
+    name: OperatorName
+    version: Version
+    reason: str
+    """The predicate of a sentence about this version: ``is a pre-release``."""
+    hint: str | None = None
+    """How to have it all the same."""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """One candidate per operator; together they satisfy every requirement."""
+
+    candidates: tuple[Candidate, ...]
+    """Dependencies first; a cycle is entered at its first name."""
+    roots: tuple[Requirement, ...]
+    rejected: tuple[Rejection, ...] = ()
+    """What was looked at and turned down, by name, newest first."""
+
+
+def resolve(
+    requirements: Sequence[Requirement],
+    source: Index,
+    *,
+    python: Version | str,
+    locked: Mapping[OperatorName, Pin | Version] | None = None,
+    prerelease: bool = False,
+) -> Resolution:
+    """Choose the newest versions that satisfy ``requirements`` and one another.
+
+    :param python: full version of the interpreter that will run the operators.
+    :param locked: versions to prefer to newer ones, as long as they still fit.
+    :param prerelease: whether pre-releases compete with final releases.
+    :raises UnknownOperator: if the source has no version of an operator at all.
+    :raises ResolutionConflict: if no set of versions will do, with who asked for what.
+    """
+    # resolvelib takes longer to import than `hub --help` takes to print.
+    import resolvelib  # noqa: PLC0415
+
+    from hub_client.resolver.provider import HubProvider, RejectionReporter  # noqa: PLC0415
+
+    roots = tuple(sorted(requirements, key=str))
+    provider = HubProvider(
+        source,
+        roots,
+        python=Version(str(python)),
+        preferred={
+            name: pin if isinstance(pin, Version) else pin.version
+            for name, pin in (locked or {}).items()
+        },
+        prerelease=prerelease,
+    )
+    solver = resolvelib.Resolver(provider, RejectionReporter(provider))
+    try:
+        chosen = solver.resolve(roots, max_rounds=_MAX_ROUNDS).mapping
+    except resolvelib.ResolutionImpossible as failure:
+        raise explain_failure(failure.causes, provider) from failure
+    candidates = _dependencies_first(roots, chosen)
+    kept = {(candidate.name, candidate.version) for candidate in candidates}
+    rejected = (r for r in provider.rejections() if (r.name, r.version) not in kept)
+    return Resolution(candidates, tuple(requirements), tuple(rejected))
+
+
+def _dependencies_first(
+    roots: Iterable[Requirement], chosen: Mapping[OperatorName, Candidate]
+) -> tuple[Candidate, ...]:
+    """What the roots reach, each after all it needs unless that needs it in turn."""
+    ordered: dict[OperatorName, Candidate] = {}
+    entered: set[OperatorName] = set()
+    stack = _names_backwards(roots)
+    while stack:
+        name = stack[-1]
+        if name in entered:
+            ordered.setdefault(name, chosen[stack.pop()])
+            continue
+        entered.add(name)
+        needed = _names_backwards(chosen[name].manifest.dependencies)
+        stack += [other for other in needed if other not in entered]
+    return tuple(ordered.values())
+
+
+def _names_backwards(requirements: Iterable[Requirement]) -> list[OperatorName]:
+    """Names of ``requirements`` as a stack that gives the first one first."""
+    return sorted({each.name for each in requirements}, reverse=True)
