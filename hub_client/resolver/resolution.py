@@ -88,7 +88,7 @@ def resolve(
     :raises ResolutionConflict: if no set of versions will do, with who asked for what.
     """
     # resolvelib takes longer to import than `hub --help` takes to print.
-    import resolvelib  # noqa: PLC0415
+    from resolvelib import resolvers  # noqa: PLC0415
 
     from hub_client.resolver.provider import HubProvider, RejectionReporter  # noqa: PLC0415
 
@@ -103,10 +103,11 @@ def resolve(
         },
         prerelease=prerelease,
     )
-    solver = resolvelib.Resolver(provider, RejectionReporter(provider))
+    # Not `Resolver`: what it does beside the search never ends on some cycles.
+    search = resolvers.Resolution(provider, RejectionReporter(provider))
     try:
-        chosen = solver.resolve(roots, max_rounds=_MAX_ROUNDS).mapping
-    except resolvelib.ResolutionImpossible as failure:
+        chosen = search.resolve(roots, max_rounds=_MAX_ROUNDS).mapping
+    except resolvers.ResolutionImpossible as failure:
         raise explain_failure(failure.causes, provider) from failure
     candidates = _dependencies_first(roots, chosen)
     kept = {(candidate.name, candidate.version) for candidate in candidates}

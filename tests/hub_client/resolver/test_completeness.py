@@ -23,7 +23,9 @@ VERSIONS = ("1", "2", "3")
 SPECIFIERS = ("", "==1", "==2", "==3", ">=2", "<2", "<3", "!=2", ">=1,<3", ">3")
 
 requirements = st.lists(
-    st.builds(lambda n, s: f"{n}{s}", st.sampled_from(NAMES), st.sampled_from(SPECIFIERS)),
+    st.builds(
+        lambda n, s: f"{n}{s}", st.sampled_from(NAMES), st.sampled_from(SPECIFIERS)
+    ),
     max_size=3,
 )
 releases = st.fixed_dictionaries(
