@@ -1,0 +1,243 @@
+"""Configuration: flags, then the environment, the project, the user, the defaults."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections import ChainMap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, get_args
+
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+InstallPolicy: TypeAlias = Literal["on-demand", "never"]
+"""Whether a pipeline may install an operator that it misses."""
+InstallerKind: TypeAlias = Literal["auto", "uv", "pip"]
+"""What installs Python packages; ``auto`` is uv where there is one, otherwise pip."""
+
+_APPLICATION = "towhee-hub"
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+class InvalidConfig(HubError, ValueError):
+    """A configuration file or a ``HUB_*`` variable holds what it may not.
+
+    ``problems`` holds one sentence a problem, each with its place.
+    """
+
+    def __init__(self, place: str, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(f"`{place}` is not a valid configuration\n{lines}")
+
+
+@dataclass(frozen=True, slots=True)
+class HubConfig:
+    """What the user, the project and this run decided."""
+
+    cache_dir: Path
+    config_dir: Path
+    offline: bool
+    install: InstallPolicy
+    installer: InstallerKind
+    sources: Mapping[str, str]
+    """Source specs by name pattern; the most specific pattern answers for a name."""
+    trusted: tuple[str, ...]
+    """Sources whose code may run here. Only the user's own file can name one."""
+
+    @classmethod
+    def load(  # noqa: PLR0913  (one keyword per setting that a flag can change)
+        cls,
+        *,
+        directory: Path | None = None,
+        cache_dir: Path | None = None,
+        offline: bool | None = None,
+        install: InstallPolicy | None = None,
+        installer: InstallerKind | None = None,
+        sources: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Read every layer; the first that has a setting decides it.
+
+        ``sources`` are merged pattern by pattern, in the same order.
+
+        :param directory: where to look for a project, upwards; the current folder if
+            not given.
+        :raises InvalidConfig: with every problem of the first file that has some.
+        """
+        flags = {
+            "cache-dir": None if cache_dir is None else str(cache_dir),
+            "offline": offline,
+            "install": install,
+            "installer": installer,
+            "sources": sources,
+        }
+        config_dir = user_config_dir()
+        layers = (
+            {key: value for key, value in flags.items() if value is not None},
+            _read_environment(),
+            _read_project(directory or Path.cwd()),
+            _read_user(config_dir / "config.toml"),
+        )
+        settings = ChainMap(*layers, _DEFAULTS)
+        return cls(
+            cache_dir=_folder(settings.get("cache-dir") or _default_cache_dir()),
+            config_dir=config_dir,
+            offline=settings["offline"],
+            install=settings["install"],
+            installer=settings["installer"],
+            sources=dict(
+                ChainMap(*(layer.get("sources", {}) for layer in settings.maps))
+            ),
+            trusted=tuple(layers[-1].get("trusted", ())),
+        )
+
+
+def user_config_dir() -> Path:
+    """The folder of the user's ``config.toml``: ``HUB_CONFIG_DIR``, or the system's."""
+    if chosen := os.environ.get("HUB_CONFIG_DIR"):
+        return _folder(chosen)
+    from platformdirs import user_config_path  # noqa: PLC0415  (4 ms, seldom needed)
+
+    return user_config_path(_APPLICATION, appauthor=False)
+
+
+def find_project_file(directory: Path) -> Path | None:
+    """The nearest ``hub.toml``, or ``pyproject.toml`` with ``[tool.hub]``, upwards."""
+    for folder in (directory.absolute(), *directory.absolute().parents):
+        if (file := folder / "hub.toml").is_file():
+            return file
+        file = folder / "pyproject.toml"
+        if file.is_file() and "hub" in _subtable(_parse(file), "tool"):
+            return file
+    return None
+
+
+def _default_cache_dir() -> Path:
+    from platformdirs import user_cache_path  # noqa: PLC0415  (as in user_config_dir)
+
+    return user_cache_path(_APPLICATION, appauthor=False)
+
+
+def _folder(path: str | Path) -> Path:
+    return Path(path).expanduser().absolute()
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What a key may hold, in words and as a check."""
+
+    expected: str
+    accepts: Callable[[Any], bool]
+
+
+def _choice(choices: tuple[str, ...]) -> _Setting:
+    return _Setting(
+        " or ".join(f"`{choice}`" for choice in choices), choices.__contains__
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_list_of_text(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_table_of_text(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+_SHARED_SETTINGS: Final = {
+    "offline": _Setting("`true` or `false`", lambda value: isinstance(value, bool)),
+    "install": _choice(get_args(InstallPolicy)),
+    "installer": _choice(get_args(InstallerKind)),
+    "sources": _Setting("a table of source by name pattern", _is_table_of_text),
+}
+_USER_SETTINGS: Final = _SHARED_SETTINGS | {
+    "cache-dir": _Setting("a path", _is_text),
+    "trusted": _Setting("a list of sources", _is_list_of_text),
+}
+_PROJECT_KEYS: Final = frozenset({"operators", "prerelease", "requires-python"})
+"""Keys of the same table that ``Project`` reads and checks."""
+_DEFAULTS: Final = {
+    "offline": False,
+    "install": "on-demand",
+    "installer": "auto",
+    "sources": {"*": "bundled"},
+}
+_VARIABLES: Final = {
+    "HUB_CACHE_DIR": "cache-dir",
+    "HUB_OFFLINE": "offline",
+    "HUB_INSTALL": "install",
+    "HUB_INSTALLER": "installer",
+}
+
+
+def _read_environment() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for variable, key in _VARIABLES.items():
+        if text := os.environ.get(variable):
+            value = _parse_flag(text) if key == "offline" else text
+            found |= _checked(variable, {key: value}, _USER_SETTINGS)
+    return found
+
+
+def _parse_flag(text: str) -> bool | str:
+    if text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    return text
+
+
+def _read_project(directory: Path) -> dict[str, Any]:
+    file = find_project_file(directory)
+    if file is None:
+        return {}
+    table = _parse(file)
+    if file.name == "pyproject.toml":
+        table = _subtable(_subtable(table, "tool"), "hub")
+    settings = {key: table[key] for key in table if key not in _PROJECT_KEYS}
+    return _checked(file, settings, _SHARED_SETTINGS)
+
+
+def _read_user(file: Path) -> dict[str, Any]:
+    return _checked(file, _parse(file), _USER_SETTINGS) if file.is_file() else {}
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidConfig(str(file), [f"not TOML: {error}"]) from error
+
+
+def _subtable(table: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = table.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _checked(
+    place: Path | str, table: dict[str, Any], settings: Mapping[str, _Setting]
+) -> dict[str, Any]:
+    if problems := list(_problems(table, settings)):
+        raise InvalidConfig(str(place), problems)
+    return table
+
+
+def _problems(
+    table: Mapping[str, Any], settings: Mapping[str, _Setting]
+) -> Iterator[str]:
+    for key, value in table.items():
+        if key in settings:
+            if not settings[key].accepts(value):
+                yield f"{key}: expected {settings[key].expected}, got {value!r}"
+        elif key in _USER_SETTINGS:
+            yield f"{key}: only the user's own configuration may set this"
+        else:
+            known = ", ".join(f"`{name}`" for name in sorted(settings))
+            yield f"{key}: unknown key, expected one of {known}"

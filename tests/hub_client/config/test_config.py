@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hub_client.config import HubConfig, InvalidConfig, find_project_file
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def user_file(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "config" / "config.toml"
+
+
+def test_with_nothing_set_operators_are_bundled_and_installed_on_demand(
+    tmp_path: Path,
+) -> None:
+    assert HubConfig.load() == HubConfig(
+        cache_dir=tmp_path / "home" / "cache",
+        config_dir=tmp_path / "home" / "config",
+        offline=False,
+        install="on-demand",
+        installer="auto",
+        sources={"*": "bundled"},
+        trusted=(),
+    )
+
+
+def test_folders_are_the_systems_where_no_variable_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HUB_CACHE_DIR")
+    monkeypatch.delenv("HUB_CONFIG_DIR")
+    config = HubConfig.load()
+    assert config.cache_dir.is_relative_to(tmp_path / "home")
+    assert config.cache_dir.name == config.config_dir.name == "towhee-hub"
+
+
+def test_a_flag_beats_the_environment_which_beats_the_project_which_beats_the_user(
+    user_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(user_file, 'installer = "pip"\n')
+    assert HubConfig.load().installer == "pip"
+    write(Path("hub.toml"), 'installer = "uv"\n')
+    assert HubConfig.load().installer == "uv"
+    monkeypatch.setenv("HUB_INSTALLER", "auto")
+    assert HubConfig.load().installer == "auto"
+    assert HubConfig.load(installer="pip").installer == "pip"
+
+
+def test_sources_are_merged_pattern_by_pattern(user_file: Path) -> None:
+    write(user_file, '[sources]\n"acme/*" = "dir:/srv/acme"\n"own/*" = "dir:/own"\n')
+    write(Path("hub.toml"), '[sources]\n"acme/*" = "dir:acme"\n')
+    assert HubConfig.load(sources={"acme/one": "bundled"}).sources == {
+        "*": "bundled",
+        "acme/*": "dir:acme",
+        "acme/one": "bundled",
+        "own/*": "dir:/own",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "offline"), [("1", True), ("yes", True), ("0", False), ("False", False)]
+)
+def test_offline_reads_the_usual_words(
+    text: str, offline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUB_OFFLINE", text)
+    assert HubConfig.load().offline is offline
+
+
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HUB_OFFLINE", "HUB_INSTALL", "HUB_INSTALLER"):
+        monkeypatch.setenv(variable, "")
+    assert HubConfig.load().install == "on-demand"
+
+
+def test_a_variable_that_does_not_read_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HUB_INSTALL", "sometimes")
+    with pytest.raises(InvalidConfig) as caught:
+        HubConfig.load()
+    assert str(caught.value) == (
+        "`HUB_INSTALL` is not a valid configuration\n"
+        "  install: expected `on-demand` or `never`, got 'sometimes'"
+    )
+
+
+def test_every_problem_of_a_file_is_told_at_once(user_file: Path) -> None:
+    write(user_file, 'offline = "yes"\ntrust = []\n[sources]\n"*" = 1\n')
+    with pytest.raises(InvalidConfig) as caught:
+        HubConfig.load()
+    assert str(caught.value) == (
+        f"`{user_file}` is not a valid configuration\n"
+        "  offline: expected `true` or `false`, got 'yes'\n"
+        "  trust: unknown key, expected one of `cache-dir`, `install`, `installer`, "
+        "`offline`, `sources`, `trusted`\n"
+        "  sources: expected a table of source by name pattern, got {'*': 1}"
+    )
+
+
+def test_a_project_cannot_trust_for_the_user(tmp_path: Path) -> None:
+    write(Path("hub.toml"), 'trusted = ["dir:operators"]\n')
+    with pytest.raises(InvalidConfig) as caught:
+        HubConfig.load()
+    assert str(caught.value) == (
+        f"`{tmp_path / 'work' / 'hub.toml'}` is not a valid configuration\n"
+        "  trusted: only the user's own configuration may set this"
+    )
+
+
+def test_a_file_that_is_not_toml_says_where(user_file: Path) -> None:
+    write(user_file, "offline = \n")
+    with pytest.raises(InvalidConfig, match=r"not TOML: Invalid value \(at line 1"):
+        HubConfig.load()
+
+
+def test_what_the_project_says_of_its_operators_is_not_a_setting() -> None:
+    write(Path("hub.toml"), 'operators = ["a/b"]\nprerelease = true\n')
+    assert HubConfig.load().install == "on-demand"
+
+
+def test_a_project_is_found_upwards_and_hub_toml_comes_first(tmp_path: Path) -> None:
+    below = tmp_path / "one" / "two"
+    below.mkdir(parents=True)
+    assert find_project_file(below) is None
+    write(tmp_path / "one" / "pyproject.toml", "[project]\nname = 'x'\n")
+    assert find_project_file(below) is None
+    project = write(tmp_path / "one" / "pyproject.toml", "[tool.hub]\n")
+    assert find_project_file(below) == project
+    beside = write(tmp_path / "one" / "hub.toml", "")
+    assert find_project_file(below) == beside
+
+
+def test_a_pyproject_whose_tool_is_no_table_is_no_project(tmp_path: Path) -> None:
+    write(tmp_path / "work" / "pyproject.toml", "tool = 3\n")
+    assert find_project_file(tmp_path / "work") is None
