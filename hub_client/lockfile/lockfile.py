@@ -1,0 +1,213 @@
+"""The lock as a whole: its text, its format, and what its entries say together."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from hub_client.atomic_file import write_atomically
+from hub_client.lockfile.entry import (
+    Entry,
+    LockProblem,
+    as_array,
+    as_digest,
+    as_number,
+    as_table,
+)
+from hub_client.lockfile.locked import LockedOperator, LockedPackage
+from hub_client.lockfile.text import format_table
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from packaging.version import Version
+
+    from plugin_spec.names import OperatorName
+
+T = TypeVar("T")
+
+FORMAT_VERSION: Final = 1
+"""The only format so far; whatever is released later reads it too."""
+
+_HEADER: Final = "# Written by `hub lock`. Do not edit; do commit.\n"
+_MERGE_MARKER = re.compile(r"(<{7}|\|{7}|={7}|>{7})(\s|$)")
+
+
+class InvalidLockfile(HubError, ValueError):
+    """A lock does not read, or contradicts itself.
+
+    ``problems`` holds one sentence a problem, each with its place.
+    """
+
+    def __init__(
+        self,
+        problems: Iterable[str],
+        *,
+        hint: str = "Write it anew with `hub lock`",
+    ) -> None:
+        self.problems = tuple(problems)
+        lines = "".join(f"\n  {problem}" for problem in self.problems)
+        super().__init__(f"`hub.lock` does not read{lines}", hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Lockfile:
+    """What ``hub.lock`` says."""
+
+    inputs_hash: str
+    """The project's, when this was locked: another one means that the lock is stale."""
+    operators: tuple[LockedOperator, ...]
+    packages: tuple[LockedPackage, ...]
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file.
+
+        :raises InvalidLockfile: also if there is none.
+        """
+        try:
+            return cls.loads(path.read_bytes().decode())
+        except FileNotFoundError as error:
+            raise InvalidLockfile(["there is no such file"]) from error
+        except UnicodeDecodeError as error:
+            raise InvalidLockfile([f"not UTF-8: {error}"]) from error
+
+    @classmethod
+    def loads(cls, text: str) -> Self:
+        """Read the text of a lock.
+
+        :raises InvalidLockfile: with the line of each problem that has one.
+        """
+        try:
+            return cls.from_dict(tomllib.loads(text), text=text)
+        except InvalidLockfile:
+            raise
+        except (ValueError, RecursionError) as error:
+            if markers := list(_merge_markers(text)):
+                raise InvalidLockfile(
+                    markers, hint="Keep either side, and then run `hub lock`"
+                ) from error
+            raise InvalidLockfile([f"not TOML: {error}"]) from error
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, text: str = "") -> Self:
+        """Check TOML values; ``text``, where they come from, gives problems a line.
+
+        :raises InvalidLockfile: with the first problem of each entry.
+        """
+        top = Entry(data, text=text)
+        problems: list[str] = []
+        try:
+            _check_version(top)
+            top.check_keys("version", "inputs", "operator", "python")
+            inputs_hash = top.get("inputs", as_digest)
+            tables: list[Any] = top.get("operator", as_array, [])
+            python = Entry(top.get("python", as_table), text=text)
+            python.check_keys("packages")
+            lines = python.get("packages", as_array)
+        except LockProblem as problem:
+            raise InvalidLockfile([str(problem)]) from problem
+        lock = cls(
+            inputs_hash,
+            tuple(
+                _entries(LockedOperator.from_entry, "operator", tables, text, problems)
+            ),
+            tuple(
+                _entries(LockedPackage.from_entry, "packages", lines, text, problems)
+            ),
+        )
+        if problems := problems or list(lock._contradictions()):
+            raise InvalidLockfile(problems)
+        return lock
+
+    def dumps(self) -> str:
+        """The text of this lock: the same bytes, whatever order its entries have."""
+        tables = [
+            format_table({"version": FORMAT_VERSION, "inputs": self.inputs_hash}),
+            *(
+                f"[[operator]]\n{format_table(operator.to_dict())}"
+                for operator in sorted(self.operators, key=lambda each: each.name)
+            ),
+            "[python]\n"
+            + format_table(
+                {
+                    "packages": [
+                        package.to_dict()
+                        for package in sorted(
+                            self.packages, key=lambda p: (p.name, p.marker or "")
+                        )
+                    ]
+                }
+            ),
+        ]
+        return _HEADER + "\n\n".join(tables) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Replace the file in one step."""
+        write_atomically(path, self.dumps().encode())
+
+    def operator(self, name: OperatorName) -> LockedOperator | None:
+        """The entry of ``name``; None if it is not locked."""
+        return next((each for each in self.operators if each.name == name), None)
+
+    def _contradictions(self) -> Iterator[str]:
+        """What no single entry shows: a name twice, a requirement that is not met."""
+        versions: dict[OperatorName, Version] = {}
+        for operator in self.operators:
+            if operator.name in versions:
+                yield f"operator `{operator.name}` stands twice"
+            versions[operator.name] = operator.version
+        for operator in self.operators:
+            for requirement in operator.requires:
+                version = versions.get(requirement.name)
+                if version is None or not requirement.accepts(version):
+                    yield (
+                        f"{operator.name} {operator.version} requires `{requirement}`, "
+                        f"and the lock has {version or 'none'}"
+                    )
+        seen: set[tuple[str, str | None]] = set()
+        for package in self.packages:
+            if (key := (package.name, package.marker)) in seen:
+                yield f"package `{package.name}` stands twice"
+            seen.add(key)
+
+
+def _check_version(top: Entry) -> None:
+    version = top.get("version", as_number)
+    if version > FORMAT_VERSION:
+        raise InvalidLockfile(
+            [f"format {version} was written by a newer hub; this one reads 1"],
+            hint="Upgrade `towhee-hub`",
+        )
+    if version < FORMAT_VERSION:
+        raise top.problem("version", f"expected {FORMAT_VERSION}, got {version}")
+
+
+def _entries(
+    parse: Callable[[Entry], T],
+    section: str,
+    tables: Sequence[Any],
+    text: str,
+    problems: list[str],
+) -> Iterator[T]:
+    """Parse each table, and keep the first problem of each that has some."""
+    for index, table in enumerate(tables):
+        try:
+            yield parse(Entry(table, section, index, text))
+        except LockProblem as problem:
+            problems.append(str(problem))
+
+
+def _merge_markers(text: str) -> Iterator[str]:
+    r"""What an unfinished merge left in ``text``, with its line.
+
+    >>> list(_merge_markers("version = 1\n<<<<<<< HEAD\n"))
+    ['line 2: an unfinished merge left `<<<<<<<`']
+    """
+    for number, line in enumerate(text.split("\n"), 1):
+        if found := _MERGE_MARKER.match(line):
+            yield f"line {number}: an unfinished merge left `{found[1]}`"

@@ -1,0 +1,294 @@
+"""A project: which operators it asks for, in ``hub.toml`` or ``pyproject.toml``."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from contextlib import suppress
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from hub_client.atomic_file import write_atomically
+from hub_client.config import find_project_file
+from plugin_spec.errors import HubError, InvalidRequirement
+from plugin_spec.requirement import Requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from tomlkit.container import Container
+
+    from hub_client.lockfile import Lockfile
+    from plugin_spec.names import OperatorName
+
+DEFAULT_REQUIRES_PYTHON: Final = ">=3.11"
+"""The interpreters of a project that does not say for which ones it is."""
+
+# What is not read here is a setting, which `config` reads from the same table.
+_SETTINGS = ("install", "installer", "offline")
+_KEYS = ("operators", "prerelease", "requires-python", "sources", *_SETTINGS)
+_NEW_TABLE = "[tool.hub]\noperators = []\n"
+
+
+class InvalidProject(HubError, ValueError):
+    """A project's table does not read.
+
+    ``problems`` holds one sentence a problem, each with its place.
+    """
+
+    def __init__(self, path: Path, problems: Iterable[str]) -> None:
+        self.path, self.problems = path, tuple(problems)
+        lines = "".join(f"\n  {problem}" for problem in self.problems)
+        super().__init__(f"`{path.name}` does not describe a project of the hub{lines}")
+
+
+class UnlistedOperator(HubError, LookupError):
+    """A project does not ask for this operator."""
+
+    def __init__(self, path: Path, name: OperatorName, listed: Iterable[str]) -> None:
+        self.name = name
+        near = get_close_matches(str(name), listed)
+        super().__init__(
+            f"`{path.name}` does not ask for `{name}`",
+            hint=f"Did you mean {' or '.join(f'`{each}`' for each in near)}?"
+            if near
+            else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What a project file asks for. A change makes a new one; ``write`` keeps it."""
+
+    path: Path
+    """``hub.toml``, or ``pyproject.toml``."""
+    text: str = field(repr=False)
+    """The whole file as it is, or will be once written."""
+    operators: tuple[Requirement, ...]
+    sources: Mapping[str, str]
+    """Source specs by name pattern."""
+    requires_python: SpecifierSet
+    prerelease: bool
+
+    @classmethod
+    def find(cls, directory: Path) -> Self | None:
+        """The project of ``directory`` or of the nearest folder above that has one."""
+        path = find_project_file(directory)
+        return None if path is None else cls.open(path)
+
+    @classmethod
+    def open_or_create(cls, directory: Path) -> Self:
+        """The project of ``directory``, or a new one in it that is not yet written.
+
+        A new one is a table in the folder's ``pyproject.toml``, or else ``hub.toml``.
+        """
+        if project := cls.find(directory):
+            return project
+        path = directory / "pyproject.toml"
+        if not path.is_file():
+            return cls.parse(directory / "hub.toml", "operators = []\n")
+        text = _read(path)
+        newline = _newline(text)
+        gap = newline if text.endswith(("\n", "\r")) or not text else 2 * newline
+        return cls.parse(
+            path, text + (gap if text else "") + _NEW_TABLE.replace("\n", newline)
+        )
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Read a ``hub.toml``, or a ``pyproject.toml`` with a table ``[tool.hub]``.
+
+        :raises InvalidProject: with every problem.
+        """
+        return cls.parse(path, _read(path))
+
+    @classmethod
+    def parse(cls, path: Path, text: str) -> Self:
+        """Read ``text`` as what stands, or will stand, in ``path``.
+
+        :raises InvalidProject: with every problem.
+        """
+        try:
+            document = tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvalidProject(path, [f"not TOML: {error}"]) from error
+        table, requires_python = document, DEFAULT_REQUIRES_PYTHON
+        if path.name == "pyproject.toml":
+            table = _subtable(document, "tool", "hub")
+            requires_python = _subtable(document, "project").get(
+                "requires-python", requires_python
+            )
+        problems = list(_unknown_keys(table))
+        project = cls(
+            path,
+            text,
+            operators=tuple(_operators(table.get("operators", []), problems)),
+            sources=dict(_sources(table.get("sources", {}), problems)),
+            requires_python=_specifier(
+                table.get("requires-python", requires_python), problems
+            ),
+            prerelease=_boolean(table.get("prerelease", False), problems),
+        )
+        if problems:
+            raise InvalidProject(path, problems)
+        return project
+
+    @property
+    def lock_path(self) -> Path:
+        """Where this project's lock is, or would be."""
+        return self.path.with_name("hub.lock")
+
+    @property
+    def inputs_hash(self) -> str:
+        """Digest of what decides the lock: values, not their layout or order."""
+        inputs = {
+            "operators": sorted(map(str, self.operators)),
+            "prerelease": self.prerelease,
+            "requires-python": str(self.requires_python),
+            "sources": self.sources,
+        }
+        canonical = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
+        return f"sha256:{sha256(canonical.encode()).hexdigest()}"
+
+    def is_stale(self, lockfile: Lockfile) -> bool:
+        """Whether the project changed since ``lockfile`` was made from it."""
+        return lockfile.inputs_hash != self.inputs_hash
+
+    def with_operator(
+        self, requirement: Requirement, source: str | None = None
+    ) -> Self:
+        """Ask for ``requirement``, in place of any other of the same name."""
+
+        def change(table: Container) -> None:
+            operators = table.setdefault("operators", [])
+            names = [each.name for each in self.operators]
+            if requirement.name in names:
+                operators[names.index(requirement.name)] = str(requirement)
+            else:
+                operators.append(str(requirement))
+            if source is not None:
+                table.setdefault("sources", {})[str(requirement.name)] = source
+
+        return self._changed(change)
+
+    def without_operator(self, name: OperatorName) -> Self:
+        """Ask for ``name`` no more, nor say which source is for it alone.
+
+        :raises UnlistedOperator: if the project does not ask for it.
+        """
+        names = [each.name for each in self.operators]
+        if name not in names:
+            raise UnlistedOperator(self.path, name, map(str, names))
+
+        def change(table: Container) -> None:
+            del table["operators"][names.index(name)]
+            table.get("sources", {}).pop(str(name), None)
+
+        return self._changed(change)
+
+    def add(self, requirement: Requirement, source: str | None = None) -> Self:
+        """Write the file ``with_operator``, and return the project that it now is."""
+        changed = self.with_operator(requirement, source)
+        changed.write()
+        return changed
+
+    def remove(self, name: OperatorName) -> Self:
+        """Write the file ``without_operator``, and return the project it now is."""
+        changed = self.without_operator(name)
+        changed.write()
+        return changed
+
+    def write(self) -> None:
+        """Replace the file in one step."""
+        write_atomically(self.path, self.text.encode())
+
+    def _changed(self, change: Callable[[Container], None]) -> Self:
+        """Edit the text and nothing else of it: comments, order and layout stay."""
+        import tomlkit  # noqa: PLC0415  (40 ms that only a change is worth)
+
+        newline = _newline(self.text)
+        document = tomlkit.parse(self.text.replace("\r\n", "\n"))
+        inside = self.path.name == "pyproject.toml"
+        change(document["tool"]["hub"] if inside else document)
+        text = tomlkit.dumps(document)
+        return self.parse(self.path, text.replace("\n", newline))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise InvalidProject(path, [f"not UTF-8: {error}"]) from error
+
+
+def _newline(text: str) -> str:
+    """What ends the lines of ``text``."""
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _subtable(document: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """A table inside others; empty if one of them is missing."""
+    table: Any = document
+    for key in keys:
+        table = table.get(key, {}) if isinstance(table, dict) else {}
+    return table if isinstance(table, dict) else {}
+
+
+def _unknown_keys(table: Mapping[str, Any]) -> Iterator[str]:
+    for key in table:
+        if key not in _KEYS:
+            near = get_close_matches(key, _KEYS, n=1)
+            known = near or sorted(_KEYS)
+            yield (
+                f"{key}: unknown key, expected "
+                f"{' or '.join(f'`{each}`' for each in known)}"
+            )
+
+
+def _operators(value: Any, problems: list[str]) -> Iterator[Requirement]:  # noqa: ANN401
+    if not isinstance(value, list):
+        problems.append(f"operators: expected a list of requirements, got {value!r}")
+        return
+    seen: set[OperatorName] = set()
+    for index, text in enumerate(value):
+        try:
+            requirement = Requirement.parse(text)
+        except (InvalidRequirement, TypeError) as error:
+            problems.append(f"operators[{index}]: {error}")
+            continue
+        if requirement.name in seen:
+            problems.append(f"operators[{index}]: `{requirement.name}` stands twice")
+        seen.add(requirement.name)
+        yield requirement
+
+
+def _sources(value: Any, problems: list[str]) -> Iterator[tuple[str, str]]:  # noqa: ANN401
+    if not isinstance(value, dict):
+        problems.append(f"sources: expected a table, got {value!r}")
+        return
+    for pattern, spec in value.items():
+        if isinstance(spec, str):
+            yield pattern, spec
+        else:
+            problems.append(f"sources.{pattern}: expected a source, got {spec!r}")
+
+
+def _specifier(value: Any, problems: list[str]) -> SpecifierSet:  # noqa: ANN401
+    if isinstance(value, str):
+        with suppress(InvalidSpecifier):
+            return SpecifierSet(value)
+    problems.append(
+        f"requires-python: expected versions such as `>=3.11`, got {value!r}"
+    )
+    return SpecifierSet()
+
+
+def _boolean(value: Any, problems: list[str]) -> bool:  # noqa: ANN401
+    if not isinstance(value, bool):
+        problems.append(f"prerelease: expected `true` or `false`, got {value!r}")
+    return bool(value)
