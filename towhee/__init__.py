@@ -1,0 +1,32 @@
+"""Run operators: pipelines, collections, executors; each loads when it is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from towhee.callable_pipeline import pipeline
+    from towhee.data_collection import DataCollection
+    from towhee.operators import ops
+
+__all__ = ["DataCollection", "ops", "pipeline"]
+
+_MODULES: Final = {
+    "DataCollection": "towhee.data_collection",
+    "ops": "towhee.operators",
+    "pipeline": "towhee.callable_pipeline",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415  (so that `import towhee` is bare)
+
+    value: object = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

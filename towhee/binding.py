@@ -1,0 +1,229 @@
+"""From a pipeline to operators that fit each other, before any of them is loaded."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from plugin_spec.errors import HubError, InvalidOperator
+from towhee.options import InvalidOptions, checked_options, unknown_option
+from towhee.pipelines import FunctionCall, OperatorCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from hub_client.installed import InstalledOperator
+
+    from plugin_spec.names import OperatorName
+    from plugin_spec.requirement import Requirement
+    from towhee.loaded_operator import LoadedOperator
+    from towhee.pipelines import Pipeline
+
+
+class PortMismatch(HubError, TypeError):
+    """An operator cannot take what the one before it gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundOperator:
+    """An installed operator and its options; loaded once, when it is first used."""
+
+    installed: InstalledOperator
+    options: Mapping[str, object]
+    _loaded: list[LoadedOperator] = field(
+        default_factory=list, compare=False, repr=False
+    )
+
+    @property
+    def name(self) -> OperatorName:
+        """The operator's name."""
+        return self.installed.manifest.name
+
+    def load(self) -> LoadedOperator:
+        """Import the operator and build it, unless that was done before."""
+        if not self._loaded:
+            from towhee.loader import load_operator  # noqa: PLC0415  (pluggy: 20 ms)
+
+            installed = self.installed
+            self._loaded[:] = [
+                load_operator(
+                    installed.tree,
+                    installed.receipt.tree,
+                    installed.manifest,
+                    self.options,
+                )
+            ]
+        return self._loaded[0]
+
+    def describe(self) -> dict[str, object]:
+        """What decides the results: the exact code, options, and the operator's own."""
+        return {
+            "operator": str(self.name),
+            "version": str(self.installed.manifest.version),
+            "tree": self.installed.receipt.tree,
+            "options": dict(self.options),
+            **self.load().operator.describe(),
+        }
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # What is loaded stays here; another process loads it again.
+        return BoundOperator, (self.installed, self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPipeline:
+    """Functions and operators in order; neighbouring ports agree.
+
+    One group a call: a call of a pipeline repository is several steps.
+    """
+
+    groups: tuple[tuple[FunctionCall | BoundOperator, ...], ...]
+
+    @property
+    def steps(self) -> tuple[FunctionCall | BoundOperator, ...]:
+        """Every step."""
+        return tuple(step for group in self.groups for step in group)
+
+    def after(self, calls: int) -> BoundPipeline:
+        """What is left for rows that went through the first ``calls``."""
+        return BoundPipeline(self.groups[calls:])
+
+    def load(self) -> list[FunctionCall | LoadedOperator]:
+        """The same steps, with every operator loaded."""
+        return [
+            step if isinstance(step, FunctionCall) else step.load()
+            for step in self.steps
+        ]
+
+
+def bind(pipeline: Pipeline) -> BoundPipeline:
+    """Find every operator, installing what is missing, and check that they fit.
+
+    A call of a pipeline repository becomes the steps of its manifest.
+
+    :raises PortMismatch: naming both operators and both ports.
+    :raises InvalidOptions: with every option that no step takes.
+    """
+    names = [call.name for call in pipeline.calls if isinstance(call, OperatorCall)]
+    found = _find(map(_any_version, dict.fromkeys(names)))
+    bound = BoundPipeline(
+        tuple(
+            (call,)
+            if isinstance(call, FunctionCall)
+            else tuple(_expand(found[call.name], dict(call.options)))
+            for call in pipeline.calls
+        )
+    )
+    _check_ports(bound.steps)
+    return bound
+
+
+def _any_version(name: OperatorName) -> Requirement:
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415
+
+    from plugin_spec.requirement import Requirement  # noqa: PLC0415
+
+    return Requirement(name, SpecifierSet())
+
+
+def _find(
+    requirements: Iterable[Requirement],
+) -> dict[OperatorName, InstalledOperator]:
+    wanted = tuple(requirements)
+    if not wanted:
+        return {}
+    from hub_client.installed import ensure_installed  # noqa: PLC0415  (as it is used)
+
+    installed = ensure_installed(wanted, announce=_announce)
+    return {operator.manifest.name: operator for operator in installed}
+
+
+def _announce(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)  # noqa: T201  (what the user waits for)
+
+
+def _expand(
+    installed: InstalledOperator, options: Mapping[str, object]
+) -> list[BoundOperator]:
+    name, manifest = str(installed.manifest.name), installed.manifest
+    if manifest.kind == "operator":
+        values = checked_options(name, manifest.parameters, options)
+        return [BoundOperator(installed, values)]
+    steps = list(_steps(installed, ()))
+    known = {key for step in steps for key in step.installed.manifest.parameters}
+    if unknown := [unknown_option(key, known) for key in options if key not in known]:
+        raise InvalidOptions(name, unknown, known=sorted(known))
+    return [_override(step, options) for step in steps]
+
+
+def _override(step: BoundOperator, options: Mapping[str, object]) -> BoundOperator:
+    parameters = step.installed.manifest.parameters
+    ours = {key: value for key, value in options.items() if key in parameters}
+    checked = checked_options(str(step.name), parameters, {**step.options, **ours})
+    return BoundOperator(step.installed, checked)
+
+
+def _steps(
+    installed: InstalledOperator, above: tuple[OperatorName, ...]
+) -> Iterator[BoundOperator]:
+    manifest = installed.manifest
+    if manifest.name in above:
+        path = " → ".join(f"`{name}`" for name in (*above, manifest.name))
+        raise InvalidOperator(f"A pipeline leads back to itself: {path}")
+    found = _find(step.requirement for step in manifest.steps)
+    for step in manifest.steps:
+        operator = found[step.requirement.name]
+        options = {
+            key: _resolve_file(installed, value) for key, value in step.options.items()
+        }
+        if operator.manifest.kind == "operator":
+            yield BoundOperator(operator, options)
+        else:
+            for inner in _steps(operator, (*above, manifest.name)):
+                yield _override(inner, options)
+
+
+def _resolve_file(pipeline: InstalledOperator, value: Any) -> Any:  # noqa: ANN401  (a manifest's JSON value)
+    """Turn ``{file: PATH}`` into the path of a file in the pipeline's own tree."""
+    if not isinstance(value, dict) or value.keys() != {"file"}:
+        return value
+    from towhee.loader import verify_tree  # noqa: PLC0415  (as in load)
+
+    name, relative = pipeline.manifest.name, PurePosixPath(value["file"])
+    path = pipeline.tree / relative
+    if relative.is_absolute() or ".." in relative.parts or not path.is_file():
+        raise InvalidOperator(
+            f"`{name}` names the file `{relative}`, which its repository does not hold"
+        )
+    verify_tree(pipeline.tree, pipeline.receipt.tree, f"`{name}`")
+    return str(path)
+
+
+def _check_ports(steps: Sequence[FunctionCall | BoundOperator]) -> None:
+    before: BoundOperator | None = None
+    for step in steps:
+        if isinstance(step, BoundOperator):
+            if before is not None and (reason := _mismatch(before, step)):
+                raise PortMismatch(
+                    f"`{step.name}` cannot follow `{before.name}`: {reason}"
+                )
+            before = step
+        elif step.kind == "map":
+            before = None
+
+
+def _mismatch(source: BoundOperator, target: BoundOperator) -> str | None:
+    outputs, inputs = (
+        source.installed.manifest.outputs,
+        target.installed.manifest.inputs,
+    )
+    if len(outputs) != len(inputs):
+        return f"it gives {_names(outputs)}, but {_names(inputs)} is wanted"
+    mismatches = (a.mismatch(b) for a, b in zip(outputs, inputs, strict=True))
+    return next(filter(None, mismatches), None)
+
+
+def _names(ports: Sequence[Any]) -> str:
+    return " and ".join(f"`{port.name}`" for port in ports) or "nothing"

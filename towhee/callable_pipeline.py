@@ -1,0 +1,81 @@
+"""A pipeline to call: bound once, then one value or a list at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from plugin_spec.names import OperatorName
+from towhee.binding import BoundOperator, bind
+from towhee.executors import get_executor
+from towhee.outcome import OperatorFailed
+from towhee.pipelines import OperatorCall, Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from towhee.outcome import Outcome
+
+
+def pipeline(name: str, **options: object) -> CallablePipeline:
+    """Find a pipeline, or an operator, by name; what is missing is installed.
+
+    ``pipeline("image-embedding-resnet50")("photo.jpg")`` is the photo's vector. An
+    option goes to every step that has one of that name.
+
+    :raises UnknownOperator: with the nearest names.
+    :raises InvalidOptions: with every option that no step takes.
+    """
+    call = OperatorCall(OperatorName.parse(name), tuple(options.items()))
+    return CallablePipeline(Pipeline((call,)))
+
+
+class CallablePipeline:
+    """A bound pipeline; its operators are loaded when it is first called."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._bound = bind(pipeline)
+        self._steps = [
+            step for step in self._bound.steps if isinstance(step, BoundOperator)
+        ]
+        self._executor = get_executor()
+
+    def load(self) -> Self:
+        """Load every operator now, rather than at the first call."""
+        self._bound.load()
+        return self
+
+    def __call__(self, value: Any) -> Any:  # noqa: ANN401  (ports give the types)
+        """Process one value; a list gives a list.
+
+        :raises OperatorFailed: naming the operator and the value.
+        """
+        if isinstance(value, list):
+            return list(self._executor.values(self._bound, value))
+        for step in self._steps:
+            operator = step.load()
+            try:
+                value = operator.apply(value)
+            except (Exception, SystemExit) as error:
+                raise OperatorFailed(operator.name, value, error, row=None) from error
+        return value
+
+    def run(self, values: Iterable[object]) -> Iterator[Outcome]:
+        """Process values lazily; one that fails is an outcome, and the rest go on."""
+        return self._executor.run(self._bound, values)
+
+    def describe(self) -> dict[str, object]:
+        """What decides the results, step by step, as JSON values."""
+        return {
+            "pipeline": str(self._pipeline),
+            "steps": [step.describe() for step in self._steps],
+        }
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return CallablePipeline, (self._pipeline,)
+
+    def __repr__(self) -> str:
+        steps = " → ".join(
+            f"{step.name} {step.installed.manifest.version}" for step in self._steps
+        )
+        return f"<{self._pipeline}: {steps}>"

@@ -1,0 +1,136 @@
+"""Rows and the pipeline that they go through, and how they are computed and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from plugin_spec.errors import HubError
+from towhee.executors import DEFAULT_ENGINE, get_executor
+from towhee.pipelines import Pipeline
+from towhee.rows import OneTimeRows, is_sized
+
+if TYPE_CHECKING:
+    from towhee.binding import BoundPipeline
+    from towhee.outcome import Outcome
+
+
+class NotIndexable(HubError, TypeError):
+    """A stream's rows have no numbers that one could ask for."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What a chain found out when it ran; no part of its value."""
+
+    bound: BoundPipeline | None = None
+    kept: Sequence[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chain(Iterable[Any]):
+    """A value to iterate: a stream is computed anew, any other is remembered."""
+
+    rows: Iterable[Any]
+    pipeline: Pipeline
+    is_stream: bool
+    engine: str = DEFAULT_ENGINE
+    parent: Chain | None = field(default=None, compare=False, repr=False)
+    memory: _Memory = field(default_factory=_Memory, compare=False, repr=False)
+
+    @classmethod
+    def over(cls, rows: Iterable[Any]) -> Chain:
+        """A chain that does nothing yet; an iterator makes it a stream."""
+        if isinstance(rows, Iterator):
+            rows = OneTimeRows(rows)
+        if isinstance(rows, list):
+            rows = rows.copy()
+        return cls(rows, Pipeline(), is_stream=not is_sized(rows))
+
+    def derive(self, **changes: Any) -> Chain:  # noqa: ANN401  (fields of this class)
+        """A chain with other fields, which starts from rows that this one kept."""
+        return replace(self, parent=self, memory=_Memory(), **changes)
+
+    def unstream(self) -> Chain:
+        """The same rows, kept once they were computed."""
+        rows = self.rows
+        if isinstance(rows, OneTimeRows):
+            # Chains that start here share the rows that the iterator gives once.
+            rows = Chain(rows, Pipeline(), is_stream=False)
+        return self.derive(rows=rows, is_stream=False)
+
+    def values(self) -> Iterator[Any]:
+        """Compute every row, keeping none."""
+        rows, bound = self._work()
+        return get_executor(self.engine).values(bound, rows)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Compute every row; one that fails does not stop the rest."""
+        rows, bound = self._work()
+        return get_executor(self.engine).run(bound, rows)
+
+    def first(self, count: int) -> Iterator[Any]:
+        """Compute at most ``count`` rows, and pull no more rows than they need."""
+        rows, bound = self._work()
+        source, executor, start = iter(rows), get_executor(self.engine), 0
+        while block := list(islice(source, count)):
+            for value in executor.values(bound, block, start=start):
+                count -= 1
+                yield value
+            start += len(block)
+
+    def stored(self) -> Sequence[Any]:
+        """Every row; computed now if that was not done before.
+
+        :raises NotIndexable: for a stream, unless it does nothing to a sequence.
+        """
+        if not self.pipeline.calls and is_sized(self.rows):
+            return self.rows  # type: ignore[return-value]  # as was just asked
+        if self.is_stream:
+            raise NotIndexable(
+                "A stream has no length, and its rows have no numbers",
+                hint="Call `unstream()`, which keeps the rows",
+            )
+        if self.memory.kept is None:
+            self.memory.kept = tuple(self.values())
+        return self.memory.kept
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.values() if self.is_stream else self._walk()
+
+    def __len__(self) -> int:
+        return len(self.stored())
+
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401  (a number or a slice)
+        return self.stored()[index]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # What was computed or loaded stays here.
+        return Chain, (self.rows, self.pipeline, self.is_stream, self.engine)
+
+    def _walk(self) -> Iterator[Any]:
+        # Nothing starts before the first row: list() asks for the length in between.
+        if self.memory.kept is None:
+            kept = []
+            for value in self.values():
+                kept.append(value)
+                yield value
+            self.memory.kept = kept
+        else:
+            yield from self.memory.kept
+
+    def _work(self) -> tuple[Iterable[Any], BoundPipeline]:
+        """Rows to start from, and the steps that they still have to go through."""
+        if self.memory.bound is None:
+            from towhee.binding import bind  # noqa: PLC0415  (only for what runs)
+
+            self.memory.bound = bind(self.pipeline)
+        bound = self.memory.bound
+        chain: Chain | None = self
+        while chain is not None:
+            if chain.memory.kept is not None:
+                return chain.memory.kept, bound.after(len(chain.pipeline.calls))
+            chain = chain.parent
+        return self.rows, bound

@@ -1,0 +1,88 @@
+"""Engines: how a bound pipeline runs over rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Final, cast
+
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from towhee.binding import BoundPipeline
+    from towhee.outcome import Outcome
+
+DEFAULT_ENGINE: Final = "local"
+
+
+class UnknownEngine(HubError, ValueError):
+    """No installed distribution provides an engine of that name."""
+
+
+class Executor(ABC):
+    """Runs a bound pipeline; what an engine's factory returns has these methods.
+
+    A row is its number in the source and its value. The value is bare, not boxed, while
+    a chain has one column without a name.
+    """
+
+    @abstractmethod
+    def run(
+        self, bound: BoundPipeline, rows: Iterable[object], *, start: int = 0
+    ) -> Iterator[Outcome]:
+        """Give one outcome a row, in order, and none for a row that a filter drops.
+
+        Closing the iterator stops the work and leaves no thread or process behind.
+
+        :param rows: pulled in the calling thread, at most a bounded number ahead.
+        :param start: the number of the first row.
+        """
+
+    def values(
+        self, bound: BoundPipeline, rows: Iterable[object], *, start: int = 0
+    ) -> Iterator[object]:
+        """Give the values alone.
+
+        :raises OperatorFailed: in the place of the first row that failed.
+        """
+        for outcome in self.run(bound, rows, start=start):
+            yield outcome.unwrap()
+
+
+def get_executor(name: str = DEFAULT_ENGINE) -> Executor:
+    """Make the engine that ``set_engine(name)`` asks for.
+
+    :raises UnknownEngine: with the names of those that are installed.
+    """
+    from towhee.executors.local import LocalExecutor  # noqa: PLC0415  (it imports us)
+
+    if name == DEFAULT_ENGINE:
+        return LocalExecutor()
+    factories = _plugged_in()
+    if name not in factories:
+        known = ", ".join(
+            f"`{engine}`" for engine in sorted({DEFAULT_ENGINE, *factories})
+        )
+        raise UnknownEngine(
+            f"No engine is named `{name}`, known: {known}",
+            hint=f"Install a distribution that provides the engine `{name}`, "
+            f"or use `set_engine('{DEFAULT_ENGINE}')`",
+        )
+    return cast("Executor", factories[name]())
+
+
+def _plugged_in() -> Mapping[str, Callable[[], object]]:
+    # Looking through every installed distribution takes milliseconds.
+    import pluggy  # noqa: PLC0415
+
+    from plugin_spec.hookspecs import PROJECT, ExecutorHooks  # noqa: PLC0415
+
+    plugins = pluggy.PluginManager(PROJECT)
+    plugins.add_hookspecs(ExecutorHooks)
+    plugins.load_setuptools_entrypoints(PROJECT)
+    plugins.check_pending()
+    found: dict[str, Callable[[], object]] = {}
+    for factories in plugins.hook.executor_factories():
+        found |= factories
+    return found

@@ -1,0 +1,5 @@
+"""The method-chaining interface."""
+
+from towhee.data_collection import DataCollection
+
+__all__ = ["DataCollection"]

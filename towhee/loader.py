@@ -1,0 +1,153 @@
+"""From a stored tree to an operator instance; nothing of it runs before its digest."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import pluggy
+
+from hub_client.tree_digest import DigestMismatch, tree_digest
+from plugin_spec.errors import HubError, InvalidOperator
+from plugin_spec.hookspecs import PROJECT, OperatorHooks
+from plugin_spec.operator import Operator
+from towhee.loaded_operator import LoadedOperator
+from towhee.options import InvalidOptions, checked_options
+from towhee.private_modules import import_package
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import ModuleType
+
+    from plugin_spec.manifest import Manifest
+
+_verified: set[tuple[Path, str]] = set()
+_loaded: WeakValueDictionary[tuple[str, str], LoadedOperator] = WeakValueDictionary()
+_locks: dict[tuple[str, str], threading.RLock] = {}
+
+
+def load_operator(
+    tree: Path, digest: str, manifest: Manifest, options: Mapping[str, object]
+) -> LoadedOperator:
+    """Load an operator; calls with equal options share one instance while it is used.
+
+    :param digest: what ``tree`` must hash to, as ``sha256:…``.
+    :raises InvalidOptions: before any of the operator's code runs.
+    :raises DigestMismatch: likewise.
+    :raises InvalidOperator: if its code breaks the contract.
+    """
+    key = _key(digest, options)
+    if key is None:
+        return _load(tree, digest, manifest, options)
+    # A lock a key: building one operator may run a chain that loads others, anywhere.
+    with _locks.setdefault(key, threading.RLock()):
+        loaded = _loaded.get(key)
+        if loaded is None:
+            loaded = _loaded[key] = _load(tree, digest, manifest, options)
+        return loaded
+
+
+def verify_tree(tree: Path, digest: str, subject: str) -> None:
+    """Hash a tree the first time that this process uses it.
+
+    :raises DigestMismatch: if it was changed since it was stored.
+    """
+    if (tree, digest) not in _verified:
+        actual = tree_digest(tree)
+        if actual != digest:
+            raise DigestMismatch(subject, expected=digest, actual=actual)
+        _verified.add((tree, digest))
+
+
+def _key(digest: str, options: Mapping[str, object]) -> tuple[str, str] | None:
+    try:
+        return digest, json.dumps(options, sort_keys=True)
+    except (TypeError, ValueError):
+        return None
+
+
+def _load(
+    tree: Path, digest: str, manifest: Manifest, options: Mapping[str, object]
+) -> LoadedOperator:
+    name = str(manifest.name)
+    values = checked_options(name, manifest.parameters, options)
+    verify_tree(tree, digest, f"`{name}` {manifest.version}")
+    return LoadedOperator(
+        manifest, _build(name, _class(tree, digest, manifest), values)
+    )
+
+
+def _class(tree: Path, digest: str, manifest: Manifest) -> type[Operator]:
+    hooks = pluggy.PluginManager(PROJECT)
+    hooks.add_hookspecs(OperatorHooks)
+    try:
+        hooks.register(_import(tree, digest, manifest))
+        hooks.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise InvalidOperator(
+            f"`{manifest.name}` implements a hook that does not exist: {error}",
+            hint="The hook is `def operator_class() -> type[Operator]`",
+        ) from error
+    found = hooks.hook.operator_class()
+    if found is None:
+        raise InvalidOperator(
+            f"`{manifest.name}` implements no `operator_class` hook",
+            hint=f"Define `@hookimpl def operator_class()` in `{manifest.module}`",
+        )
+    if not isinstance(found, type) or not issubclass(found, Operator):
+        raise InvalidOperator(
+            f"`{manifest.name}` provides {found!r}, which is no `plugin_spec.Operator`",
+            hint="Return a class that derives from `Operator` or `ModelOperator`",
+        )
+    return found
+
+
+def _import(tree: Path, digest: str, manifest: Manifest) -> ModuleType:
+    assert manifest.module is not None
+    try:
+        return import_package(tree / manifest.module, digest)
+    except Exception as error:
+        raise InvalidOperator(
+            f"`{manifest.name}` cannot be imported: {type(error).__name__}: {error}",
+            hint=_import_hint(error, manifest),
+        ) from error
+
+
+def _import_hint(error: Exception, manifest: Manifest) -> str | None:
+    match error:
+        case ModuleNotFoundError(name=str(missing)):
+            if missing.partition(".")[0] == manifest.module:
+                return f"In `{manifest.module}`, import its own modules relatively"
+            return f"Run `hub install {manifest.name}` to install what it requires"
+    return f"Report this to the publisher of `{manifest.name}`"
+
+
+def _build(name: str, found: type[Operator], options: dict[str, Any]) -> Operator:
+    if inspect.isabstract(found):
+        methods = ", ".join(
+            f"`{method}`" for method in sorted(found.__abstractmethods__)
+        )
+        raise InvalidOperator(f"`{name}` does not implement {methods}")
+    parameters = inspect.signature(found).parameters
+    missing = [
+        f"{parameter.name}: required"
+        for parameter in parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in {parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL}
+        and parameter.name not in options
+    ]
+    if missing:
+        raise InvalidOptions(name, missing, known=parameters)
+    try:
+        return found(**options)
+    except HubError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InvalidOperator(
+            f"`{name}` cannot be built: {type(error).__name__}: {error}",
+            hint="Check the options, or report this to its publisher",
+        ) from error

@@ -1,0 +1,103 @@
+"""Where a collection's rows come from."""
+
+from __future__ import annotations
+
+import glob
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from towhee.chain import Chain
+    from towhee.data_collection import DataCollection
+
+
+class EmptyGlob(HubError, FileNotFoundError):
+    """No file matches any of the patterns."""
+
+
+class StreamConsumed(HubError, RuntimeError):
+    """A stream over an iterator was read a second time."""
+
+
+class OneTimeRows:
+    """Rows that an iterator gives: a second reader is told that none are left."""
+
+    def __init__(self, iterator: Iterator[object]) -> None:
+        self._iterator = iterator
+        self._taken = False
+
+    def __iter__(self) -> Iterator[object]:
+        if self._taken:
+            raise StreamConsumed(
+                "This stream was read before, and its iterator gives each row once",
+                hint="Call `unstream()` on it first: that keeps the rows",
+            )
+        self._taken = True
+        return self._iterator
+
+    def __repr__(self) -> str:
+        return f"<{type(self._iterator).__name__}>"
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRows:
+    """The first rows of a collection; no more of its source is read than they need."""
+
+    chain: Chain
+    count: int
+
+    def __iter__(self) -> Iterator[object]:
+        return self.chain.first(self.count)
+
+    def __repr__(self) -> str:
+        return f"<the first {self.count}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Rows by number: one for a number, a list for several."""
+
+    collection: DataCollection
+
+    def __call__(self, rows: Any) -> Any:  # noqa: ANN401  (what rows hold)
+        """Select; what is no number fails with its row."""
+        if hasattr(rows, "__iter__"):
+            return [self.collection[row] for row in rows]
+        return self.collection[rows]
+
+
+def matching_files(patterns: tuple[str | os.PathLike[str], ...]) -> list[str]:
+    """Every file that matches, sorted; ``**`` matches folders at any depth.
+
+    :raises EmptyGlob: if there is none, naming the patterns and where they start.
+    """
+    texts = [os.fspath(pattern) for pattern in patterns]
+    # Not Path.glob: a pattern may be absolute, and paths keep the form it has.
+    paths = {path for text in texts for path in glob.iglob(text, recursive=True)}  # noqa: PTH207
+    files = sorted(path for path in paths if Path(path).is_file())
+    if not files:
+        listed = " or ".join(f"`{text}`" for text in texts) or "no pattern"
+        missing = [folder for folder in map(_start, texts) if not folder.is_dir()]
+        raise EmptyGlob(
+            f"No file matches {listed} in `{Path.cwd()}`",
+            hint=f"There is no folder `{missing[0]}`" if missing else None,
+        )
+    return files
+
+
+def is_sized(rows: object) -> bool:
+    """Whether rows have a length and numbers, as those of a list do."""
+    return hasattr(rows, "__len__") and hasattr(rows, "__getitem__")
+
+
+def _start(pattern: str) -> Path:
+    """The folder that a pattern names before its first wildcard."""
+    parts = Path(pattern).parts[:-1]
+    plain = (index for index, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[: next(plain, len(parts))])
