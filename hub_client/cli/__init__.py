@@ -1,0 +1,90 @@
+"""The command line: ``hub``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_REFUSED = 1
+_USAGE = 2
+_INTERRUPTED = 130
+_VERBOSE = {"-v", "--verbose"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command, and say what went wrong in words.
+
+    :returns: 0 done, 1 refused or failed, 2 usage, 130 interrupted.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        status = _run(words)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has enough. Python flushes once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _REFUSED
+    except Exception as error:  # noqa: BLE001  (the last place that can put it in words)
+        return _report(error, verbose=not _VERBOSE.isdisjoint(words))
+    if status == _INTERRUPTED:
+        print("\nInterrupted; nothing half done is kept", file=sys.stderr)  # noqa: T201
+    return status
+
+
+def _run(words: list[str]) -> int:
+    # Importing takes most of the time of a short command, so Ctrl-C can fall here too.
+    import typer  # noqa: PLC0415
+
+    from hub_client.cli.app import app  # noqa: PLC0415
+
+    command = typer.main.get_command(app)
+    return command.main(words, prog_name="hub", standalone_mode=False) or 0
+
+
+def _report(error: Exception, *, verbose: bool) -> int:
+    from hub_client.cli.console import report  # noqa: PLC0415  (after the commands)
+    from plugin_spec.errors import HubError  # noqa: PLC0415
+
+    if usage := _usage_problem(error):
+        report(usage[0], hint=usage[1])
+        return _USAGE
+    if verbose:
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exception(error)
+    if isinstance(error, HubError):
+        report(str(error), hint=error.hint)
+    elif isinstance(error, OSError):
+        report(_describe(error))
+    else:
+        report(
+            f"`hub` has a bug: {type(error).__name__}: {error}",
+            hint="Run it again with `-v` for the traceback, and report that",
+        )
+    return _REFUSED
+
+
+def _usage_problem(error: Any) -> tuple[str, str] | None:  # noqa: ANN401
+    """What is wrong with the words of a command, and where to read what is right."""
+    from typer import BadParameter  # noqa: PLC0415  (loaded by now)
+
+    # The base is click's `UsageError`, wherever this release of typer keeps click.
+    usage_error: type[Any] = BadParameter.__mro__[1]
+    if not isinstance(error, usage_error):
+        return None
+    path = error.ctx.command_path if error.ctx else "hub"
+    message = error.format_message().removesuffix(".").replace("'", "`")
+    return message, f"`{path} --help` says what it takes"
+
+
+def _describe(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{reason}: `{error.filename}`" if error.filename else reason

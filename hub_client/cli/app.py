@@ -1,0 +1,71 @@
+"""The commands, by subject, in the order in which help lists them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from hub_client.cli import cache
+from hub_client.cli.command import register
+from hub_client.cli.help_page import PageGroup
+
+USE: Final = "Use"
+PROJECT: Final = "Project"
+PUBLISH: Final = "Publish"
+SETTINGS: Final = "Settings"
+
+
+def _new_group() -> typer.Typer:
+    return typer.Typer(
+        cls=PageGroup,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib import metadata  # noqa: PLC0415  (10 ms)
+
+    try:
+        version = metadata.version("towhee-hub")
+    except metadata.PackageNotFoundError:
+        version = "(a checkout that is not installed)"
+    typer.echo(f"hub {version}")
+    raise typer.Exit
+
+
+app = _new_group()
+
+
+@app.callback()
+def hub(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version of hub.",
+        ),
+    ] = False,
+) -> None:
+    """Find, install and run operators for embeddings.
+
+    An operator is a versioned repository with a checked manifest. A project's
+    hub.lock pins operators by content and Python packages by hash.
+
+      hub install image-embedding/timm
+      hub run image-embedding-resnet50 photos/*.jpg -o vectors.npy
+    """
+    del version
+
+
+cache_app = _new_group()
+app.add_typer(
+    cache_app, name="cache", help="Where fetched things lie", rich_help_panel=SETTINGS
+)
+register(cache_app, cache.directory, name="dir")

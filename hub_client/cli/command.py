@@ -1,0 +1,98 @@
+"""How a function becomes a command: its own flags, and those every command has."""
+
+from __future__ import annotations
+
+import os
+from inspect import Parameter, Signature, cleandoc, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+import typer
+
+from hub_client.cli.console import ColorChoice, Console, choose_color
+from hub_client.cli.help_page import PageCommand
+from hub_client.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+SHARED: Final = "On every command"
+"""The section of the flags that every command has."""
+
+Run: TypeAlias = "Callable[..., int | None]"
+
+
+def _option(*names: str, **settings: Any) -> Any:  # noqa: ANN401  (typer's own type)
+    return typer.Option(*names, rich_help_panel=SHARED, **settings)
+
+
+def shared(  # noqa: PLR0913  (one a flag)
+    *,
+    quiet: Annotated[bool, _option("-q", "--quiet", help="Say only what goes wrong.")],
+    verbose: Annotated[
+        bool, _option("-v", "--verbose", help="Show the traceback of an error.")
+    ],
+    offline: Annotated[
+        bool,
+        _option("--offline", help="Use no network; fail if it would be needed."),
+    ],
+    directory: Annotated[
+        Path | None,
+        _option(
+            "--directory",
+            metavar="FOLDER",
+            exists=True,
+            file_okay=False,
+            help="Run as if started in FOLDER.",
+        ),
+    ],
+    no_progress: Annotated[bool, _option("--no-progress", help="Show no progress.")],
+    color: Annotated[
+        ColorChoice,
+        _option("--color", metavar="WHEN", help="`auto`, `always` or `never`."),
+    ],
+) -> Session:
+    """Start what a command runs in."""
+    del verbose  # `main` reads it, for errors that come before or after this
+    choose_color(color)
+    if directory is not None:
+        os.chdir(directory)
+    return Session(Console(quiet=quiet, progress=not no_progress), offline or None)
+
+
+_DEFAULTS: Final[Mapping[str, object]] = {"directory": None, "color": "auto"}
+
+
+def register(
+    app: typer.Typer,
+    function: Run,
+    *,
+    panel: str | None = None,
+    name: str | None = None,
+) -> None:
+    """Make a function whose first parameter is a ``Session`` a command of ``app``.
+
+    Its docstring is its help page: laid out by hand, at most 80 columns wide.
+    """
+    _, *own = signature(function, eval_str=True).parameters.values()
+    common = _shared_parameters()
+
+    def run(**values: Any) -> int | None:  # noqa: ANN401  (each command's own)
+        session = shared(**{each.name: values.pop(each.name) for each in common})
+        return function(session, **values)
+
+    run.__signature__ = Signature([*own, *common])  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in (*own, *common)}
+    app.command(
+        name or function.__name__,
+        cls=PageCommand,
+        help=cleandoc(function.__doc__ or ""),
+        rich_help_panel=panel,
+    )(run)
+
+
+def _shared_parameters() -> list[Parameter]:
+    return [
+        each.replace(default=_DEFAULTS.get(each.name, False))
+        for each in signature(shared, eval_str=True).parameters.values()
+    ]

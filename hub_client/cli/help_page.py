@@ -1,0 +1,89 @@
+"""Help as a page that a person wrote, set without loading a typesetter."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any, Final
+
+from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_WIDEST: Final = 88
+_GAP: Final = 2
+
+
+class PageCommand(TyperCommand):
+    """A command whose docstring is its page."""
+
+    def get_help(self, ctx: Any) -> str:  # noqa: ANN401  (click's, or typer's own)
+        """Set the page: usage, text, arguments, options."""
+        shown = _shown(self.get_params(ctx))
+        arguments = [each for each in shown if each.param_type_name == "argument"]
+        words = " ".join(each.metavar for each in arguments)
+        sections = [f"Usage: {ctx.command_path} {words}".rstrip(), self.help or ""]
+        if arguments:
+            rows = [(each.metavar, each.help) for each in arguments]
+            sections.append(_section("Arguments", rows))
+        panels: dict[str, list[Any]] = {"Options": []}
+        for each in shown:
+            if each.param_type_name == "option":
+                panel = getattr(each, "rich_help_panel", None) or "Options"
+                panels.setdefault(panel, []).append(each)
+        for panel, options in panels.items():
+            if options:
+                sections.append(_section(panel, map(_option_row, options)))
+        return "\n\n".join(sections)
+
+
+class PageGroup(TyperGroup):
+    """A group of commands whose page lists them by subject."""
+
+    def get_help(self, ctx: Any) -> str:  # noqa: ANN401  (as above)
+        """Set the page: text, usage, commands by subject, options."""
+        usage = f"Usage: {ctx.command_path} COMMAND …"
+        sections = [self.help or "", usage]
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command: Any = self.get_command(ctx, name)
+            summary = (command.help or "").partition("\n")[0].removesuffix(".")
+            panel = command.rich_help_panel or "Commands"
+            panels.setdefault(panel, []).append((name, summary))
+        sections += [_section(panel, rows) for panel, rows in panels.items()]
+        options = _shown(self.get_params(ctx))
+        sections.append(_section("Options", map(_option_row, options)))
+        return "\n\n".join(sections)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Answer no command at all with the page, as a mistake."""
+        if not args and not ctx.resilient_parsing:
+            print(self.get_help(ctx), file=sys.stderr)  # noqa: T201
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
+
+
+def _shown(parameters: Iterable[Any]) -> list[Any]:
+    return [each for each in parameters if not getattr(each, "hidden", False)]
+
+
+def _option_row(option: Any) -> tuple[str, str]:  # noqa: ANN401
+    names = ", ".join(sorted(option.opts, key=len))
+    metavar = "" if option.is_flag or not option.metavar else f" {option.metavar}"
+    return f"{names}{metavar}", option.help or ""
+
+
+def _section(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    return "\n".join([title, *_columns(list(rows))])
+
+
+def _columns(rows: list[tuple[str, str]]) -> Iterator[str]:
+    """Names left, their texts right of the longest name, wrapped."""
+    margin = 2 * _GAP + max(len(name) for name, _ in rows)
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    for name, text in rows:
+        lines = textwrap.wrap(text, max(width - margin, 20)) or [""]
+        yield f"{' ' * _GAP}{name:<{margin - _GAP}}{lines[0]}".rstrip()
+        yield from (" " * margin + line for line in lines[1:])
