@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-MANIFEST_FILE: Final = "operator.yaml"
-"""The file at the root of every operator's tree."""
-
 # Windows takes these for devices, whatever the extension, and strips trailing dots.
 _DEVICE = re.compile(r"(aux|con|nul|prn|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[\\:*?"<>|]')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from hub_client.candidate import Candidate, Release
     from plugin_spec.manifest import Manifest
     from plugin_spec.names import OperatorName
+
+MANIFEST_FILE: Final = "operator.yaml"
+"""The file at the root of every operator's tree."""
+MANIFEST_SIZE_LIMIT: Final = 1 << 20
+"""Bytes; more than a manifest may have. Nobody reads on beyond it."""
 
 
 class Source(Protocol):

@@ -1,0 +1,161 @@
+"""Which source answers for a name: exactly one, chosen by the most specific rule."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hub_client.sources.bundled import BundledSource
+from hub_client.sources.directory import DirectorySource
+from plugin_spec.errors import HubError, InvalidName
+from plugin_spec.names import OperatorName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hub_client.candidate import Candidate, Release
+    from hub_client.sources import Source
+    from plugin_spec.manifest import Manifest
+
+BUNDLED: Final = "bundled"
+_DIRECTORY: Final = "dir:"
+_GIT: Final = "git+"
+
+
+class InvalidSource(HubError, ValueError):
+    """A source, or the pattern of a rule, cannot be read."""
+
+
+class NoSource(HubError, LookupError):
+    """No rule covers a name."""
+
+
+def open_source(
+    spec: str, *, cache_dir: Path, offline: bool = False, directory: Path | None = None
+) -> Source:
+    """The source that a spec describes: ``bundled``, ``dir:PATH`` or ``git+URL``.
+
+    :param directory: what a relative PATH starts from; the current folder if not given.
+    :raises InvalidSource: if it describes none.
+    """
+    if spec == BUNDLED:
+        return BundledSource()
+    if spec.startswith(_DIRECTORY):
+        path = Path(spec.removeprefix(_DIRECTORY)).expanduser()
+        return DirectorySource((directory or Path.cwd()) / path)
+    if spec.startswith(_GIT):
+        from hub_client.sources.git import GitSource  # noqa: PLC0415  (seldom needed)
+
+        url = spec.removeprefix(_GIT)
+        return GitSource(url, cache_dir=cache_dir, offline=offline)
+    raise InvalidSource(
+        f"expected a source, got {spec!r}",
+        hint="Write `bundled`, `dir:PATH` or `git+URL`",
+    )
+
+
+class SourceRouter:
+    """A source that asks, for each name, the one source that its rule points to.
+
+    A pattern is ``namespace/name``, ``namespace/*`` or ``*``, more specific first. No
+    second source is ever asked, so none can shadow a name.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, str],
+        *,
+        cache_dir: Path,
+        offline: bool = False,
+        directory: Path | None = None,
+    ) -> None:
+        self._rules = {_canonical(pattern): spec for pattern, spec in rules.items()}
+        self._cache_dir = cache_dir
+        self._offline = offline
+        self._directory = directory
+
+    def source_spec(self, name: OperatorName) -> str:
+        """The source of ``name`` as configuration writes it, placeholders filled.
+
+        :raises NoSource: if no rule covers the name.
+        """
+        for pattern in (str(name), f"{name.namespace}/*", "*"):
+            if pattern in self._rules:
+                spec = self._rules[pattern].replace("{namespace}", name.namespace)
+                return spec.replace("{name}", name.name)
+        raise NoSource(
+            f"No source is configured for {name}",
+            hint='Add `"*" = "bundled"` to `[tool.hub.sources]`, or a rule for it',
+        )
+
+    def names(self) -> tuple[OperatorName, ...]:
+        """Every name that a source can list and a rule sends there, sorted.
+
+        A git source cannot list its operators; a rule for one name tells that name.
+        """
+        listed = {
+            name
+            for spec, source in self._listing_sources.items()
+            for name in source.names()
+            if self._covers(name) and self.source_spec(name) == spec
+        }
+        told = {OperatorName.parse(p) for p in self._rules if not p.endswith("*")}
+        return tuple(sorted(listed | told))
+
+    def versions(self, name: OperatorName) -> Sequence[Release]:
+        """Every release of ``name`` at its source."""
+        return self._source(name).versions(name)
+
+    def manifest(self, name: OperatorName, release: Release) -> Manifest:
+        """Read the manifest at its source."""
+        return self._source(name).manifest(name, release)
+
+    def fetch(self, candidate: Candidate, into: Path) -> None:
+        """Write the candidate's files into ``into``, from the candidate's own source.
+
+        What was resolved or locked says where it is from; rules changed since do not.
+        """
+        self._open(candidate.source).fetch(candidate, into)
+
+    def _covers(self, name: OperatorName) -> bool:
+        return any(p in self._rules for p in (str(name), f"{name.namespace}/*", "*"))
+
+    @cached_property
+    def _listing_sources(self) -> dict[str, DirectorySource]:
+        sources = {
+            spec: self._open(spec)
+            for spec in dict.fromkeys(self._rules.values())
+            if not spec.startswith(_GIT) and "{" not in spec
+        }
+        return {s: o for s, o in sources.items() if isinstance(o, DirectorySource)}
+
+    def _source(self, name: OperatorName) -> Source:
+        return self._open(self.source_spec(name))
+
+    def _open(self, spec: str) -> Source:
+        return open_source(
+            spec,
+            cache_dir=self._cache_dir,
+            offline=self._offline,
+            directory=self._directory,
+        )
+
+
+def _canonical(pattern: str) -> str:
+    """The pattern with its namespace written out.
+
+    :raises InvalidSource: if it is none of the three forms.
+    """
+    if pattern == "*":
+        return pattern
+    namespace, slash, name = pattern.partition("/")
+    try:
+        if slash and name == "*":
+            return f"{OperatorName.parse(f'{namespace}/x').namespace}/*"
+        return str(OperatorName.parse(pattern))
+    except InvalidName as error:
+        raise InvalidSource(
+            f"expected a pattern of names, got {pattern!r}",
+            hint="Write `namespace/name`, `namespace/*` or `*`",
+        ) from error
