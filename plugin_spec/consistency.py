@@ -1,0 +1,78 @@
+"""What joins two places of a manifest: a default and its schema, a port and another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from plugin_spec.formats import check_path
+from plugin_spec.nearest import did_you_mean
+from plugin_spec.strict_yaml import Problem
+from plugin_spec.wording import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from jsonschema.protocols import Validator
+
+    from plugin_spec.strict_yaml import Path
+
+
+def inconsistencies(
+    data: Mapping[str, Any], broken: frozenset[Path], validator: type[Validator]
+) -> Iterator[Problem]:
+    """Check those parts whose structure holds.
+
+    :param broken: the paths of problems found before, cut to two parts.
+    :param validator: checks a default against its parameter's schema.
+    """
+    sections = {path[0] for path in broken if path}
+    sound = {key: value for key, value in data.items() if key not in sections}
+    for side in ("inputs", "outputs"):
+        yield from _repeated_ports(side, sound.get(side, ()))
+    yield from _bad_files(sound.get("steps", ()))
+    if ("parameters",) in broken:
+        return
+    parameters = data.get("parameters", {})
+    yield from _unknown_options(sound.get("weights", ()), parameters)
+    for name, schema in parameters.items():
+        if ("parameters", name) not in broken:
+            yield from _bad_default(name, schema, validator)
+
+
+def _repeated_ports(side: str, ports: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for index, port in enumerate(ports):
+        first = seen.setdefault(port["name"], index)
+        if first != index:
+            message = f"{side}[{first}] has this name already, got {port['name']!r}"
+            yield Problem((side, index, "name"), message)
+
+
+def _bad_files(steps: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
+    for index, step in enumerate(steps):
+        for option, value in step.get("with", {}).items():
+            if isinstance(value, dict) and value.keys() == {"file"}:
+                problem = check_path(str(value["file"]))
+                if problem is not None:
+                    yield Problem(("steps", index, "with", option, "file"), problem)
+
+
+def _unknown_options(
+    weights: Iterable[Mapping[str, Any]], parameters: Mapping[str, Any]
+) -> Iterator[Problem]:
+    for index, each in enumerate(weights):
+        for option in each.get("for", {}):
+            if option not in parameters:
+                meant = did_you_mean(option, parameters)
+                message = f"not one of the `parameters`{meant}"
+                yield Problem(("weights", index, "for", option), message)
+
+
+def _bad_default(
+    name: str, schema: Mapping[str, Any], validator: type[Validator]
+) -> Iterator[Problem]:
+    if "default" not in schema:
+        return
+    for error in validator(schema).iter_errors(schema["default"]):
+        path = ("parameters", name, "default", *error.absolute_path)
+        yield Problem(path, f"does not fit its own schema: {describe(error)}")
