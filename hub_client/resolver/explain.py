@@ -10,16 +10,13 @@ from packaging.version import InvalidVersion, Version
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from resolvelib.structs import RequirementInformation
-
-    from hub_client.candidate import Candidate
-    from hub_client.resolver.provider import HubProvider
+    from hub_client.resolver.constraint import Request
+    from hub_client.resolver.question import Question
+    from hub_client.resolver.search import Outcome
     from plugin_spec.names import OperatorName
     from plugin_spec.requirement import Requirement
-
-    Causes = Collection[RequirementInformation[Requirement, Candidate]]
 
 _ALIKE: Final = 0.7
 _SHOWN: Final = 5
@@ -60,37 +57,59 @@ class UnknownOperator(HubError, LookupError):
         )
 
 
-def explain_failure(causes: Causes, provider: HubProvider) -> HubError:
-    """The error that says why ``causes`` cannot all be had, in a fixed order."""
-    names = sorted({requirement.name for requirement, _ in causes})
-    if not any(map(provider.releases, names)):
-        asked = [clause for name in names for clause in _requests(causes, name)]
-        return UnknownOperator(
-            names[0],
-            provider.source_of(names[0]),
-            clauses=[each for each in asked if not each.startswith("you ")],
-            nearest=nearest_names(names[0], provider.known_names()),
+def explain_failure(question: Question, outcome: Outcome | None) -> HubError:
+    """The error that says, in the fewest clauses, why ``question`` has no answer."""
+    if outcome is None:
+        return ResolutionConflict(
+            ["none was found in the time that a search may take"],
+            hint="Ask for fewer operators, or for fewer versions of them",
         )
+    # It needs resolvelib, which those who only catch these errors do not.
+    from hub_client.resolver.core import conflict_core  # noqa: PLC0415
+
+    return _explain(question, conflict_core(question, outcome))
+
+
+def _explain(question: Question, core: Outcome) -> HubError:
+    names = _outwards(list(core.requests))
+    askers = {request.asker for request in core.requests}
+    leaves = [name for name in names if name not in askers]
+    if leaves and not any(map(question.releases, leaves)):
+        return _unknown(question, core, leaves[0])
     clauses: list[str] = []
     hints: list[str] = []
     for name in names:
-        clauses += _requests(causes, name)
-        for clause, hint in _obstacles(causes, name, provider):
+        clauses += _requests(core, name)
+        for clause, hint in _obstacles(question, core, name):
             clauses.append(clause)
             hints += [hint] if hint else []
-    hints += _ways_on(causes, provider)
-    return ResolutionConflict(clauses, hint=hints[0] if hints else None)
+    hints += _ways_on(core, leaves)
+    return ResolutionConflict(clauses, hint=hints[0])
 
 
-def explain_rejection(candidate: Candidate, causes: Causes) -> str:
-    """Why the search gave ``candidate`` up, as the predicate of a sentence."""
-    requirement = min((r for r, parent in causes if parent is candidate), key=str)
-    others = _requests(
-        [c for c in causes if c.parent is None or c.parent.name != candidate.name],
-        requirement.name,
-    )
-    return f"requires `{requirement}`, and " + next(
-        iter(others), "no version of that will do"
+def _outwards(requests: Sequence[Request]) -> list[OperatorName]:
+    """What is asked for, from what the user names to what that needs in the end."""
+    names: dict[OperatorName, None] = {}
+    askers: set[OperatorName | None] = {None}
+    while new := sorted(
+        {r.requirement.name for r in requests if r.asker in askers} - names.keys()
+    ):
+        names.update(dict.fromkeys(new))
+        askers.update(new)
+    return list(names)
+
+
+def _unknown(question: Question, core: Outcome, name: OperatorName) -> UnknownOperator:
+    return UnknownOperator(
+        name,
+        question.source_of(name),
+        clauses=[
+            clause
+            for each in _outwards(list(core.requests))
+            for clause in _requests(core, each)
+            if not clause.startswith("you ")
+        ],
+        nearest=nearest_names(name, question.known_names()),
     )
 
 
@@ -112,48 +131,51 @@ def nearest_names(
     return [other for score, other in alike if -score >= _ALIKE][:3]
 
 
-def _requests(causes: Causes, name: OperatorName) -> list[str]:
-    """Who asks for which versions of ``name``: the user first, then by name."""
-    askers: dict[tuple[str, str], set[Version]] = {}
-    for requirement, parent in causes:
-        if requirement.name == name:
-            key = (str(parent.name) if parent else "", str(requirement))
-            askers.setdefault(key, set()).update({parent.version} if parent else ())
+def _requests(core: Outcome, name: OperatorName) -> list[str]:
+    """Who asks for which versions of ``name``: the user first, then by name.
+
+    That the user asks for any version goes without saying.
+    """
+    requests = sorted(
+        (str(asker or ""), str(requirement), versions)
+        for (asker, requirement), versions in core.requests.items()
+        if requirement.name == name and (asker or requirement.specifier)
+    )
     return [
         f"{_versions(asker, versions)} requires `{requirement}`"
         if asker
         else f"you require `{requirement}`"
-        for (asker, requirement), versions in sorted(askers.items())
+        for asker, requirement, versions in requests
     ]
 
 
 def _obstacles(
-    causes: Causes, name: OperatorName, provider: HubProvider
+    question: Question, core: Outcome, name: OperatorName
 ) -> Iterator[tuple[str, str | None]]:
-    """Why no version of ``name`` answers the requests, each with a way on."""
+    """What else is in the way of ``name``, each with a way on if there is one."""
+    source, releases = question.source_of(name), question.releases(name)
+    if not releases:
+        yield f"`{source}` has no operator `{name}`", None
+        return
     requests: dict[OperatorName | None, list[Requirement]] = {}
-    for requirement, parent in causes:
+    for asker, requirement in core.requests:
         if requirement.name == name:
-            asker = parent.name if parent else None
             requests.setdefault(asker, []).append(requirement)
 
     def wanted(version: Version) -> bool:
         # Requests of one asker come from different versions of it: alternatives.
         return all(any(r.accepts(version) for r in some) for some in requests.values())
 
-    releases = provider.releases(name)
     reasons: dict[tuple[str, str | None], set[Version]] = {}
-    for rejection in provider.rejections():
-        if rejection.name == name and wanted(rejection.version):
-            key = rejection.reason, rejection.hint
-            reasons.setdefault(key, set()).add(rejection.version)
+    for each in core.ruled_out:
+        if each.name == name and wanted(each.version):
+            reasons.setdefault((each.reason, each.hint), set()).add(each.version)
     for (reason, hint), versions in reasons.items():
         yield f"{_versions(name, versions)} {reason}", hint
-    if not releases:
-        yield f"`{provider.source_of(name)}` has no operator `{name}`", None
-    elif not reasons and any(map(wanted, _boundaries(requests.values()))):
+    nothing = not any(wanted(release.version) for release in releases)
+    if nothing and any(map(wanted, _boundaries(requests.values()))):
         has = _series(_elided({release.version for release in releases}), "and")
-        yield f"`{provider.source_of(name)}` has only {name} {has}", None
+        yield f"`{source}` has only {name} {has}", None
 
 
 def _boundaries(requests: Iterable[Iterable[Requirement]]) -> Iterator[Version]:
@@ -171,21 +193,15 @@ def _boundaries(requests: Iterable[Iterable[Requirement]]) -> Iterator[Version]:
                 continue
 
 
-def _ways_on(causes: Causes, provider: HubProvider) -> Iterator[str]:
+def _ways_on(core: Outcome, leaves: Sequence[OperatorName]) -> Iterator[str]:
     """What the user can do when no rule but the requests themselves disagree."""
-    askers = sorted({parent.name for _, parent in causes if parent})
-    own = sorted(str(requirement) for requirement, parent in causes if parent is None)
-    if own:
-        yield f"Loosen `{own[0]}`"
-    if len(askers) > 1:
-        roots = {root.name for root in provider.roots}
-        yield from (
-            f"Install `{asker}` in an environment of its own"
-            for asker in askers
-            if asker in roots
-        )
-    elif askers:
-        yield f"Ask for another version of `{askers[0]}`, or tell its publisher"
+    roots = sorted((r for asker, r in core.requests if asker is None), key=str)
+    for root in roots:
+        if root.name in leaves and root.specifier:
+            yield f"Loosen `{root}`"
+    if len(roots) > 1:
+        yield f"Install `{roots[0].name}` in an environment of its own"
+    yield f"Ask for another version of `{roots[0].name}`, or tell its publisher"
 
 
 def _versions(name: object, versions: Iterable[Version]) -> str:

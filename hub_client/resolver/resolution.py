@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from packaging.version import Version
-
-from hub_client.resolver.explain import explain_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from hub_client.candidate import Candidate, Release
-    from plugin_spec.manifest import Manifest
+    from hub_client.candidate import Candidate
+    from hub_client.resolver.question import Index
     from plugin_spec.names import OperatorName
     from plugin_spec.requirement import Requirement
-
-_MAX_ROUNDS: Final = 20_000
-
-
-class Index(Protocol):
-    """The part of a source that the resolver asks.
-
-    A source may also answer ``source_spec(name)``, how configuration writes the source
-    of a name, and ``names()``, every name it can list, for "did you mean".
-    """
-
-    def versions(self, name: OperatorName) -> Sequence[Release]:
-        """Every release of ``name``, in any order; empty if there is none."""
-
-    def manifest(self, name: OperatorName, release: Release) -> Manifest:
-        """Read the manifest of one release.
-
-        :raises InvalidManifest: which rejects that release alone.
-        """
 
 
 class Pin(Protocol):
@@ -88,30 +67,26 @@ def resolve(
     :raises ResolutionConflict: if no set of versions will do, with who asked for what.
     """
     # resolvelib takes longer to import than `hub --help` takes to print.
-    from resolvelib import resolvers  # noqa: PLC0415
+    from hub_client.resolver.explain import explain_failure  # noqa: PLC0415
+    from hub_client.resolver.question import Question  # noqa: PLC0415
+    from hub_client.resolver.search import search  # noqa: PLC0415
 
-    from hub_client.resolver.provider import HubProvider, RejectionReporter  # noqa: PLC0415
-
-    roots = tuple(sorted(requirements, key=str))
-    provider = HubProvider(
+    question = Question(
         source,
-        roots,
-        python=Version(str(python)),
-        preferred={
+        tuple(sorted(set(requirements), key=str)),
+        Version(str(python)),
+        {
             name: pin if isinstance(pin, Version) else pin.version
             for name, pin in (locked or {}).items()
         },
-        prerelease=prerelease,
+        prerelease,
     )
-    # Not `Resolver`: what it does beside the search never ends on some cycles.
-    search = resolvers.Resolution(provider, RejectionReporter(provider))
-    try:
-        chosen = search.resolve(roots, max_rounds=_MAX_ROUNDS).mapping
-    except resolvers.ResolutionImpossible as failure:
-        raise explain_failure(failure.causes, provider) from failure
-    candidates = _dependencies_first(roots, chosen)
+    outcome = search(question)
+    if outcome is None or outcome.chosen is None:
+        raise explain_failure(question, outcome)
+    candidates = _dependencies_first(question.roots, outcome.chosen)
     kept = {(candidate.name, candidate.version) for candidate in candidates}
-    rejected = (r for r in provider.rejections() if (r.name, r.version) not in kept)
+    rejected = [r for r in outcome.rejections if (r.name, r.version) not in kept]
     return Resolution(candidates, tuple(requirements), tuple(rejected))
 
 

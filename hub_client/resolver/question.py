@@ -1,0 +1,150 @@
+"""What is asked of the resolver, and which releases its rules allow as an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from hub_client.candidate import Candidate
+from hub_client.resolver.resolution import Rejection
+from plugin_spec.errors import InvalidManifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from packaging.version import Version
+
+    from hub_client.candidate import Release
+    from plugin_spec.manifest import Manifest
+    from plugin_spec.names import OperatorName
+    from plugin_spec.requirement import Requirement
+
+
+class Index(Protocol):
+    """The part of a source that the resolver asks.
+
+    A source may also answer ``source_spec(name)``, how configuration writes the source
+    of a name, and ``names()``, every name it can list, for "did you mean".
+    """
+
+    def versions(self, name: OperatorName) -> Sequence[Release]:
+        """Every release of ``name``, in any order; empty if there is none."""
+
+    def manifest(self, name: OperatorName, release: Release) -> Manifest:
+        """Read the manifest of one release.
+
+        :raises InvalidManifest: which rejects that release alone.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Requirements, a source and the rules; asks the source nothing twice.
+
+    Whether a rule allows a release depends on the roots alone, never on how far the
+    search has come: so an answer is found exactly when there is one.
+    """
+
+    index: Index
+    roots: tuple[Requirement, ...]
+    python: Version
+    preferred: Mapping[OperatorName, Version]
+    prerelease: bool
+    _releases: dict[OperatorName, tuple[Release, ...]] = field(default_factory=dict)
+    _candidates: dict[tuple[OperatorName, Release], Candidate | Rejection] = field(
+        default_factory=dict
+    )
+
+    def releases(self, name: OperatorName) -> tuple[Release, ...]:
+        """Every release of ``name``: the preferred one, then newest first."""
+        if name not in self._releases:
+            preferred = self.preferred.get(name)
+            self._releases[name] = tuple(
+                sorted(
+                    self.index.versions(name),
+                    key=lambda r: (r.version == preferred, r.version, r.revision),
+                    reverse=True,
+                )
+            )
+        return self._releases[name]
+
+    def candidate(self, name: OperatorName, release: Release) -> Candidate | Rejection:
+        """The release with its manifest, or why that cannot be used at all."""
+        key = name, release
+        # resolvelib tells candidates apart by identity: one object per release.
+        if key not in self._candidates:
+            self._candidates[key] = self._read(name, release)
+        return self._candidates[key]
+
+    def rules_against(
+        self, name: OperatorName, release: Release
+    ) -> Iterator[Rejection]:
+        """Why ``release`` is out of the question; its manifest is read last."""
+        reject = partial(Rejection, name, release.version)
+        if self._is_withdrawn(name, release):
+            yield reject(
+                f"was yanked: {release.yanked}" if release.yanked else "was yanked",
+                f"Pin `{name}=={release.version}` to take it all the same",
+            )
+        if self._is_premature(name, release):
+            yield reject("is a pre-release", "Allow pre-releases with `--pre`")
+        candidate = self.candidate(name, release)
+        if isinstance(candidate, Rejection):
+            yield candidate
+            return
+        requires_python = candidate.manifest.requires_python
+        if not requires_python.contains(self.python, prereleases=True):
+            yield reject(
+                f"requires Python `{requires_python}`",
+                f"This is Python {self.python}; choose another with `--python`",
+            )
+
+    def source_of(self, name: OperatorName) -> str:
+        """The source of ``name`` as configuration writes it, or else its type."""
+        source_spec = getattr(self.index, "source_spec", None)
+        return str(source_spec(name)) if source_spec else type(self.index).__name__
+
+    def known_names(self) -> tuple[OperatorName, ...]:
+        """Every name that the source can list; a source need not list any."""
+        return tuple(getattr(self.index, "names", tuple)())
+
+    def _read(self, name: OperatorName, release: Release) -> Candidate | Rejection:
+        try:
+            manifest = self.index.manifest(name, release)
+        except InvalidManifest as error:
+            reason = f"has an invalid manifest: {'; '.join(error.problems)}"
+            return Rejection(name, release.version, reason)
+        for requirement in manifest.dependencies:
+            if requirement.name == name and not requirement.accepts(release.version):
+                reason = f"requires `{requirement}`, which it is not itself"
+                return Rejection(name, release.version, reason)
+        return Candidate(name, release, self.source_of(name), manifest)
+
+    def _is_withdrawn(self, name: OperatorName, release: Release) -> bool:
+        """Whether a release was yanked, and no root pins it."""
+        return release.yanked is not None and not any(
+            root.name == name and _pins(root, release.version) for root in self.roots
+        )
+
+    def _is_premature(self, name: OperatorName, release: Release) -> bool:
+        """Whether it is a pre-release that nobody asked for, with something else."""
+        return (
+            release.version.is_prerelease
+            and not self.prerelease
+            and not any(
+                root.name == name and root.specifier.prereleases for root in self.roots
+            )
+            and any(
+                not other.version.is_prerelease and other.yanked is None
+                for other in self.releases(name)
+            )
+        )
+
+
+def _pins(requirement: Requirement, version: Version) -> bool:
+    """Whether ``requirement`` asks for exactly ``version``, not for a range of them."""
+    return requirement.accepts(version) and any(
+        each.operator in ("==", "===") and not each.version.endswith(".*")
+        for each in requirement.specifier
+    )
