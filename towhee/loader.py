@@ -95,7 +95,7 @@ def _class(tree: Path, digest: str, manifest: Manifest) -> type[Operator]:
     found = hooks.hook.operator_class()
     if found is None:
         raise InvalidOperator(
-            f"`{manifest.name}` implements no `operator_class` hook",
+            f"`{manifest.name}` gives no class from a hook `operator_class`",
             hint=f"Define `@hookimpl def operator_class()` in `{manifest.module}`",
         )
     if not isinstance(found, type) or not issubclass(found, Operator):
@@ -110,14 +110,14 @@ def _import(tree: Path, digest: str, manifest: Manifest) -> ModuleType:
     assert manifest.module is not None
     try:
         return import_package(tree / manifest.module, digest)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InvalidOperator(
             f"`{manifest.name}` cannot be imported: {type(error).__name__}: {error}",
             hint=_import_hint(error, manifest),
         ) from error
 
 
-def _import_hint(error: Exception, manifest: Manifest) -> str | None:
+def _import_hint(error: BaseException, manifest: Manifest) -> str | None:
     match error:
         case ModuleNotFoundError(name=str(missing)):
             if missing.partition(".")[0] == manifest.module:
@@ -134,7 +134,7 @@ def _build(name: str, found: type[Operator], options: dict[str, Any]) -> Operato
         raise InvalidOperator(f"`{name}` does not implement {methods}")
     parameters = inspect.signature(found).parameters
     missing = [
-        f"{parameter.name}: required"
+        f"{parameter.name}: required, but not given"
         for parameter in parameters.values()
         if parameter.default is parameter.empty
         and parameter.kind not in {parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL}

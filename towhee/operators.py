@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from plugin_spec.errors import HubError
 from plugin_spec.names import RESERVED_NAMESPACES, OperatorName
+from plugin_spec.nearest import did_you_mean
 from towhee.pipelines import OperatorCall, Pipeline
 
 if TYPE_CHECKING:
@@ -51,12 +51,10 @@ class OperatorNamespace(Generic[Made]):
 
     def __call__(self, *_values: object, **_options: object) -> Made:
         """Refuse: a namespace is no operator, but a mistyped method looks like one."""
-        methods = RESERVED_NAMESPACES | {"towhee"}
-        spelled = self.namespace.replace("_", "-")
-        nearest = difflib.get_close_matches(spelled, methods, n=1)
+        methods = {name.replace("-", "_") for name in RESERVED_NAMESPACES}
         raise AttributeError(
             f"`{self.owner}` has no method `{self.namespace}`"
-            + (f", did you mean `{nearest[0].replace('-', '_')}`?" if nearest else "")
+            f"{did_you_mean(self.namespace, methods)}"
         )
 
     def __dir__(self) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from typing import TYPE_CHECKING, Any
 
 from plugin_spec.errors import HubError
+from plugin_spec.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,10 +60,9 @@ def unknown_option(name: str, known: Iterable[str]) -> str:
     """A line that says so, with the nearest name there is.
 
     >>> unknown_option("model_nam", ["device", "model_name"])
-    'model_nam: unknown, did you mean `model_name`?'
+    'model_nam: unknown: did you mean `model_name`?'
     """
-    nearest = difflib.get_close_matches(name, list(known), n=1)
-    return f"{name}: unknown" + (f", did you mean `{nearest[0]}`?" if nearest else "")
+    return f"{name}: unknown{did_you_mean(name, known)}"
 
 
 def _mismatches(name: str, value: object, schema: Mapping[str, Any]) -> list[str]:
