@@ -18,7 +18,7 @@ from plugin_spec.errors import HubError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["DigestMismatch", "InvalidDigest", "Store", "StoreUnwritable"]
+__all__ = ["CacheUnwritable", "DigestMismatch", "InvalidDigest", "Store"]
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
@@ -27,13 +27,13 @@ class InvalidDigest(HubError, ValueError):
     """A digest is not ``sha256:`` and 64 lower-case hexadecimal digits."""
 
 
-class StoreUnwritable(HubError):
-    """The store's folder cannot be written: read-only, full, or not a folder."""
+class CacheUnwritable(HubError):
+    """A folder of the cache cannot be written: read-only, full, or not a folder."""
 
-    def __init__(self, root: Path, reason: str) -> None:
-        self.root = root
+    def __init__(self, folder: Path, error: OSError) -> None:
+        self.folder = folder
         super().__init__(
-            f"Cannot write to the store `{root}`: {reason}",
+            f"Cannot write to `{folder}`: {error.strerror or error}",
             hint="Make room there, or set `HUB_CACHE_DIR` to a folder you may write to",
         )
 
@@ -75,7 +75,7 @@ class Store:
 
         :returns: the tree's digest.
         :raises DigestMismatch: if it is not ``expected``.
-        :raises StoreUnwritable: if the disk is full or read-only; nothing is published.
+        :raises CacheUnwritable: if the disk is full or read-only; nothing is published.
         """
         try:
             with self._staging_folder() as folder:
@@ -91,8 +91,7 @@ class Store:
                 self._publish(tree, digest)
                 return digest
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise StoreUnwritable(self.root, reason) from error
+            raise CacheUnwritable(self.root, error) from error
 
     @contextmanager
     def _staging_folder(self) -> Iterator[Path]:

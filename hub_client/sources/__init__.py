@@ -17,6 +17,13 @@ MANIFEST_FILE: Final = "operator.yaml"
 MANIFEST_SIZE_LIMIT: Final = 1 << 20
 """Bytes; more than a manifest may have. Nobody reads on beyond it."""
 
+BUNDLED: Final = "bundled"
+"""The source spec of the operators that ship with this package."""
+DIRECTORY: Final = "dir:"
+"""How the source spec of a folder begins; a path follows."""
+GIT: Final = "git+"
+"""How the source spec of git repositories begins; a URL follows."""
+
 
 class Source(Protocol):
     """Answers what versions exist, what their manifests say, and gives their trees.

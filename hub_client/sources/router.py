@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from hub_client.sources import BUNDLED, DIRECTORY, GIT
 from hub_client.sources.bundled import BundledSource
 from hub_client.sources.directory import DirectorySource
 from plugin_spec.errors import HubError, InvalidName
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from hub_client.candidate import Candidate, Release
     from hub_client.sources import Source
     from plugin_spec.manifest import Manifest
-
-BUNDLED: Final = "bundled"
-_DIRECTORY: Final = "dir:"
-_GIT: Final = "git+"
 
 
 class InvalidSource(HubError, ValueError):
@@ -41,13 +38,13 @@ def open_source(
     """
     if spec == BUNDLED:
         return BundledSource()
-    if spec.startswith(_DIRECTORY):
-        path = Path(spec.removeprefix(_DIRECTORY)).expanduser()
+    if spec.startswith(DIRECTORY):
+        path = Path(spec.removeprefix(DIRECTORY)).expanduser()
         return DirectorySource((directory or Path.cwd()) / path)
-    if spec.startswith(_GIT):
+    if spec.startswith(GIT):
         from hub_client.sources.git import GitSource  # noqa: PLC0415  (seldom needed)
 
-        url = spec.removeprefix(_GIT)
+        url = spec.removeprefix(GIT)
         return GitSource(url, cache_dir=cache_dir, offline=offline)
     raise InvalidSource(
         f"expected a source, got {spec!r}",
@@ -126,7 +123,7 @@ class SourceRouter:
         sources = {
             spec: self._open(spec)
             for spec in dict.fromkeys(self._rules.values())
-            if not spec.startswith(_GIT) and "{" not in spec
+            if not spec.startswith(GIT) and "{" not in spec
         }
         return {s: o for s, o in sources.items() if isinstance(o, DirectorySource)}
 

@@ -1,0 +1,177 @@
+"""The only module that starts git: few commands, nothing of the user's setup run.
+
+``docs/decisions/0002-git-plumbing.md`` says why it is git itself and not a library.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from contextlib import contextmanager
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Final
+
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+TIMEOUT_SECONDS: Final = 600
+"""How long one command may take in all; a stalled HTTP transfer ends much sooner."""
+
+_SETTINGS: Final = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "safe.bareRepository": "explicit",
+    "transfer.fsckObjects": "true",
+    "protocol.version": "2",
+    "http.lowSpeedLimit": "1000",
+    "http.lowSpeedTime": "30",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "init.defaultBranch": "main",
+}
+_ENVIRONMENT: Final = {
+    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    # A repository around the current folder is no business of ours.
+    "GIT_DIR": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+}
+# The user's ways to reach and to prove; any other GIT_* may belong to a hook around us.
+_KEPT_VARIABLES = re.compile(
+    r"(?!GIT_)|GIT_(SSH|SSH_COMMAND|SSH_VARIANT|ASKPASS|SSL_\w+)$"
+)
+_KEPT_SETTINGS: Final = r"^(credential\.|http\.|core\.sshcommand$)"
+_SSH: Final = "ssh -o BatchMode=yes -o ConnectTimeout=30"
+
+
+class GitMissing(HubError):
+    """There is no git on this machine."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This source needs `git`, which is not installed",
+            hint="Install git 2.32 or newer",
+        )
+
+
+class GitFailed(HubError):
+    """A git command failed; ``reason`` is the first line git calls an error."""
+
+    def __init__(self, command: str, stderr: str) -> None:
+        self.stderr = stderr
+        self.reason = _reason(stderr)
+        super().__init__(f"`git {command}` failed: {self.reason}")
+
+
+def run_git(
+    command: str, *arguments: str, git_dir: Path | None = None, remote: bool = False
+) -> bytes:
+    """Run one command and return what it printed.
+
+    :param arguments: options first, then ``--``, then what our own parsers made.
+    :param git_dir: the bare repository it works in; none if not given.
+    :param remote: whether it talks to a server, and so needs the user's credentials.
+    :raises GitFailed: with git's own words, also after ``TIMEOUT_SECONDS``.
+    """
+    where = [] if git_dir is None else [f"--git-dir={git_dir}"]
+    try:
+        done = subprocess.run(  # noqa: S603  (arguments come from our own parsers)
+            ["git", *where, command, *arguments],  # noqa: S607  (the user's git)
+            env=_environment(_user_settings() if remote else {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=TIMEOUT_SECONDS,
+        )
+    except FileNotFoundError as error:
+        raise GitMissing from error
+    except subprocess.TimeoutExpired as error:
+        raise GitFailed(command, f"no end after {TIMEOUT_SECONDS} seconds") from error
+    except subprocess.CalledProcessError as error:
+        raise GitFailed(command, error.stderr.decode(errors="replace")) from error
+    return done.stdout
+
+
+@contextmanager
+def open_objects(git_dir: Path) -> Iterator[Callable[[str, IO[bytes]], None]]:
+    """Give a function that copies the object with an id into a file.
+
+    One process serves all objects; none is held in memory as a whole.
+    """
+    with subprocess.Popen(  # noqa: S603  (as in run_git)
+        ["git", f"--git-dir={git_dir}", "cat-file", "--batch"],  # noqa: S607
+        env=_environment({}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        requests, answers = process.stdin, process.stdout
+
+        def copy(object_id: str, into: IO[bytes]) -> None:
+            requests.write(f"{object_id}\n".encode())
+            requests.flush()
+            header = answers.readline().split()
+            if len(header) != 3:  # noqa: PLR2004  (id, type, size)
+                raise GitFailed("cat-file", f"object {object_id} is missing")
+            left = int(header[2])
+            while left and (block := answers.read(min(left, 1 << 20))):
+                into.write(block)
+                left -= len(block)
+            answers.read(1)
+
+        yield copy
+
+
+def _environment(user_settings: Mapping[str, list[str]]) -> dict[str, str]:
+    kept = {key: v for key, v in os.environ.items() if _KEPT_VARIABLES.match(key)}
+    if "GIT_SSH" not in kept and "core.sshcommand" not in user_settings:
+        kept.setdefault("GIT_SSH_COMMAND", _SSH)
+    settings = [
+        *_SETTINGS.items(),
+        *((key, value) for key, values in user_settings.items() for value in values),
+    ]
+    # Through the environment: arguments, and the tokens in them, are seen by everyone.
+    numbered = chain.from_iterable(
+        ((f"GIT_CONFIG_KEY_{i}", key), (f"GIT_CONFIG_VALUE_{i}", value))
+        for i, (key, value) in enumerate(settings)
+    )
+    return {
+        **kept,
+        **_ENVIRONMENT,
+        "GIT_CONFIG_COUNT": str(len(settings)),
+        **dict(numbered),
+    }
+
+
+def _user_settings() -> dict[str, list[str]]:
+    """How the user proves who they are, and reaches the network, in git's settings."""
+    settings: dict[str, list[str]] = {}
+    for scope in ("--system", "--global"):
+        arguments = ("--includes", "--null", "--get-regexp", _KEPT_SETTINGS)
+        done = subprocess.run(  # noqa: S603  (constants)
+            ["git", "config", scope, *arguments],  # noqa: S607
+            env=os.environ | {"GIT_DIR": os.devnull},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=TIMEOUT_SECONDS,
+        )
+        for entry in filter(None, done.stdout.decode(errors="replace").split("\0")):
+            key, _, value = entry.partition("\n")
+            settings.setdefault(key, []).append(value)
+    return settings
+
+
+def _reason(stderr: str) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    marked = [line for line in lines if line.startswith(("fatal: ", "error: "))]
+    first = (marked or lines[-1:] or ["it gave no reason"])[0]
+    return first.removeprefix("fatal: ").removeprefix("error: ").rstrip(".")

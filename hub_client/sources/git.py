@@ -1,0 +1,167 @@
+"""Operators in git repositories: a version is a tag, pinned to its commit."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from hub_client.candidate import Release
+from hub_client.git_commands import GitFailed
+from hub_client.git_url import parse_git_url
+from hub_client.sources import MANIFEST_FILE, MANIFEST_SIZE_LIMIT
+from hub_client.sources.git_mirror import GitMirror
+from plugin_spec.errors import HubError, InvalidManifest
+from plugin_spec.manifest import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from hub_client.candidate import Candidate
+    from plugin_spec.names import OperatorName
+
+
+class RepositoryUnreachable(HubError):
+    """A repository does not answer, is gone, or may not be read."""
+
+
+class OfflineMiss(HubError):
+    """What is asked for is not in the mirror, and the network may not be used."""
+
+
+class TagMoved(HubError):
+    """A version's tag names another commit than the one that was noted."""
+
+
+class CommitGone(HubError):
+    """A commit is not at its repository, and neither is its tag."""
+
+
+class GitSource:
+    """Repositories at one URL, or at one URL per name through placeholders."""
+
+    def __init__(
+        self, url_template: str, *, cache_dir: Path, offline: bool = False
+    ) -> None:
+        self.url_template = url_template
+        self._cache_dir = cache_dir
+        self._offline = offline
+
+    def versions(self, name: OperatorName) -> tuple[Release, ...]:
+        """One release per version tag; offline, those whose commits were fetched.
+
+        Branches do not count, and neither do tags that are not PEP 440. Where two tags
+        say one version (``v1`` beside ``v1.0.0``) the longer one is meant.
+        """
+        mirror = self._mirror(name)
+        tags = mirror.known_tags() if self._offline else self._remote_tags(mirror)
+        if self._offline and not tags:
+            raise OfflineMiss(
+                f"Offline, and nothing of `{mirror.url}` was fetched before",
+                hint="Run again without `--offline` or HUB_OFFLINE",
+            )
+        return _releases(tags)
+
+    def manifest(self, name: OperatorName, release: Release) -> Manifest:
+        """Read ``operator.yaml`` from the commit's objects."""
+        mirror = self._mirror(name)
+        where = f"{mirror.url}, {MANIFEST_FILE} at {release.revision}"
+        self._bring(mirror, f"{name} {release.version}", release)
+        for entry in mirror.entries(release.revision):
+            if entry.path == MANIFEST_FILE:
+                break
+        else:
+            raise InvalidManifest(where, [f"there is no `{MANIFEST_FILE}`"])
+        if entry.size > MANIFEST_SIZE_LIMIT:
+            raise InvalidManifest(where, [f"{entry.size} bytes are too many"])
+        text = BytesIO()
+        mirror.read(entry, text)
+        manifest = Manifest.from_yaml(text.getvalue(), source=where)
+        manifest.expect(name, release.version, source=where)
+        return manifest
+
+    def fetch(self, candidate: Candidate, into: Path) -> None:
+        """Write the blobs of the candidate's commit; git never checks anything out."""
+        mirror = self._mirror(candidate.name)
+        self._bring(mirror, str(candidate), candidate.release)
+        mirror.write(candidate.release.revision, into)
+
+    def _mirror(self, name: OperatorName) -> GitMirror:
+        url = self.url_template.replace("{namespace}", name.namespace)
+        return GitMirror(
+            parse_git_url(url.replace("{name}", name.name)), self._cache_dir
+        )
+
+    def _remote_tags(self, mirror: GitMirror) -> Mapping[str, str]:
+        try:
+            return mirror.remote_tags()
+        except GitFailed as error:
+            raise RepositoryUnreachable(
+                f"Cannot list the versions at `{mirror.url}`: {error.reason}",
+                hint="Check the address, your network and that you may read it",
+            ) from error
+
+    def _bring(self, mirror: GitMirror, what: str, release: Release) -> None:
+        """Have the release's commit in the mirror: there, by its id, or by its tag."""
+        commit = release.revision
+        if mirror.has(commit):
+            return
+        if self._offline:
+            raise OfflineMiss(
+                f"Offline, and commit {commit} of {what} was not fetched before",
+                hint="Run again without `--offline` or HUB_OFFLINE",
+            )
+        try:
+            mirror.fetch(commit, release.ref)
+        except GitFailed as refusal:
+            self._bring_by_tag(mirror, what, release, refusal)
+
+    def _bring_by_tag(
+        self, mirror: GitMirror, what: str, release: Release, refusal: GitFailed
+    ) -> None:
+        try:
+            now = mirror.remote_tags().get(release.ref or "")
+            if now == release.revision:
+                now = mirror.fetch_tag(str(release.ref))
+        except GitFailed as error:
+            raise _unreachable(mirror, what, release, error) from error
+        if now is None:
+            raise CommitGone(
+                f"Commit {release.revision} of {what} is gone from `{mirror.url}`\n"
+                f"  the server says: {refusal.reason}\n"
+                f"  and there is no `{release.ref}` any more",
+                hint="Ask its publisher, or choose another version with `hub lock`",
+            ) from refusal
+        if now != release.revision:
+            raise TagMoved(
+                f"`{release.ref}` of {what} was moved at `{mirror.url}`\n"
+                f"  expected commit {release.revision}\n"
+                f"  found    commit {now}",
+                hint="Ask its publisher why; if you accept the new commit, "
+                "run `hub lock --upgrade`",
+            ) from refusal
+
+
+def _unreachable(
+    mirror: GitMirror, what: str, release: Release, error: GitFailed
+) -> RepositoryUnreachable:
+    return RepositoryUnreachable(
+        f"Cannot fetch commit {release.revision} of {what}\n"
+        f"  the mirror `{mirror.path}` does not have it\n"
+        f"  `{mirror.url}` says: {error.reason}",
+        hint="Check the address, your network and that you may read it; "
+        "a machine that installed it has it in its store",
+    )
+
+
+def _releases(tags: Mapping[str, str]) -> tuple[Release, ...]:
+    releases: dict[Version, Release] = {}
+    for ref in sorted(tags, key=len):
+        try:
+            version = Version(ref.removeprefix("refs/tags/v"))
+        except InvalidVersion:
+            continue
+        releases[version] = Release(version, revision=tags[ref], ref=ref)
+    return tuple(releases.values())

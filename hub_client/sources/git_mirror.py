@@ -1,0 +1,204 @@
+"""A bare repository in the cache with the commits that were asked for, one per URL."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Final
+
+from filelock import FileLock
+
+from hub_client.git_commands import GitFailed, open_objects, run_git
+from hub_client.store import CacheUnwritable
+from hub_client.tree_digest import UnsafeTree, check_tree_paths
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from hub_client.git_url import GitUrl
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_TAG = re.compile(r"refs/tags/v[0-9]+(?:[.+!_-]?[0-9a-zA-Z]+)*")
+_OURS: Final = "refs/hub/"
+_FORBIDDEN_MODES: Final = {
+    "120000": "symbolic link",
+    "160000": "submodule",
+}
+_LEFT_BEHIND: Final = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*")
+_SHALLOW: Final = (
+    "--quiet",
+    "--depth=1",
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-auto-maintenance",
+    "--no-recurse-submodules",
+)
+
+
+class InvalidRevision(HubError, ValueError):
+    """A revision is not a full commit id, or a ref is not that of a version's tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """A regular file of a commit."""
+
+    path: str
+    object_id: str
+    size: int
+
+
+def is_version_tag(ref: str) -> bool:
+    """Whether ``ref`` is ``refs/tags/v`` and a version's characters."""
+    return _TAG.fullmatch(ref) is not None
+
+
+class GitMirror:
+    """Fetches into the mirror of one URL and reads from it; no work tree, ever."""
+
+    def __init__(self, url: GitUrl, cache_dir: Path) -> None:
+        self.url = url
+        name = hashlib.sha256(str(url).encode()).hexdigest()[:32]
+        self.path = cache_dir / "git" / name
+
+    def remote_tags(self) -> dict[str, str]:
+        """Tags of versions at the URL, each with the commit it names.
+
+        :raises GitFailed: if the URL does not answer.
+        """
+        listing = run_git("ls-remote", "--tags", "--", str(self.url), remote=True)
+        return _tags(line.split("\t") for line in listing.decode().splitlines())
+
+    def known_tags(self) -> dict[str, str]:
+        """Tags of versions that are in the mirror, each with its commit."""
+        if not self.path.is_dir():
+            return {}
+        listing = run_git(
+            "for-each-ref",
+            "--format=%(objectname)\t%(refname)%0a%(*objectname)\t%(refname)^{}",
+            f"{_OURS}tags/",
+            git_dir=self.path,
+        )
+        lines = listing.decode().replace(_OURS, "refs/").splitlines()
+        return _tags(line.split("\t") for line in lines)
+
+    def has(self, commit: str) -> bool:
+        """Whether the commit was fetched completely."""
+        return (self.path / _marker(_full_id(commit))).is_file()
+
+    def fetch(self, commit: str, tag: str | None = None) -> None:
+        """Fetch one commit without its history; remember which tag it is for.
+
+        :raises GitFailed: if the server does not give that commit, or not answer.
+        :raises UnsafeTree: if its objects are malformed.
+        """
+        refspecs = [f"+{_full_id(commit)}:{_marker(commit)}"]
+        if tag is not None:
+            refspecs.append(f"+{commit}:{_our_tag(tag)}")
+        with self._locked():
+            if not self.has(commit):
+                self._run_fetch(*refspecs)
+
+    def fetch_tag(self, tag: str) -> str:
+        """Fetch what a tag names now, from a server that gives no other commits.
+
+        :returns: the commit's id.
+        :raises GitFailed: as ``fetch``, also if the tag names no commit.
+        """
+        with self._locked():
+            self._run_fetch(f"+{tag}:{_our_tag(tag)}")
+            named = f"{_our_tag(tag)}^{{commit}}"
+            answer = run_git("rev-parse", "--verify", named, git_dir=self.path)
+            commit = answer.decode().strip()
+            run_git("update-ref", "--", _marker(commit), commit, git_dir=self.path)
+            return commit
+
+    def entries(self, commit: str) -> tuple[TreeEntry, ...]:
+        """Every file of a commit, sorted by path.
+
+        :raises UnsafeTree: if it holds a link, a submodule or an unsafe path.
+        """
+        arguments = ("-r", "-l", "-z", "--full-tree", "--", _full_id(commit))
+        listing = run_git("ls-tree", *arguments, git_dir=self.path)
+        entries: list[TreeEntry] = []
+        problems: list[str] = []
+        for line in listing.split(b"\0")[:-1]:
+            header, _, name = line.partition(b"\t")
+            mode, _, object_id, size = header.decode().split()
+            path = name.decode(errors="surrogateescape")
+            if kind := _FORBIDDEN_MODES.get(mode):
+                problems.append(f"{path!r} is a {kind}")
+            else:
+                entries.append(TreeEntry(path, object_id, int(size)))
+        if problems:
+            raise UnsafeTree(problems)
+        check_tree_paths(entry.path for entry in entries)
+        return tuple(entries)
+
+    def read(self, entry: TreeEntry, into: IO[bytes]) -> None:
+        """Copy one file's bytes, exactly as they were committed."""
+        with open_objects(self.path) as copy:
+            copy(entry.object_id, into)
+
+    def write(self, commit: str, into: Path) -> None:
+        """Write every file of a commit below ``into``."""
+        entries = self.entries(commit)
+        with open_objects(self.path) as copy:
+            for entry in entries:
+                target = into / entry.path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("xb") as file:
+                    copy(entry.object_id, file)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the mirror for writing: made if it is new, cleared of a killed git."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{self.path}.lock"):
+                for stale in chain.from_iterable(map(self.path.glob, _LEFT_BEHIND)):
+                    stale.unlink()
+                run_git("init", "-q", "--bare", "--template=", "--", str(self.path))
+                yield
+        except OSError as error:
+            raise CacheUnwritable(self.path, error) from error
+
+    def _run_fetch(self, *refspecs: str) -> None:
+        arguments = ("--", str(self.url), *refspecs)
+        try:
+            run_git("fetch", *_SHALLOW, *arguments, git_dir=self.path, remote=True)
+        except GitFailed as error:
+            if "fsck error" in error.stderr:
+                raise UnsafeTree([f"git refuses it: {error.reason}"]) from error
+            raise
+
+
+def _tags(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
+    """By ref; the line that names the commit of an annotated tag follows the tag's."""
+    found: dict[str, str] = {}
+    for object_id, name in pairs:
+        ref = name.removesuffix("^{}")
+        if is_version_tag(ref) and _COMMIT.fullmatch(object_id):
+            found[ref] = object_id
+    return found
+
+
+def _full_id(commit: str) -> str:
+    if not _COMMIT.fullmatch(commit):
+        raise InvalidRevision(f"expected a full commit id, got {commit!r}")
+    return commit
+
+
+def _our_tag(tag: str) -> str:
+    if not is_version_tag(tag):
+        raise InvalidRevision(f"expected `refs/tags/v` and a version, got {tag!r}")
+    return tag.replace("refs/", _OURS, 1)
+
+
+def _marker(commit: str) -> str:
+    return f"{_OURS}commits/{commit}"

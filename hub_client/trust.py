@@ -1,0 +1,149 @@
+"""Whose code may run here: decided by source, before anything is fetched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hub_client.atomic_file import write_atomically
+from hub_client.git_url import parse_git_url
+from hub_client.sources import BUNDLED, DIRECTORY, GIT
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tomlkit import TOMLDocument
+
+    from hub_client.candidate import Candidate
+
+_FILE: Final = "config.toml"
+_SLASHES_OF_A_BARE_HOST: Final = 2
+
+
+class UntrustedPublisher(HubError):
+    """Operators come from sources that the user did not say they trust."""
+
+    def __init__(self, untrusted: Iterable[tuple[Candidate, str]]) -> None:
+        self.untrusted = tuple(untrusted)
+        lines = "\n".join(f"  {found} from `{at}`" for found, at in self.untrusted)
+        commands = dict.fromkeys(f"`hub trust add {at}`" for _, at in self.untrusted)
+        super().__init__(
+            f"An operator is its publisher's code, and these are not trusted\n{lines}",
+            hint=f"Read the code, then run {' and '.join(commands)}, "
+            "or pass `--trust-once`",
+        )
+
+
+class InvalidTrust(HubError, ValueError):
+    """An entry names no source, or so many that trusting it says nothing."""
+
+
+def check_trusted(
+    candidates: Iterable[Candidate],
+    trusted: Sequence[str],
+    *,
+    directory: Path | None = None,
+) -> None:
+    """Refuse candidates whose source no entry covers; bundled ones need none.
+
+    An entry covers the source it equals and those below it, at a ``/``.
+
+    :param directory: what relative ``dir:`` sources start from; the current folder if
+        not given.
+    :raises UntrustedPublisher: naming every candidate that is not covered.
+    :raises InvalidTrust: if an entry is not one that ``add_trusted`` would write.
+    """
+    entries = [_checked(entry) for entry in trusted]
+    untrusted = [
+        (candidate, source)
+        for candidate in candidates
+        if (source := _located(candidate.source, directory)) != BUNDLED
+        and not any(_covers(entry, source) for entry in entries)
+    ]
+    if untrusted:
+        raise UntrustedPublisher(untrusted)
+
+
+def list_trusted(config_dir: Path) -> tuple[str, ...]:
+    """Every entry of the user's ``config.toml``, in the order they were added."""
+    return tuple(map(str, _read(config_dir).get("trusted", ())))
+
+
+def add_trusted(config_dir: Path, entry: str) -> str:
+    """Remember an entry in the user's ``config.toml``; what else it holds stays.
+
+    :returns: the entry as written: a folder's path absolute, a host in lower case.
+    :raises InvalidTrust: if it is no source, or says nothing about who is trusted.
+    """
+    written = _checked(_located(entry, Path.cwd()))
+    entries = list_trusted(config_dir)
+    if written not in entries:
+        _write(config_dir, (*entries, written))
+    return written
+
+
+def remove_trusted(config_dir: Path, entry: str) -> bool:
+    """Forget an entry; whether there was one."""
+    entries = list_trusted(config_dir)
+    spellings = {entry, _located(entry, Path.cwd())}
+    kept = tuple(one for one in entries if one not in spellings)
+    if kept != entries:
+        _write(config_dir, kept)
+    return kept != entries
+
+
+def _covers(entry: str, source: str) -> bool:
+    return source == entry or source.startswith(entry.rstrip("/") + "/")
+
+
+def _located(source: str, directory: Path | None) -> str:
+    """The source in its one spelling: links in a path stay, ``..`` does not."""
+    kind, path = source[:4], source[4:]
+    if kind == DIRECTORY:
+        return DIRECTORY + os.path.abspath(  # noqa: PTH100  (Path keeps `..`)
+            (directory or Path.cwd()) / Path(path).expanduser()
+        )
+    if kind == GIT:
+        # A bare host, as in an entry, is the root of all its repositories.
+        bare = path.count("/") == _SLASHES_OF_A_BARE_HOST
+        return f"{GIT}{parse_git_url(path + '/' if bare else path)}"
+    return source
+
+
+def _checked(entry: str) -> str:
+    kind, path = entry[:4], entry[4:]
+    if kind not in {DIRECTORY, GIT}:
+        raise InvalidTrust(
+            f"expected a source to trust, got {entry!r}",
+            hint="Write `git+URL` or `dir:PATH`; bundled operators need no trust",
+        )
+    if kind == DIRECTORY and not Path(path).is_absolute():
+        raise InvalidTrust(f"the trusted folder {path!r} is not an absolute path")
+    located = _located(entry, None)
+    if located in {f"{DIRECTORY}{Path(path).anchor}", f"{GIT}file:///"}:
+        raise InvalidTrust(f"trusting {entry!r} would trust every folder")
+    return located
+
+
+def _read(config_dir: Path) -> TOMLDocument:
+    import tomlkit  # noqa: PLC0415  (slow to import, seldom needed)
+
+    file = config_dir / _FILE
+    try:
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        return tomlkit.parse(text)
+    except (ValueError, OSError) as error:
+        raise InvalidTrust(f"Cannot read `{file}`: {error}") from error
+
+
+def _write(config_dir: Path, entries: Sequence[str]) -> None:
+    import tomlkit  # noqa: PLC0415  (as in _read)
+
+    document = _read(config_dir)
+    listed = tomlkit.array()
+    listed.extend(entries)
+    document["trusted"] = listed.multiline(multiline=True)
+    config_dir.mkdir(parents=True, exist_ok=True)
+    write_atomically(config_dir / _FILE, tomlkit.dumps(document).encode())
