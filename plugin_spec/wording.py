@@ -57,9 +57,6 @@ def describe(error: ValidationError, scalar: Scalar | None = None) -> str:
     match rule:
         case "format":
             return str(error.cause)
-        case None:
-            other = "operator" if error.absolute_path[-1] == "module" else "pipeline"
-            return f"belongs to `kind: {other}` alone"
         case "type":
             hint = ""
             if scalar and scalar.text and types_of(error)[0] == "string":
@@ -102,16 +99,15 @@ def cut(text: str, length: int = _MAX_SHOWN) -> str:
 
 
 def _expected(error: ValidationError) -> str:
-    # The schema's titles are written to follow "expected".
     schema: Any = error.schema
-    title: str | None = schema.get("title")
+    phrase: str | None = schema.get("expected")
     rule: Any = error.validator
     value: Any = error.validator_value
     match rule:
         case "type":
             return " or ".join(_TYPES[each] for each in types_of(error))
-        case _ if title:
-            return title
+        case _ if phrase:
+            return phrase
         case "maxLength":
             return f"at most {value} characters"
         case "enum":
