@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from plugin_spec.errors import HubError, InvalidOperator
 from towhee.options import InvalidOptions, checked_options, unknown_option
+from towhee.outcome import short_repr
 from towhee.pipelines import FunctionCall, OperatorCall
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class BoundOperator:
             "operator": str(self.name),
             "version": str(self.installed.manifest.version),
             "tree": self.installed.receipt.tree,
-            "options": dict(self.options),
+            "options": {key: _as_json(value) for key, value in self.options.items()},
             **self.load().operator.describe(),
         }
 
@@ -118,6 +120,13 @@ def bind(pipeline: Pipeline) -> BoundPipeline:
     )
     _check_ports(bound.steps)
     return bound
+
+
+def _as_json(value: object) -> object:
+    try:
+        return json.loads(json.dumps(value))
+    except (TypeError, ValueError):
+        return short_repr(value)
 
 
 def _any_version(name: OperatorName) -> Requirement:

@@ -43,7 +43,10 @@ class DataCollection(Iterable[Any]):
         """
         if isinstance(rows, str | bytes):
             raise TypeError("text and bytes are one value; write `[value]` for its row")
-        self._chain = rows if isinstance(rows, Chain) else Chain.over(rows)
+        if isinstance(rows, DataCollection):
+            self._chain: Chain = rows._chain  # noqa: SLF001  (of our own kind)
+        else:
+            self._chain = rows if isinstance(rows, Chain) else Chain.over(rows)
 
     @classmethod
     def range(cls, *bounds: int) -> DataCollection:

@@ -15,7 +15,7 @@ from plugin_spec.errors import HubError, InvalidOperator
 from plugin_spec.hookspecs import PROJECT, OperatorHooks
 from plugin_spec.operator import Operator
 from towhee.loaded_operator import LoadedOperator
-from towhee.options import InvalidOptions, checked_options
+from towhee.options import InvalidOptions
 from towhee.private_modules import import_package
 
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ def load_operator(
     """Load an operator; calls with equal options share one instance while it is used.
 
     :param digest: what ``tree`` must hash to, as ``sha256:…``.
-    :raises InvalidOptions: before any of the operator's code runs.
-    :raises DigestMismatch: likewise.
+    :param options: as ``checked_options`` gives them.
+    :raises DigestMismatch: before any of the operator's code runs.
     :raises InvalidOperator: if its code breaks the contract.
+    :raises InvalidOptions: if the class requires an option that is not given.
     """
     key = _key(digest, options)
     if key is None:
@@ -74,10 +75,9 @@ def _load(
     tree: Path, digest: str, manifest: Manifest, options: Mapping[str, object]
 ) -> LoadedOperator:
     name = str(manifest.name)
-    values = checked_options(name, manifest.parameters, options)
     verify_tree(tree, digest, f"`{name}` {manifest.version}")
     return LoadedOperator(
-        manifest, _build(name, _class(tree, digest, manifest), values)
+        manifest, _build(name, _class(tree, digest, manifest), options)
     )
 
 
@@ -126,7 +126,7 @@ def _import_hint(error: BaseException, manifest: Manifest) -> str | None:
     return f"Report this to the publisher of `{manifest.name}`"
 
 
-def _build(name: str, found: type[Operator], options: dict[str, Any]) -> Operator:
+def _build(name: str, found: type[Operator], options: Mapping[str, Any]) -> Operator:
     if inspect.isabstract(found):
         methods = ", ".join(
             f"`{method}`" for method in sorted(found.__abstractmethods__)

@@ -22,7 +22,7 @@ Made = TypeVar("Made")
 class OperatorNamespace(Generic[Made]):
     """The operators of one namespace; calling one hands the call to ``make``."""
 
-    owner: str
+    owner: type
     namespace: str
     make: Callable[[OperatorCall], Made]
 
@@ -37,7 +37,7 @@ class OperatorNamespace(Generic[Made]):
         reserved = namespace.replace("_", "-") in RESERVED_NAMESPACES
         if namespace.startswith("_") or reserved:
             raise AttributeError(f"`{owner.__name__}` has no attribute `{namespace}`")
-        return cls(owner.__name__, namespace, make)
+        return cls(owner, namespace, make)
 
     def __getattr__(self, name: str) -> Callable[..., Made]:
         if name.startswith("_"):
@@ -51,9 +51,9 @@ class OperatorNamespace(Generic[Made]):
 
     def __call__(self, *_values: object, **_options: object) -> Made:
         """Refuse: a namespace is no operator, but a mistyped method looks like one."""
-        methods = {name.replace("-", "_") for name in RESERVED_NAMESPACES}
+        methods = [name for name in vars(self.owner) if not name.startswith("_")]
         raise AttributeError(
-            f"`{self.owner}` has no method `{self.namespace}`"
+            f"`{self.owner.__name__}` has no method `{self.namespace}`"
             f"{did_you_mean(self.namespace, methods)}"
         )
 

@@ -249,22 +249,6 @@ def test_a_hub_error_of_a_constructor_comes_through_as_it_is(
     )
 
 
-def test_all_problems_of_the_options_are_told_before_any_code_runs(
-    write_operator: WriteOperator,
-) -> None:
-    operator = write_operator("raise SystemExit('this ran')", parameters=PARAMETERS)
-    with pytest.raises(InvalidOptions) as caught:
-        load(operator, size="x", mod="fast", mode="slow", zzz=1, data=object())
-    assert str(caught.value) == (
-        "`test/subject` does not take these options\n"
-        "  size: 'x' is not of type 'integer'\n"
-        "  mod: unknown: did you mean `mode`?\n"
-        "  mode: 'slow' is not one of ['fast', 'exact']\n"
-        "  zzz: unknown"
-    )
-    assert caught.value.hint == "Its options are: `size`, `mode`, `data`"
-
-
 def test_a_required_option_that_is_missing_is_named(
     write_operator: WriteOperator,
 ) -> None:
@@ -275,12 +259,6 @@ def test_a_required_option_that_is_missing_is_named(
         str(caught.value)
         == "`test/subject` does not take these options\n  data: required, but not given"
     )
-
-
-def test_a_path_is_taken_where_text_is(write_operator: WriteOperator) -> None:
-    operator = write_operator(PLAIN, parameters={"mode": {"type": "string"}})
-    loaded = load(operator, mode=operator.tree)
-    assert loaded.operator.mode == str(operator.tree)  # type: ignore[attr-defined]
 
 
 def test_threads_that_load_at_once_build_one_instance(
