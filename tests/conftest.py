@@ -11,7 +11,10 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from installation import build_wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from servers.hugging_face import HuggingFaceServer
 
 # Hypothesis keeps what it learns in a folder that goes with the run. No deadline: two
 # busy cores are slow.
@@ -57,3 +60,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def package_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache of Python packages for all tests that install from the registry."""
     return tmp_path_factory.mktemp("packages")
+
+
+@pytest.fixture
+def hugging_face(tmp_path: Path) -> Iterator[HuggingFaceServer]:
+    """An empty Hugging Face-compatible server on 127.0.0.1."""
+    from servers.hugging_face import HuggingFaceServer  # noqa: PLC0415  (half a second)
+
+    with HuggingFaceServer(tmp_path / "hugging-face") as server:
+        yield server
