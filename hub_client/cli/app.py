@@ -6,9 +6,12 @@ from typing import Annotated, Final
 
 import typer
 
-from hub_client.cli import cache
+from hub_client.cli import cache, trust
+from hub_client.cli.check import check
 from hub_client.cli.command import register
 from hub_client.cli.help_page import PageGroup
+from hub_client.cli.info import info
+from hub_client.cli.list_installed import list_installed
 
 USE: Final = "Use"
 PROJECT: Final = "Project"
@@ -63,6 +66,18 @@ def hub(
     """
     del version
 
+
+register(app, list_installed, panel=USE, name="list")
+register(app, info, panel=USE)
+register(app, check, panel=PUBLISH)
+
+trust_app = _new_group()
+app.add_typer(
+    trust_app, name="trust", help="Whose code may run here", rich_help_panel=SETTINGS
+)
+register(trust_app, trust.add)
+register(trust_app, trust.remove)
+register(trust_app, trust.list_entries, name="list")
 
 cache_app = _new_group()
 app.add_typer(

@@ -55,9 +55,12 @@ def shared(  # noqa: PLR0913  (one a flag)
     """Start what a command runs in."""
     del verbose  # `main` reads it, for errors that come before or after this
     choose_color(color)
+    if offline:
+        # Children, and libraries that read the configuration themselves, obey it too.
+        os.environ["HUB_OFFLINE"] = "1"
     if directory is not None:
         os.chdir(directory)
-    return Session(Console(quiet=quiet, progress=not no_progress), offline or None)
+    return Session(Console(quiet=quiet, progress=not no_progress))
 
 
 _DEFAULTS: Final[Mapping[str, object]] = {"directory": None, "color": "auto"}

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from hub_client.config import HubConfig
     from hub_client.environment import Environment
     from hub_client.project import Project
+    from hub_client.sources.router import SourceRouter
+    from hub_client.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +22,12 @@ class Session:
     """What every command starts from. What is slow to load is a method."""
 
     console: Console
-    offline: bool | None = None
 
     def config(self, *, sources: Mapping[str, str] | None = None) -> HubConfig:
-        """Read the configuration, with this run's flags on top."""
+        """Read the configuration; ``sources`` are this run's own rules."""
         from hub_client.config import HubConfig  # noqa: PLC0415
 
-        return HubConfig.load(offline=self.offline, sources=sources)
+        return HubConfig.load(sources=sources)
 
     def environment(self, python: Path | None = None) -> Environment:
         """The environment of ``python``, or else the one that runs ``hub``."""
@@ -35,7 +36,27 @@ class Session:
         return Environment.current() if python is None else Environment.open(python)
 
     def project(self) -> Project | None:
-        """The project of this folder, if it lies in one."""
+        """The project that this folder lies in, if it lies in one."""
         from hub_client.project import Project  # noqa: PLC0415
 
         return Project.find(Path.cwd())
+
+    def router(self, config: HubConfig | None = None) -> SourceRouter:
+        """The sources as configured; a relative one starts at the project."""
+        from hub_client.config import find_project_file  # noqa: PLC0415
+        from hub_client.sources.router import SourceRouter  # noqa: PLC0415
+
+        config = config or self.config()
+        project = find_project_file(Path.cwd())
+        return SourceRouter(
+            config.sources,
+            cache_dir=config.cache_dir,
+            offline=config.offline,
+            directory=project.parent if project else None,
+        )
+
+    def store(self) -> Store:
+        """The store that every environment shares."""
+        from hub_client.store import Store  # noqa: PLC0415
+
+        return Store(self.config().cache_dir / "store")

@@ -1,0 +1,193 @@
+"""``hub info``: all there is to know about an operator."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub_client.cli import options
+from hub_client.cli.console import format_table
+from hub_client.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from hub_client.candidate import Release
+    from hub_client.installed import InstalledOperator
+    from hub_client.sources.router import SourceRouter
+    from plugin_spec.manifest import Manifest, Weights
+    from plugin_spec.names import OperatorName
+    from plugin_spec.port import Port
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a source and an environment say about one operator."""
+
+    source: str
+    releases: Sequence[Release]
+    """Newest first."""
+    installed: InstalledOperator | None
+    manifest: Manifest
+    """Of the installed version, or else of the newest."""
+
+    def to_dict(self) -> dict[str, Any]:
+        installed = self.installed
+        return {
+            "name": str(self.manifest.name),
+            "source": self.source,
+            "versions": [str(each.version) for each in self.releases],
+            "yanked": {
+                str(each.version): each.yanked
+                for each in self.releases
+                if each.yanked is not None
+            },
+            "installed": installed
+            and {**installed.receipt.to_dict(), "path": str(installed.tree)},
+            "manifest": self.manifest.to_dict(),
+        }
+
+    def page(self) -> Iterator[str]:
+        """The sections of the page, each without a line after it."""
+        manifest = self.manifest
+        yield f"{manifest.name} {manifest.version}\n{manifest.summary}"
+        yield format_table([row for row in self._rows() if row[1]])
+        if manifest.parameters:
+            rows = manifest.parameters.items()
+            yield "Parameters\n" + "\n".join(
+                f"  {line}"
+                for name, schema in rows
+                for line in _parameter(name, schema)
+            )
+        if manifest.weights:
+            yield "Weights\n" + format_table(map(_weights, manifest.weights))
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        manifest, installed = self.manifest, self.installed
+        yield "kind", manifest.kind
+        yield "licence", manifest.license
+        yield "source", self.source
+        yield "versions", ", ".join(map(_version, self.releases))
+        yield "installed", f"{installed.receipt.version}" if installed else "no"
+        yield "tree", str(installed.tree) if installed else ""
+        yield "python", str(manifest.requires_python)
+        yield "takes", "; ".join(map(_port, manifest.inputs))
+        yield "gives", "; ".join(map(_port, manifest.outputs))
+        yield "operators", ", ".join(map(str, manifest.dependencies))
+        yield "packages", ", ".join(map(str, manifest.packages))
+
+
+def info(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An operator's name.")],
+    *,
+    python: options.Python = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show what an operator is, needs and takes.
+
+    Its versions and where they come from, what is installed, its ports, its
+    parameters with their choices and defaults, and the weights that it pins.
+    Nothing of the operator is run.
+    """
+    from plugin_spec.names import OperatorName  # noqa: PLC0415  (slow)
+
+    facts = _find(session, OperatorName.parse(name), python)
+    if as_json:
+        session.console.result_json(facts.to_dict())
+    else:
+        session.console.result("\n\n".join(facts.page()))
+
+
+def _find(session: Session, name: OperatorName, python: options.Python) -> _Facts:
+    from hub_client.installed import find_installed  # noqa: PLC0415  (slow)
+    from plugin_spec.errors import HubError  # noqa: PLC0415
+
+    router = session.router()
+    installed = find_installed(name, session.environment(python), session.store())
+    try:
+        releases = sorted(
+            router.versions(name), key=lambda each: each.version, reverse=True
+        )
+    except HubError as error:
+        if installed is None:
+            raise
+        session.console.warn(f"no list of versions: {error}")
+        releases = []
+    return _Facts(
+        source=installed.receipt.source if installed else router.source_spec(name),
+        releases=releases,
+        installed=installed,
+        manifest=installed.manifest
+        if installed
+        else _newest_manifest(router, name, releases),
+    )
+
+
+def _newest_manifest(
+    router: SourceRouter, name: OperatorName, releases: Sequence[Release]
+) -> Manifest:
+    from hub_client.resolver.explain import (  # noqa: PLC0415  (slow)
+        UnknownOperator,
+        nearest_names,
+    )
+
+    if not releases:
+        nearest = nearest_names(name, router.names())
+        raise UnknownOperator(name, router.source_spec(name), nearest=nearest)
+    final = [
+        each for each in releases if not each.version.is_prerelease and not each.yanked
+    ]
+    return router.manifest(name, (final or releases)[0])
+
+
+def _version(release: Release) -> str:
+    return f"{release.version}{'' if release.yanked is None else ' (yanked)'}"
+
+
+def _port(port: Port) -> str:
+    """A port as its manifest would have it, in one line.
+
+    >>> from plugin_spec.port import Port
+    >>> _port(Port("image", ("image",), "uint8", ("H", "W", 3), "RGB"))
+    'image: image, uint8, [H, W, 3], RGB'
+    """
+    shape = f"[{', '.join(map(str, port.shape))}]" if port.shape else None
+    facts = (" or ".join(port.types), port.dtype, shape, port.color)
+    return f"{port.name}: {', '.join(fact for fact in facts if fact)}"
+
+
+def _parameter(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    """What a parameter is, what may be chosen, and what it is by default.
+
+    >>> print(*_parameter("pooling", {"enum": ["avg", "max"], "default": "avg"}))
+    pooling = "avg"     "avg" or "max"
+    """
+    default = f" = {json.dumps(schema['default'])}" if "default" in schema else ""
+    yield f"{name}{default}"
+    if "description" in schema:
+        yield f"    {schema['description']}"
+    if choices := _choices(schema):
+        yield f"    {choices}"
+
+
+def _choices(schema: Mapping[str, Any]) -> str:
+    alternatives: Iterable[Mapping[str, Any]] = schema.get("anyOf") or [schema]
+    words = []
+    for each in alternatives:
+        if "enum" in each:
+            words += [json.dumps(value) for value in each["enum"]]
+        elif "const" in each:
+            words.append(json.dumps(each["const"]))
+        elif "type" in each:
+            kinds = each["type"]
+            words += [kinds] if isinstance(kinds, str) else list(kinds)
+    return " or ".join(words)
+
+
+def _weights(weights: Weights) -> tuple[str, str, str]:
+    when = ", ".join(f"{key}={value}" for key, value in weights.when.items())
+    return f"  {weights.repo}", weights.file, f"for {when}" if when else ""

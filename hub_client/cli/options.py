@@ -1,0 +1,62 @@
+"""Arguments and flags that several commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+Json: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON.")
+]
+Python: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--python",
+        metavar="PATH",
+        help="Work on the environment of this interpreter, not on hub's own.",
+    ),
+]
+Requirements: TypeAlias = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="REQUIREMENT…", help='Names, or names and versions: "a/b>=1,<2".'
+    ),
+]
+Names: TypeAlias = Annotated[
+    list[str], typer.Argument(metavar="NAME…", help="Names of operators.")
+]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan, and change nothing.")
+]
+Yes: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--yes", help="Let the plan change or remove installed Python packages."
+    ),
+]
+Source: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="SOURCE",
+        help="Take these operators from SOURCE: `bundled`, `dir:PATH` or `git+URL`.",
+    ),
+]
+TrustOnce: TypeAlias = Annotated[
+    bool,
+    typer.Option("--trust-once", help="Trust the sources in use, for this run alone."),
+]
+Pre: TypeAlias = Annotated[
+    bool, typer.Option("--pre", help="Let pre-releases compete with releases.")
+]
+AllowSdist: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-sdist",
+        metavar="NAME",
+        help="Let this Python package be built from source, which runs its code. "
+        "May be given several times.",
+    ),
+]

@@ -1,0 +1,65 @@
+"""``hub trust``: whose code may run here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hub_client.cli import options
+from hub_client.cli.console import report
+from hub_client.cli.session import Session
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="As in configuration, or its beginning up to a `/`: "
+        "`git+https://git.acme.example/`, `dir:/srv/operators`.",
+    ),
+]
+
+
+def add(session: Session, source: Source) -> None:
+    """Trust the operators of a source.
+
+    An operator is its publisher's code and runs with your rights, so nothing is
+    fetched from a source that is not trusted. Those that ship with hub are. Trust
+    is yours: it is kept in your own configuration, and a project cannot give it.
+    """
+    from hub_client.trust import add_trusted  # noqa: PLC0415  (slow)
+
+    written = add_trusted(session.config().config_dir, source)
+    session.console.say(f"`{written}` is trusted")
+
+
+def remove(session: Session, source: Source) -> int:
+    """Trust a source no more.
+
+    What is installed from it stays, until it is uninstalled.
+    """
+    from hub_client.trust import list_trusted, remove_trusted  # noqa: PLC0415  (slow)
+
+    config_dir = session.config().config_dir
+    if remove_trusted(config_dir, source):
+        session.console.say(f"`{source}` is not trusted any more")
+        return 0
+    trusted = " and ".join(f"`{entry}`" for entry in list_trusted(config_dir))
+    report(
+        f"`{source}` is not trusted as such",
+        hint=f"Trusted are {trusted}" if trusted else "Nothing but `bundled` is",
+    )
+    return 1
+
+
+def list_entries(session: Session, *, as_json: options.Json = False) -> None:
+    """List the sources that you trust, besides `bundled`."""
+    from hub_client.trust import list_trusted  # noqa: PLC0415  (slow)
+
+    entries = list_trusted(session.config().config_dir)
+    if as_json:
+        session.console.result_json(list(entries))
+    elif entries:
+        session.console.result("\n".join(entries))
+    else:
+        session.console.say("No source is trusted besides `bundled`")

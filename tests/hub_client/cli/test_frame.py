@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import typer
+
+from hub_client import cli
+from hub_client.cli.command import register
+from hub_client.cli.session import Session  # noqa: TC001  (as commands do)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.hub_client.cli.conftest import Hub
+
+
+def test_no_command_is_a_mistake_and_shows_the_page(hub: Hub) -> None:
+    alone, helped = hub(), hub("--help")
+    assert (alone.returncode, alone.stdout) == (2, "")
+    assert (helped.returncode, helped.stderr) == (0, "")
+    assert alone.stderr == helped.stdout
+
+
+def test_help_lists_every_command_by_subject(hub: Hub) -> None:
+    page = hub("-h").stdout
+    for line in (
+        "Use\n  install    Install operators and the Python packages they need\n",
+        "Project\n  add     Add operators to the project, its lock and the environment\n",
+        "Publish\n  check  Check that an operator's repository could be published\n",
+    ):
+        assert line in page
+    assert max(map(len, page.splitlines())) <= 88
+
+
+def test_the_page_of_a_command_is_its_own_text(hub: Hub) -> None:
+    assert hub("cache", "dir", "--help").stdout == (
+        "Usage: hub cache dir\n"
+        "\n"
+        "Print the folder of the cache.\n"
+        "\n"
+        "Trees of operators, mirrors of git repositories and what else can be fetched\n"
+        "again. Every environment shares it. Set HUB_CACHE_DIR to have it elsewhere.\n"
+        "\n"
+        "Options\n"
+        "  -h, --help  Show this message and exit.\n"
+        "\n"
+        "On every command\n"
+        "  -q, --quiet         Say only what goes wrong.\n"
+        "  -v, --verbose       Show the traceback of an error.\n"
+        "  --offline           Use no network; fail if it would be needed.\n"
+        "  --directory FOLDER  Run as if started in FOLDER.\n"
+        "  --no-progress       Show no progress.\n"
+        "  --color WHEN        `auto`, `always` or `never`.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "command"),
+    [
+        (["instal"], "No such command `instal`. Did you mean `install`?", "hub"),
+        (["list", "--all"], "No such option: --all", "hub list"),
+        (["info"], "Missing argument `NAME`", "hub info"),
+    ],
+)
+def test_a_wrong_word_is_explained_with_status_2(
+    hub: Hub, words: list[str], message: str, command: str
+) -> None:
+    done = hub(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"error: {message}\n\nhint: `{command} --help` says what it takes\n"
+    )
+
+
+def test_a_folder_that_is_not_there_is_a_wrong_word(hub: Hub) -> None:
+    assert hub("list", "--directory", "nowhere").returncode == 2
+
+
+def test_an_error_of_the_hub_is_a_message_and_a_hint_with_status_1(hub: Hub) -> None:
+    done = hub("info", "image embedding")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "error: expected `namespace/name`, got 'image embedding'\n"
+        "\n"
+        "hint: Use lower-case letters, digits and single hyphens, as in "
+        "`image-embedding/timm`\n"
+    )
+
+
+def test_verbose_shows_the_traceback_too(hub: Hub) -> None:
+    done = hub("info", "image embedding", "-v")
+    assert done.stderr.startswith("Traceback (most recent call last):\n")
+    assert "\nerror: expected `namespace/name`" in done.stderr
+
+
+def test_color_is_for_terminals_and_for_who_asks(hub: Hub) -> None:
+    plain, red = "error: expected", "\x1b[1;31merror\x1b[0m: expected"
+    assert hub("info", "A").stderr.startswith(plain)
+    assert hub("info", "A", "--color", "always").stderr.startswith(red)
+    assert hub("info", "A", FORCE_COLOR="1").stderr.startswith(red)
+    assert hub("info", "A", FORCE_COLOR="1", NO_COLOR="1").stderr.startswith(plain)
+    done = hub("info", "A", "--color", "never", FORCE_COLOR="1")
+    assert done.stderr.startswith(plain)
+
+
+def test_directory_is_where_the_command_runs(hub: Hub) -> None:
+    Path("project").mkdir()
+    Path("project/hub.toml").write_text("trusted = []\n", encoding="utf-8")
+    done = hub("cache", "dir", "--directory", "project")
+    assert done.stderr.endswith("only the user's own configuration may set this\n")
+
+
+def test_a_reader_that_goes_away_is_no_error(hub: Hub) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        hub.words("cache", "dir"),
+        check=False,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_completion_knows_the_commands(hub: Hub) -> None:
+    done = hub(_HUB_COMPLETE="complete_bash", COMP_WORDS="hub ca", COMP_CWORD="1")
+    assert done.stdout.split() == ["cache"]
+
+
+@pytest.fixture
+def run_as_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[Callable[[Session], int | None]], int]:
+    """A hub whose only command is a function of the test."""
+
+    def run(function: Callable[[Session], int | None]) -> int:
+        app = typer.Typer(rich_markup_mode=None)
+        app.callback()(lambda: None)
+        register(app, function, name="it")
+        monkeypatch.setattr("hub_client.cli.app.app", app)
+        return cli.main(["it"])
+
+    return run
+
+
+def test_ctrl_c_ends_with_one_line_and_130(
+    run_as_command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(session: Session) -> None:
+        raise KeyboardInterrupt
+
+    assert run_as_command(interrupted) == 130
+    assert capsys.readouterr() == ("", "\nInterrupted; nothing half done is kept\n")
+
+
+def test_a_bug_says_that_it_is_one(
+    run_as_command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(session: Session) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    assert run_as_command(broken) == 1
+    assert capsys.readouterr().err == (
+        "error: `hub` has a bug: ZeroDivisionError: division by zero\n"
+        "\n"
+        "hint: Run it again with `-v` for the traceback, and report that\n"
+    )
+
+
+def test_an_error_of_the_system_names_the_file(
+    run_as_command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(session: Session) -> None:
+        raise OSError(28, "No space left on device", "/cache/file")
+
+    assert run_as_command(full) == 1
+    assert capsys.readouterr().err == (
+        "error: No space left on device: `/cache/file`\n"
+    )
+
+
+def test_what_a_command_returns_is_its_status(
+    run_as_command: Callable[..., int],
+) -> None:
+    def failed(session: Session) -> int:
+        return 1
+
+    assert run_as_command(failed) == 1
+    assert run_as_command(lambda session: None) == 0
