@@ -369,3 +369,64 @@ def test_a_failure_repeats_what_a_hub_error_says_and_hints() -> None:
         == "`image-decode/cv2` failed on 99 bytes: Cannot decode `a.jpg`: it is empty"
     )
     assert error.hint == "Write it again"
+
+
+def test_ctrl_c_in_an_operator_is_no_failed_row(
+    write_operator: WriteOperator, bound: Bound, executor: LocalExecutor
+) -> None:
+    code = """
+    class Subject(Operator):
+        concurrent = True
+
+        def __call__(self, value):
+            raise KeyboardInterrupt
+    """
+    with pytest.raises(KeyboardInterrupt):
+        list(executor.run(bound(write_operator(code)), [1]))
+    assert towhee_threads() == []
+
+
+def test_a_chain_runs_inside_an_operator_of_another_chain(
+    write_operator: WriteOperator, bound: Bound, executor: LocalExecutor
+) -> None:
+    inner = write_operator(THREADED, name="test/inner")
+    outer = write_operator(
+        """
+        class Subject(Operator):
+            concurrent = True
+
+            def __init__(self, data):
+                self.numbers = [number for number, _ in data]
+                self.data = data
+
+            def __call__(self, value):
+                return value, [number for number, _ in self.data] == self.numbers
+        """,
+        name="test/outer",
+        parameters={"data": {}},
+    )
+
+    class Data:
+        def __iter__(self) -> Iterator[object]:
+            return executor.values(bound(inner), range(5))
+
+    values = list(executor.values(bound(outer, data=Data()), range(6)))
+    assert values == [(number, True) for number in range(6)]
+
+
+def test_an_operator_with_several_ports_takes_and_gives_tuples(
+    write_operator: WriteOperator, bound: Bound, executor: LocalExecutor
+) -> None:
+    ports = [{"name": "left", "type": "any"}, {"name": "right", "type": "any"}]
+    code = """
+    class Subject(Operator):
+        def __call__(self, left, right):
+            return (right, left) if left else right
+    """
+    pipeline = bound(write_operator(code, inputs=ports, outputs=ports))
+    outcomes = list(executor.run(pipeline, [(1, 2), 3, (0, 1)]))
+    assert outcomes[0].value == (2, 1)
+    assert [str(outcome.error) for outcome in outcomes[1:]] == [
+        "`test/subject` failed on row 1, 3: TypeError: expected a tuple with the inputs `left`, `right`",
+        "`test/subject` failed on row 2, (0, 1): returned no tuple with its outputs `left`, `right`",
+    ]

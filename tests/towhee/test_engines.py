@@ -1,0 +1,68 @@
+"""What an installed distribution can bring: an engine, by the hook and an entry point."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+import pytest
+
+from towhee import DataCollection
+from towhee.executors import UnknownEngine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENGINE = """
+from plugin_spec import hookimpl
+from towhee.executors import Executor
+from towhee.outcome import Outcome
+
+
+class Backwards(Executor):
+    def run(self, bound, rows, *, start=0):
+        functions = [step.function for step in bound.steps]
+        for number, value in enumerate(rows, start):
+            for function in functions:
+                value = function(value)[::-1]
+            yield Outcome(number, value)
+
+
+@hookimpl
+def executor_factories():
+    return {"backwards": Backwards}
+"""
+
+
+def install(folder: Path, module: str, code: str) -> None:
+    """What an installer leaves behind: a module, and its metadata beside it."""
+    folder.mkdir()
+    (folder / f"{module}.py").write_text(code, encoding="utf-8")
+    metadata = folder / f"{module}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Name: {module}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[towhee_hub]\n{module} = {module}\n")
+
+
+def test_an_engine_registers_through_the_hook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "site", "a_backwards_engine", ENGINE)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    chain = DataCollection(["ab", "cd"]).map(str.upper).set_engine("backwards")
+    assert chain.to_list() == ["BA", "DC"]
+    assert [outcome.value for outcome in chain.run()] == ["BA", "DC"]
+    assert DataCollection(["ab"]).map(str.upper).to_list() == ["AB"]
+    with pytest.raises(UnknownEngine) as caught:
+        chain.set_engine("ray")
+    assert str(caught.value) == "No engine is named `ray`, known: `backwards`, `local`"
+
+
+def test_an_engine_with_a_hook_that_does_not_exist_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = ENGINE.replace("def executor_factories", "def executor_factory")
+    install(tmp_path / "site", "a_mistaken_engine", code)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    with pytest.raises(pluggy.PluginValidationError, match="executor_factory"):
+        DataCollection([1]).set_engine("backwards")
