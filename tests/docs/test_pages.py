@@ -1,0 +1,131 @@
+"""Every code block of every page runs, top to bottom, as a new user would type it.
+
+The reader has the built wheel in a virtual environment, photographs, and a Hugging
+Face-compatible server whose weights are random. Python packages come from the registry.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+import skimage.data
+from docs.reader import Block, Reader, blocks
+from installation import ROOT, Installation
+from PIL import Image
+from servers.hugging_face import HuggingFaceServer
+
+from hub_client.lockfile import Lockfile
+from plugin_spec import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PAGES = sorted(
+    page.relative_to(ROOT)
+    for page in (
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "reference_operators").rglob("README.md"),
+    )
+    if any(blocks(page.read_text(encoding="utf-8")))
+)
+PHOTOGRAPHS = {"cat": "chelsea", "coffee": "coffee", "rocket": "rocket"}
+PUBLISHED = "https://git.example.org/towhee-hub.git"
+MAKE = re.compile(r"^make (?P<target>[\w-]+)", re.MULTILINE)
+
+
+def write_photographs(folder: Path) -> None:
+    for name, source in PHOTOGRAPHS.items():
+        photograph = Image.fromarray(getattr(skimage.data, source)())
+        queries = folder / "queries"
+        photos = folder / "photos"
+        for where in (photos, queries):
+            where.mkdir(parents=True, exist_ok=True)
+        photograph.save(photos / f"{name}.jpg", quality=90)
+        photograph.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(
+            queries / f"{name}.jpg", quality=60
+        )
+    photograph.save(folder / "query.jpg")
+
+
+@pytest.fixture(scope="module")
+def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Random weights under the names that timm's defaults have."""
+    import safetensors.torch  # noqa: PLC0415  (seconds)
+    import timm  # noqa: PLC0415
+
+    with HuggingFaceServer(tmp_path_factory.mktemp("models")) as server:
+        for tag in ("resnet50.a1_in1k", "resnet18.a1_in1k"):
+            state = timm.create_model(tag, pretrained=False).state_dict()
+            weights = safetensors.torch.save(state)
+            server.create(f"timm/{tag}", {"model.safetensors": weights})
+        yield server.url
+
+
+@pytest.fixture
+def reader(
+    tmp_path: Path, wheel: Path, package_cache: Path, model_server: str
+) -> Reader:
+    environment = {
+        "UV_CACHE_DIR": str(package_cache),
+        "HF_ENDPOINT": model_server,
+        # The published repository's address leads to this checkout.
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{ROOT.as_uri()}.insteadOf",
+        "GIT_CONFIG_VALUE_0": PUBLISHED,
+    }
+    folder = tmp_path / "reader"
+    write_photographs(folder)
+    installation = Installation.create(tmp_path / "venv", wheel, **environment)
+    return Reader(folder, installation.environment)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_block_of_a_page_runs(page: Path, reader: Reader) -> None:
+    for block in blocks((ROOT / page).read_text(encoding="utf-8")):
+        if targets := MAKE.findall(block.text):
+            # Making the tests from within the tests would not end.
+            dry = ["make", "--dry-run", "--always-make", "-C", ROOT, *targets]
+            subprocess.run(dry, check=True, capture_output=True)
+        else:
+            reader.follow(block)
+
+
+def all_blocks(language: str) -> Iterator[tuple[str, Block]]:
+    for page in PAGES:
+        for block in blocks((ROOT / page).read_text(encoding="utf-8")):
+            if block.language == language:
+                yield f"{page}:{block.line}", block
+
+
+@pytest.mark.parametrize(
+    "block", [pytest.param(block, id=where) for where, block in all_blocks("yaml")]
+)
+def test_a_manifest_shown_whole_is_valid(block: Block) -> None:
+    if block.text.startswith("spec:"):
+        Manifest.from_yaml(block.text.encode())
+
+
+@pytest.mark.parametrize(
+    "block", [pytest.param(block, id=where) for where, block in all_blocks("toml")]
+)
+def test_a_lock_shown_whole_is_valid(block: Block) -> None:
+    if block.text.startswith("version = "):
+        Lockfile.loads(block.text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", text)
+    missing = [
+        link for link in links if not (ROOT / page.parent / link).resolve().exists()
+    ]
+    assert missing == []
