@@ -42,7 +42,8 @@ def conflict_core(question: Question, outcome: Outcome) -> Outcome:
 
 
 def _constraints(outcome: Outcome) -> set[Constraint]:
-    rules = {Rule(each.name, each.reason) for each in outcome.ruled_out}
+    # A rule without a hint has no exception that one could ask for.
+    rules = {Rule(each.name, each.reason) for each in outcome.ruled_out if each.hint}
     return {*outcome.requests, *rules}
 
 

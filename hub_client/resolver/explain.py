@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.version import InvalidVersion, Version
 
+from hub_client.resolver.order import dependencies_first
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from hub_client.resolver.constraint import Request
     from hub_client.resolver.question import Question
+    from hub_client.resolver.resolution import Rejection
     from hub_client.resolver.search import Outcome
     from plugin_spec.names import OperatorName
     from plugin_spec.requirement import Requirement
@@ -71,7 +72,7 @@ def explain_failure(question: Question, outcome: Outcome | None) -> HubError:
 
 
 def _explain(question: Question, core: Outcome) -> HubError:
-    names = _outwards(list(core.requests))
+    names = _outwards(core)
     askers = {request.asker for request in core.requests}
     leaves = [name for name in names if name not in askers]
     if leaves and not any(map(question.releases, leaves)):
@@ -87,16 +88,12 @@ def _explain(question: Question, core: Outcome) -> HubError:
     return ResolutionConflict(clauses, hint=hints[0])
 
 
-def _outwards(requests: Sequence[Request]) -> list[OperatorName]:
-    """What is asked for, from what the user names to what that needs in the end."""
-    names: dict[OperatorName, None] = {}
-    askers: set[OperatorName | None] = {None}
-    while new := sorted(
-        {r.requirement.name for r in requests if r.asker in askers} - names.keys()
-    ):
-        names.update(dict.fromkeys(new))
-        askers.update(new)
-    return list(names)
+def _outwards(core: Outcome) -> list[OperatorName]:
+    """What is asked for, each after what asks for it."""
+    needs: dict[OperatorName | None, list[OperatorName]] = {}
+    for asker, requirement in core.requests:
+        needs.setdefault(asker, []).append(requirement.name)
+    return dependencies_first(needs[None], lambda name: needs.get(name, ()))[::-1]
 
 
 def _unknown(question: Question, core: Outcome, name: OperatorName) -> UnknownOperator:
@@ -105,7 +102,7 @@ def _unknown(question: Question, core: Outcome, name: OperatorName) -> UnknownOp
         question.source_of(name),
         clauses=[
             clause
-            for each in _outwards(list(core.requests))
+            for each in _outwards(core)
             for clause in _requests(core, each)
             if not clause.startswith("you ")
         ],
@@ -166,12 +163,13 @@ def _obstacles(
         # Requests of one asker come from different versions of it: alternatives.
         return all(any(r.accepts(version) for r in some) for some in requests.values())
 
-    reasons: dict[tuple[str, str | None], set[Version]] = {}
+    reasons: dict[str, list[Rejection]] = {}
     for each in core.ruled_out:
         if each.name == name and wanted(each.version):
-            reasons.setdefault((each.reason, each.hint), set()).add(each.version)
-    for (reason, hint), versions in reasons.items():
-        yield f"{_versions(name, versions)} {reason}", hint
+            reasons.setdefault(each.reason, []).append(each)
+    for reason, rejections in reasons.items():
+        versions = {each.version for each in rejections}
+        yield f"{_versions(name, versions)} {reason}", rejections[0].hint
     nothing = not any(wanted(release.version) for release in releases)
     if nothing and any(map(wanted, _boundaries(requests.values()))):
         has = _series(_elided({release.version for release in releases}), "and")
@@ -186,7 +184,7 @@ def _boundaries(requests: Iterable[Iterable[Requirement]]) -> Iterator[Version]:
     """
     for specifier in (s for some in requests for r in some for s in r.specifier):
         text = specifier.version.removesuffix(".*")
-        for version in (text, f"{text}.post0", f"{text}.dev0"):
+        for version in (text, f"{text}.1", f"{text}.dev0"):
             try:
                 yield Version(version)
             except InvalidVersion:

@@ -10,7 +10,8 @@ from hub_client.candidate import Candidate
 from hub_client.resolver.constraint import Request, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
+    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from packaging.version import Version
     from resolvelib.structs import Matches, RequirementInformation
@@ -37,7 +38,7 @@ class HubProvider(AbstractProvider["Wanted", Candidate, "OperatorName"]):
         self,
         question: Question,
         *,
-        urgent: AbstractSet[OperatorName],
+        urgent: Mapping[OperatorName, int],
         ignored: AbstractSet[Constraint],
     ) -> None:
         self.question = question
@@ -62,13 +63,13 @@ class HubProvider(AbstractProvider["Wanted", Candidate, "OperatorName"]):
         candidates: Mapping[OperatorName, Iterator[Candidate]],  # noqa: ARG002
         information: Mapping[OperatorName, Iterator[Cause]],  # noqa: ARG002
         backtrack_causes: Sequence[Cause],  # noqa: ARG002
-    ) -> tuple[bool, bool, OperatorName]:
+    ) -> tuple[int, bool, OperatorName]:
         """What conflicts is decided first, then what the user asked for, by name.
 
         ``candidates`` stays unread: counting them would read every manifest.
         """
         asked_for = any(root.name == identifier for root in self.roots)
-        return identifier not in self._urgent, not asked_for, identifier
+        return self._urgent.get(identifier, 2), not asked_for, identifier
 
     def find_matches(
         self,

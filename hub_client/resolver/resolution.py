@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from packaging.version import Version
 
+from hub_client.resolver.order import dependencies_first
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from hub_client.candidate import Candidate
     from hub_client.resolver.question import Index
@@ -84,30 +86,12 @@ def resolve(
     outcome = search(question)
     if outcome is None or outcome.chosen is None:
         raise explain_failure(question, outcome)
-    candidates = _dependencies_first(question.roots, outcome.chosen)
+    chosen = outcome.chosen
+    names = dependencies_first(
+        (root.name for root in question.roots),
+        lambda name: (each.name for each in chosen[name].manifest.dependencies),
+    )
+    candidates = tuple(chosen[name] for name in names)
     kept = {(candidate.name, candidate.version) for candidate in candidates}
     rejected = [r for r in outcome.rejections if (r.name, r.version) not in kept]
     return Resolution(candidates, tuple(requirements), tuple(rejected))
-
-
-def _dependencies_first(
-    roots: Iterable[Requirement], chosen: Mapping[OperatorName, Candidate]
-) -> tuple[Candidate, ...]:
-    """What the roots reach, each after all it needs unless that needs it in turn."""
-    ordered: dict[OperatorName, Candidate] = {}
-    entered: set[OperatorName] = set()
-    stack = _names_backwards(roots)
-    while stack:
-        name = stack[-1]
-        if name in entered:
-            ordered.setdefault(name, chosen[stack.pop()])
-            continue
-        entered.add(name)
-        needed = _names_backwards(chosen[name].manifest.dependencies)
-        stack += [other for other in needed if other not in entered]
-    return tuple(ordered.values())
-
-
-def _names_backwards(requirements: Iterable[Requirement]) -> list[OperatorName]:
-    """Names of ``requirements`` as a stack that gives the first one first."""
-    return sorted({each.name for each in requirements}, reverse=True)

@@ -15,7 +15,8 @@ from hub_client.resolver.provider import HubProvider
 from hub_client.resolver.resolution import Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Set as AbstractSet
+    from collections.abc import Collection, Mapping
+    from collections.abc import Set as AbstractSet
 
     from packaging.version import Version
     from resolvelib.resolvers.criterion import Criterion
@@ -69,14 +70,15 @@ def search(
     Each conflict over other names begins the search again, with these decided first.
     So it turns over only what the conflict is about, however much else there is.
     """
-    urgent: set[OperatorName] = set()
+    urgent: dict[OperatorName, int] = {}
     while True:
         provider = HubProvider(question, urgent=urgent, ignored=ignored)
         reporter = ConflictReporter(urgent)
         chosen: Mapping[OperatorName, Candidate] | None = None
         try:
-            # Not `Resolver`: what it does after the search never ends on some cycles.
-            state = Search(provider, reporter).resolve(provider.roots, max_rounds)
+            state = CompleteSearch(provider, reporter).resolve(
+                provider.roots, max_rounds
+            )
             chosen = state.mapping
         except NewConflict:
             continue
@@ -93,10 +95,23 @@ def search(
         )
 
 
+class CompleteSearch(Search["Wanted", Candidate, "OperatorName"]):
+    """The search of resolvelib, which gives up no part that it has not seen.
+
+    resolvelib first tries to skip choices that have to do with no conflict. In 1.2.1
+    it cannot always come back from that, and `search` does not need it. The class
+    `Resolver` does more after the search, which never ends on some cycles.
+    """
+
+    def __init__(self, provider: HubProvider, reporter: ConflictReporter) -> None:
+        super().__init__(provider, reporter)
+        self._optimistic_backjumping_ratio = 0.0
+
+
 class ConflictReporter(BaseReporter["Wanted", Candidate, "OperatorName"]):
     """Keeps what conflicted, and begins again when that is new."""
 
-    def __init__(self, urgent: set[OperatorName]) -> None:
+    def __init__(self, urgent: dict[OperatorName, int]) -> None:
         self.disputed: set[Request] = set()
         self.given_up: dict[int, Rejection] = {}
         self._urgent = urgent
@@ -108,13 +123,22 @@ class ConflictReporter(BaseReporter["Wanted", Candidate, "OperatorName"]):
     ) -> None:
         """A dependency of ``candidate`` finds nothing beside what is chosen."""
         self.note(criterion.information)
+        if any(isinstance(each, Candidate) for each, _ in criterion.information):
+            self._decide_first(criterion.information)
 
     def resolving_conflicts(self, causes: Collection[Cause]) -> None:
         """What was chosen earlier makes a later choice impossible."""
         self.note(causes)
-        names = {each.name for cause in causes for each in cause if each is not None}
-        if not names <= self._urgent:
-            self._urgent |= names
+        self._decide_first(causes)
+
+    def _decide_first(self, causes: Collection[Cause]) -> None:
+        known = len(self._urgent)
+        for requirement, parent in causes:
+            # What asks is chosen before what it asks for: so it is newer.
+            if parent is not None and parent is not requirement:
+                self._urgent[parent.name] = 0
+            self._urgent.setdefault(requirement.name, 1)
+        if len(self._urgent) > known:
             raise NewConflict
 
     def note(self, causes: Collection[Cause]) -> None:

@@ -64,7 +64,7 @@ def found(resolution: Resolution) -> dict[str, str]:
 @settings(max_examples=400, deadline=None)
 @given(index=indexes, roots=requirements)
 def test_a_solution_is_found_exactly_when_there_is_one(
-    memory_index: Any, index: Operators, roots: list[str]
+    memory_index: type[Any], index: Operators, roots: list[str]
 ) -> None:
     exists = any(is_solution(chosen, roots, index) for chosen in every_choice(index))
     parsed = [Requirement.parse(root) for root in roots]
