@@ -64,9 +64,7 @@ class DirectorySource:
     def manifest(self, name: OperatorName, release: Release) -> Manifest:
         """Read ``operator.yaml``."""
         file = self._release_folder(name, release) / MANIFEST_FILE
-        manifest = _read_manifest(file)
-        manifest.expect(name, release.version, source=str(file))
-        return manifest
+        return _read_manifest(file).expect(name, release.version, source=str(file))
 
     def fetch(self, candidate: Candidate, into: Path) -> None:
         """Copy the regular files; modes and times stay behind.

@@ -79,8 +79,7 @@ class GitSource:
         text = BytesIO()
         mirror.read(entry, text)
         manifest = Manifest.from_yaml(text.getvalue(), source=where)
-        manifest.expect(name, release.version, source=where)
-        return manifest
+        return manifest.expect(name, release.version, source=where)
 
     def fetch(self, candidate: Candidate, into: Path) -> None:
         """Write the blobs of the candidate's commit; git never checks anything out."""
@@ -113,35 +112,39 @@ class GitSource:
                 f"Offline, and commit {commit} of {what} was not fetched before",
                 hint="Run again without `--offline` or HUB_OFFLINE",
             )
+        tag = release.ref or f"refs/tags/v{release.version}"
         try:
-            mirror.fetch(commit, release.ref)
+            mirror.fetch(commit, tag)
         except GitFailed as refusal:
-            self._bring_by_tag(mirror, what, release, refusal)
+            _bring_by_tag(mirror, what, Release(release.version, commit, tag), refusal)
 
-    def _bring_by_tag(
-        self, mirror: GitMirror, what: str, release: Release, refusal: GitFailed
-    ) -> None:
-        try:
-            now = mirror.remote_tags().get(release.ref or "")
-            if now == release.revision:
-                now = mirror.fetch_tag(str(release.ref))
-        except GitFailed as error:
-            raise _unreachable(mirror, what, release, error) from error
-        if now is None:
-            raise CommitGone(
-                f"Commit {release.revision} of {what} is gone from `{mirror.url}`\n"
-                f"  the server says: {refusal.reason}\n"
-                f"  and there is no `{release.ref}` any more",
-                hint="Ask its publisher, or choose another version with `hub lock`",
-            ) from refusal
-        if now != release.revision:
-            raise TagMoved(
-                f"`{release.ref}` of {what} was moved at `{mirror.url}`\n"
-                f"  expected commit {release.revision}\n"
-                f"  found    commit {now}",
-                hint="Ask its publisher why; if you accept the new commit, "
-                "run `hub lock --upgrade`",
-            ) from refusal
+
+def _bring_by_tag(
+    mirror: GitMirror, what: str, release: Release, refusal: GitFailed
+) -> None:
+    """Get the commit from a server that gives only what its refs name."""
+    tag = str(release.ref)
+    try:
+        now = mirror.remote_tags().get(tag)
+        if now == release.revision:
+            now = mirror.fetch(tag, tag)
+    except GitFailed as error:
+        raise _unreachable(mirror, what, release, error) from error
+    if now is None:
+        raise CommitGone(
+            f"Commit {release.revision} of {what} is gone from `{mirror.url}`\n"
+            f"  the server says: {refusal.reason}\n"
+            f"  and there is no `{tag}` any more",
+            hint="Ask its publisher, or choose another version with `hub lock`",
+        ) from refusal
+    if now != release.revision:
+        raise TagMoved(
+            f"`{tag}` of {what} was moved at `{mirror.url}`\n"
+            f"  expected commit {release.revision}\n"
+            f"  found    commit {now}",
+            hint="Ask its publisher why; if you accept the new commit, "
+            "run `hub lock --upgrade`",
+        ) from refusal
 
 
 def _unreachable(

@@ -91,32 +91,25 @@ class GitMirror:
         """Whether the commit was fetched completely."""
         return (self.path / _marker(_full_id(commit))).is_file()
 
-    def fetch(self, commit: str, tag: str | None = None) -> None:
-        """Fetch one commit without its history; remember which tag it is for.
+    def fetch(self, wanted: str, tag: str) -> str:
+        """Fetch one commit without its history, and remember that ``tag`` names it.
 
-        :raises GitFailed: if the server does not give that commit, or not answer.
+        :param wanted: the full id of a commit; or ``tag`` itself, for servers that
+            give nothing else.
+        :returns: the id of the commit.
+        :raises GitFailed: if the server does not give it, or it is no commit.
         :raises UnsafeTree: if its objects are malformed.
         """
-        refspecs = [f"+{_full_id(commit)}:{_marker(commit)}"]
-        if tag is not None:
-            refspecs.append(f"+{commit}:{_our_tag(tag)}")
+        ours = _our_tag(tag)
+        refspec = f"+{wanted if wanted == tag else _full_id(wanted)}:{ours}"
+        named = f"{ours}^{{commit}}"
         with self._locked():
-            if not self.has(commit):
-                self._run_fetch(*refspecs)
-
-    def fetch_tag(self, tag: str) -> str:
-        """Fetch what a tag names now, from a server that gives no other commits.
-
-        :returns: the commit's id.
-        :raises GitFailed: as ``fetch``, also if the tag names no commit.
-        """
-        with self._locked():
-            self._run_fetch(f"+{tag}:{_our_tag(tag)}")
-            named = f"{_our_tag(tag)}^{{commit}}"
+            self._run_fetch(refspec)
             answer = run_git("rev-parse", "--verify", named, git_dir=self.path)
             commit = answer.decode().strip()
+            # Last: the marker says that the commit is here, completely.
             run_git("update-ref", "--", _marker(commit), commit, git_dir=self.path)
-            return commit
+        return commit
 
     def entries(self, commit: str) -> tuple[TreeEntry, ...]:
         """Every file of a commit, sorted by path.
@@ -168,8 +161,8 @@ class GitMirror:
         except OSError as error:
             raise CacheUnwritable(self.path, error) from error
 
-    def _run_fetch(self, *refspecs: str) -> None:
-        arguments = ("--", str(self.url), *refspecs)
+    def _run_fetch(self, refspec: str) -> None:
+        arguments = ("--", str(self.url), refspec)
         try:
             run_git("fetch", *_SHALLOW, *arguments, git_dir=self.path, remote=True)
         except GitFailed as error:

@@ -1,0 +1,323 @@
+"""Hostile addresses, refs and trees: refused, with nothing of them run or stored."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.version import Version
+from servers.git_repository import GitRepository, Special
+from servers.operator_files import operator_files
+
+from hub_client.candidate import Candidate, Release
+from hub_client.git_commands import run_git
+from hub_client.git_url import InvalidGitUrl, parse_git_url
+from hub_client.sources.git import GitSource
+from hub_client.sources.git_mirror import InvalidRevision
+from hub_client.store import Store
+from hub_client.tree_digest import UnsafeTree
+from plugin_spec.errors import HubError
+from plugin_spec.manifest import Manifest
+from plugin_spec.names import OperatorName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = OperatorName.parse("acme/embed")
+FILES = operator_files(str(NAME), "1.0.0")
+MANIFEST = Manifest.from_yaml(FILES["operator.yaml"])
+
+
+@pytest.fixture
+def source(embed: GitRepository, tmp_path: Path) -> GitSource:
+    return GitSource(embed.url, cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def install(source: GitSource, store: Store) -> str:
+    """What an installer does once it has chosen the only release."""
+    (release,) = source.versions(NAME)
+    candidate = Candidate(NAME, release, "git+test", MANIFEST)
+    return store.add(lambda folder: source.fetch(candidate, folder))
+
+
+def is_empty(store: Store) -> bool:
+    files = (path for path in store.root.rglob("*") if path.name != "staging.lock")
+    return not any(path.is_file() for path in files)
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("ext::sh -c touch% x", "expected the address of a git repository"),
+        ("--upload-pack=touch x", "expected the address of a git repository"),
+        ("-u", "expected the address of a git repository"),
+        ("/srv/embed.git", "expected the address of a git repository"),
+        ("ftp://h/embed.git", "expected the address of a git repository"),
+        ("https://h", "expected the address of a git repository"),
+        ("fd::17", "expected the address of a git repository"),
+        ("ssh://-oProxyCommand=touch x/e", "has a host that ssh would read"),
+        ("ssh://-oProxyCommand=touch@h/e", "has a host that ssh would read"),
+        ("ssh://git@-oProxyCommand=x/e", "has a host that ssh would read"),
+        ("https:///embed.git", "has no plain host name"),
+        ("https://h\u0430cme/embed.git", "has no plain host name"),
+        ("https://a b/embed.git", "has no plain host name"),
+        ("https://a\\@b/embed.git", "has no plain user name"),
+        ("https://me:secret@h/e.git", "has a password in it"),
+        ("file://host/embed.git", "has a host before its path"),
+        ("https://h/a/../b.git", "has `.` or `..` in its path"),
+        ("https://h/a/%2e%2e/b.git", "has `.` or `..` in its path"),
+        ("https://h/a%2f..%2fb.git", "has `.` or `..` in its path"),
+        ("https://h/a?x=y", "has a query, a fragment"),
+        ("https://h/a#y", "has a query, a fragment"),
+        ("https://h/{version}", "has a query, a fragment or an unknown placeholder"),
+        ("https://h/a%0ab", "has a space, a backslash or a control character"),
+        ("https://h/a b", "has a space, a backslash or a control character"),
+        ("https://h/a\nb", "expected the address of a git repository"),
+    ],
+)
+def test_an_address_that_is_no_plain_url_never_reaches_git(
+    url: str, problem: str, tmp_path: Path
+) -> None:
+    source = GitSource(url, cache_dir=tmp_path / "cache")
+    with pytest.raises(InvalidGitUrl) as refusal:
+        source.versions(NAME)
+    assert problem in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_an_address_as_scp_writes_it_is_refused_with_the_url_to_write() -> None:
+    with pytest.raises(InvalidGitUrl) as refusal:
+        parse_git_url("git@git.acme.example:team/embed.git")
+    assert refusal.value.hint == (
+        "Write it as `ssh://git@git.acme.example/team/embed.git`"
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ssh://git@h:22/a.git",
+        "http://[::1]:80/a.git",
+        "file:///srv/ä.git",
+        "ssh://h/~me/a.git",
+    ],
+)
+def test_an_ordinary_address_is_kept_as_it_is(url: str) -> None:
+    assert str(parse_git_url(url)) == url
+
+
+def test_git_itself_refuses_other_protocols_and_options_after_the_parser(
+    tmp_path: Path,
+) -> None:
+    mark = tmp_path / "ran"
+    for url in (f"ext::touch {mark}", f"--upload-pack=touch {mark}"):
+        with pytest.raises(HubError):
+            run_git("ls-remote", "--tags", "--", url, remote=True)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "--output=X",
+        "v1.0.0",
+        "refs/heads/v1.0.0",
+        "refs/tags/v1..0",
+        "refs/tags/v1:refs/x",
+        "refs/tags/--upload-pack=x",
+        "refs/tags/v1.0.0\n",
+        "refs/tags/v1/../../x",
+    ],
+)
+def test_a_ref_that_is_no_version_tag_never_reaches_git(
+    source: GitSource, embed: GitRepository, ref: str
+) -> None:
+    release = Release(Version("1.0.0"), embed.release("1.0.0", FILES), ref)
+    with pytest.raises(InvalidRevision) as refusal:
+        source.manifest(NAME, release)
+    assert str(refusal.value) == f"expected `refs/tags/v` and a version, got {ref!r}"
+    assert not any(file.name == "X" for file in source._cache_dir.rglob("*"))
+
+
+@pytest.mark.parametrize("revision", ["HEAD", "1234567", "--output=X", "v1.0.0", ""])
+def test_a_revision_that_is_no_full_commit_never_reaches_git(
+    source: GitSource, embed: GitRepository, revision: str
+) -> None:
+    embed.release("1.0.0", FILES)
+    with pytest.raises(InvalidRevision) as refusal:
+        source.manifest(NAME, Release(Version("1.0.0"), revision, "refs/tags/v1.0.0"))
+    assert str(refusal.value) == f"expected a full commit id, got {revision!r}"
+
+
+@pytest.mark.parametrize(
+    ("special", "problem"),
+    [
+        (Special.link("/etc/passwd"), "'special' is a symbolic link"),
+        (Special.link("operator.yaml"), "'special' is a symbolic link"),
+        (Special.submodule("1" * 40), "'special' is a submodule"),
+    ],
+)
+def test_links_and_submodules_are_refused(
+    source: GitSource,
+    store: Store,
+    embed: GitRepository,
+    special: Special,
+    problem: str,
+) -> None:
+    embed.release("1.0.0", {**FILES, "special": special})
+    with pytest.raises(UnsafeTree) as refusal:
+        install(source, store)
+    assert refusal.value.problems == (problem,)
+    assert is_empty(store)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".git/hooks/post-checkout",
+        ".GIT/config",
+        "echo/.git/config",
+        "../outside",
+        "echo/../../outside",
+        ".git\u200c/config",
+        "git~1/config",
+    ],
+)
+def test_a_tree_that_leaves_itself_or_holds_a_repository_is_refused(
+    source: GitSource,
+    store: Store,
+    embed: GitRepository,
+    tmp_path: Path,
+    path: str,
+) -> None:
+    embed.release("1.0.0", {**FILES, path: b"evil"})
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(UnsafeTree, match="may not be stored"):
+        install(source, store)
+    assert is_empty(store)
+    assert {p.name for p in set(tmp_path.iterdir()) - set(before)} == {"cache"} | (
+        {"store"} if store.root.exists() else set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("ECHO/__init__.py", "'ECHO' and 'echo' differ only in case"),
+        ("con.py", "'con.py' has the name of a Windows device"),
+        ("a\\b", "'a\\\\b' has a character that Windows forbids"),
+        ("dot.", "'dot.' has a name that ends with a dot or a space"),
+        ("new\nline", "'new\\nline' has a control, invisible or undecodable character"),
+        (
+            "echo/__pycache__/x.pyc",
+            "'echo/__pycache__/x.pyc' is compiled code, which no digest covers",
+        ),
+    ],
+)
+def test_names_that_differ_between_systems_are_refused(
+    source: GitSource, store: Store, embed: GitRepository, path: str, problem: str
+) -> None:
+    embed.release("1.0.0", {**FILES, path: b""})
+    with pytest.raises(UnsafeTree) as refusal:
+        install(source, store)
+    assert problem in refusal.value.problems
+    assert is_empty(store)
+
+
+def test_an_embedded_repository_with_a_monitor_never_runs_it(
+    source: GitSource, store: Store, embed: GitRepository, tmp_path: Path
+) -> None:
+    mark = tmp_path / "ran"
+    bare = {
+        "bare/HEAD": b"ref: refs/heads/main\n",
+        "bare/config": f"[core]\n\tbare = false\n\tworktree = .\n\tfsmonitor = touch {mark}\n".encode(),
+        "bare/objects/x": b"",
+        "bare/refs/x": b"",
+    }
+    embed.release("1.0.0", {**FILES, **bare})
+    tree = store.path(install(source, store))
+    assert (tree / "bare/config").exists()
+    assert not mark.exists()
+
+
+def test_attributes_change_no_byte(
+    source: GitSource, store: Store, embed: GitRepository
+) -> None:
+    files = {
+        **FILES,
+        ".gitattributes": b"* text eol=crlf\nid.txt export-subst\nx export-ignore\n",
+        "id.txt": b"$Format:%H$ $Id$\n",
+        "x": b"kept\n",
+    }
+    embed.release("1.0.0", files)
+    tree = store.path(install(source, store))
+    assert {p: (tree / p).read_bytes() for p in files} == files
+
+
+def test_hooks_templates_and_configuration_of_the_machine_do_not_run(
+    source: GitSource,
+    store: Store,
+    embed: GitRepository,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mark, hooks = tmp_path / "ran", tmp_path / "template" / "hooks"
+    hooks.mkdir(parents=True)
+    for name in ("reference-transaction", "post-checkout", "fsmonitor"):
+        (hooks / name).write_text(f"#!/bin/sh\ntouch {mark}\n")
+        (hooks / name).chmod(0o755)
+    config = tmp_path / "gitconfig"
+    config.write_text(
+        f"[core]\n\thooksPath = {hooks}\n\tfsmonitor = {hooks}/fsmonitor\n"
+        f"[init]\n\ttemplateDir = {tmp_path}/template\n"
+        f'[url "file:///nowhere/"]\n\tinsteadOf = {embed.url}\n'
+    )
+    embed.release("1.0.0", FILES)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", str(config))
+    monkeypatch.setenv("GIT_TEMPLATE_DIR", str(tmp_path / "template"))
+    assert store.has(install(source, store))
+    assert not mark.exists()
+
+
+def test_the_repository_around_the_current_folder_is_not_asked(
+    source: GitSource,
+    store: Store,
+    embed: GitRepository,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    embed.release("1.0.0", FILES)
+    around = tmp_path / "around"
+    subprocess.run(["git", "init", "--quiet", around], check=True)
+    with (around / ".git/config").open("a") as file:
+        file.write(f'[url "file:///nowhere/"]\n\tinsteadOf = {embed.url}\n')
+    monkeypatch.chdir(around)
+    monkeypatch.setenv("GIT_DIR", str(around / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", os.devnull)
+    assert store.has(install(source, store))
+
+
+def test_an_object_git_calls_malformed_is_refused(
+    source: GitSource, store: Store, embed: GitRepository
+) -> None:
+    blob = embed._blob(FILES["operator.yaml"])
+    entry = b"100644 operator.yaml\0" + bytes.fromhex(blob)
+    tree = embed.git(
+        "hash-object", "-t", "tree", "-w", "--stdin", "--literally", stdin=entry * 2
+    )
+    embed.tag("v1.0.0", embed.git("commit-tree", "-m", "twins", tree))
+    with pytest.raises(UnsafeTree) as refusal:
+        install(source, store)
+    (problem,) = refusal.value.problems
+    assert problem.startswith("git refuses it: ")
+    assert "duplicateEntries" in problem
+    assert is_empty(store)
