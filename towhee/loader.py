@@ -60,7 +60,12 @@ def verify_tree(tree: Path, digest: str, subject: str) -> None:
     if (tree, digest) not in _verified:
         actual = tree_digest(tree)
         if actual != digest:
-            raise DigestMismatch(subject, expected=digest, actual=actual)
+            raise DigestMismatch(
+                subject,
+                expected=digest,
+                actual=actual,
+                hint=f"Delete `{tree}` and install again",
+            )
         _verified.add((tree, digest))
 
 

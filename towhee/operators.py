@@ -73,7 +73,8 @@ def known_attributes() -> set[tuple[str, str]]:
         names = list_available()
     except HubError:  # completion must not fail because a receipt is damaged
         return set()
-    return {tuple(name.attribute_path.split(".")) for name in names}  # type: ignore[misc]  # two parts
+    paths = (name.attribute_path.partition(".") for name in names)
+    return {(namespace, name) for namespace, _, name in paths}
 
 
 class Operators:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,8 @@ def matching_files(patterns: tuple[str | os.PathLike[str], ...]) -> list[str]:
 
 def is_sized(rows: object) -> bool:
     """Whether rows have a length and numbers, as those of a list do."""
-    return hasattr(rows, "__len__") and hasattr(rows, "__getitem__")
+    numbered = hasattr(rows, "__len__") and hasattr(rows, "__getitem__")
+    return numbered and not isinstance(rows, Mapping)
 
 
 def _start(pattern: str) -> Path:
