@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from plugin_spec.formats import check_path
 from plugin_spec.nearest import did_you_mean
 from plugin_spec.strict_yaml import Problem
-from plugin_spec.wording import describe
+from plugin_spec.wording import describe, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -52,7 +52,12 @@ def _bad_files(steps: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
     for index, step in enumerate(steps):
         for option, value in step.get("with", {}).items():
             if isinstance(value, dict) and value.keys() == {"file"}:
-                problem = check_path(str(value["file"]))
+                file = value["file"]
+                problem = (
+                    check_path(file)
+                    if isinstance(file, str)
+                    else f"expected a quoted string, got {shown(file)}"
+                )
                 if problem is not None:
                     yield Problem(("steps", index, "with", option, "file"), problem)
 

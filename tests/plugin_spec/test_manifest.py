@@ -287,8 +287,8 @@ requirements = st.builds("{}{}".format, names, specifiers)
 identifiers = words.map("{}_".format)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5)
-    | st.floats(allow_nan=False),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(identifiers, inner, max_size=3),
     max_leaves=5,
 )  # fmt: skip
 port_types = st.sampled_from(["image", "vector", "any", "path"])
@@ -357,9 +357,6 @@ def manifests(draw: st.DrawFn) -> dict[str, Any]:
 @settings(deadline=None, max_examples=100)
 @given(manifests())
 def test_a_manifest_survives_the_round_trip(data: dict[str, Any]) -> None:
-    step_files = json.dumps(data).count('"file": ')
-    if step_files != len(data["weights"]):
-        return
     manifest = Manifest.from_dict(data)
     written = manifest.to_dict()
     assert Manifest.from_dict(written) == manifest

@@ -1,0 +1,126 @@
+"""Whether an operator's repository may be published as it stands.
+
+Everything is read as text; nothing of the repository is imported or run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from plugin_spec.errors import InvalidManifest
+from plugin_spec.finding import Finding
+from plugin_spec.manifest import Manifest
+from plugin_spec.nearest import did_you_mean
+from plugin_spec.package_source import check_package
+from plugin_spec.tree_paths import path_problems, walk_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+__all__ = ["Finding", "check_operator"]
+
+MANIFEST: Final = "operator.yaml"
+_PICKLES: Final = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"}
+
+
+def check_operator(path: Path) -> tuple[Finding, ...]:
+    """Give everything to mend in the repository at ``path``, errors first."""
+    if not path.is_dir():
+        mend = "Give the folder that holds `operator.yaml`"
+        return (Finding("error", str(path), "not a folder", mend),)
+    found, files = _walk(path)
+    manifest = _read_manifest(path, files, found)
+    found += _check_documents(files)
+    found += _check_pickles(files)
+    if manifest is not None:
+        found += _check_weights(manifest)
+        found += _check_step_files(manifest, files)
+        if manifest.module is not None:
+            distributions = [package.name for package in manifest.packages]
+            found += check_package(path, files, manifest.module, distributions)
+    return tuple(sorted(found, key=lambda finding: finding.severity))
+
+
+def _walk(folder: Path) -> tuple[list[Finding], list[str]]:
+    """Give what may not be in a tree, and the paths of its regular files."""
+    found: list[Finding] = []
+    files: list[str] = []
+    entries = sorted(walk_tree(folder), key=lambda pair: pair[1])
+    # An author's own environment is full of links, and never published.
+    environments = tuple(
+        path.removesuffix("pyvenv.cfg")
+        for _, path in entries
+        if path.endswith("/pyvenv.cfg")
+    )
+    for entry, path in entries:
+        if path.startswith(environments):
+            continue
+        if entry.is_file(follow_symlinks=False):
+            files.append(path)
+        else:
+            kind = "a symbolic link" if entry.is_symlink() else "not a regular file"
+            mend = "Put a regular file there, or remove it"
+            found.append(Finding("error", _printable(path), f"is {kind}", mend))
+    mend = "Give it a name that every system accepts"
+    found += (
+        Finding("error", _printable(path), problem, mend)
+        for path, problem in path_problems(files)
+    )
+    return found, files
+
+
+def _read_manifest(
+    folder: Path, files: Collection[str], found: list[Finding]
+) -> Manifest | None:
+    if MANIFEST not in files:
+        mend = "Write the manifest, as `docs/manifest.md` describes it"
+        found.append(Finding("error", MANIFEST, "missing", mend))
+        return None
+    try:
+        return Manifest.from_yaml((folder / MANIFEST).read_bytes(), source=MANIFEST)
+    except InvalidManifest as error:
+        mend = "Correct the manifest, as `docs/manifest.md` describes it"
+        found += (Finding("error", MANIFEST, each, mend) for each in error.problems)
+        return None
+
+
+def _check_documents(files: Collection[str]) -> Iterator[Finding]:
+    if "README.md" not in files:
+        mend = "Say what the operator does, with an example that can be copied"
+        yield Finding("error", "README.md", "missing", mend)
+    if not {"LICENSE", "LICENSE.md", "LICENSE.txt", "license"} & set(files):
+        mend = "Add the text of the licence that the manifest names"
+        yield Finding("error", "LICENSE", "missing", mend)
+
+
+def _check_pickles(files: Collection[str]) -> Iterator[Finding]:
+    for path in files:
+        if PurePosixPath(path).suffix.lower() in _PICKLES:
+            yield _pickle(_printable(path))
+
+
+def _check_weights(manifest: Manifest) -> Iterator[Finding]:
+    for index, weights in enumerate(manifest.weights):
+        if PurePosixPath(weights.file).suffix.lower() in _PICKLES:
+            yield _pickle(f"{MANIFEST}: weights[{index}].file")
+
+
+def _pickle(place: str) -> Finding:
+    message = "may be a pickle, which runs code when it is loaded"
+    return Finding("warning", place, message, "Save the weights as safetensors")
+
+
+def _check_step_files(manifest: Manifest, files: Collection[str]) -> Iterator[Finding]:
+    for index, step in enumerate(manifest.steps):
+        for option, value in step.options.items():
+            if not isinstance(value, dict) or value.keys() != {"file"}:
+                continue
+            if (path := value["file"]) not in files:
+                place = f"{MANIFEST}: steps[{index}].with.{option}"
+                message = f"no file `{path}` here{did_you_mean(path, files)}"
+                yield Finding("error", place, message, "Add the file, or mend its path")
+
+
+def _printable(path: str) -> str:
+    return path if path.isprintable() else repr(path)

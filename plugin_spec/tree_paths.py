@@ -1,0 +1,83 @@
+"""Which paths an operator's repository may hold, so that every system can store it."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+# Windows takes these for devices, whatever the extension, and strips trailing dots.
+_DEVICE = re.compile(r"(aux|con|nul|prn|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
+_FORBIDDEN = re.compile(r'[\\:*?"<>|]')
+
+_RULES: Final[Mapping[str, Callable[[str], object]]] = {
+    "is not a plain relative path": lambda part: part in {"", ".", ".."},
+    "is inside a `.git` folder": lambda part: part.lower() in {".git", "git~1"},
+    "is compiled code, which no digest covers": (
+        lambda part: part.lower() == "__pycache__"
+    ),
+    "has a control, invisible or undecodable character": (
+        lambda part: not part.isprintable()
+    ),
+    "has a character that Windows forbids": _FORBIDDEN.search,
+    "has a name that ends with a dot or a space": lambda part: part[-1] in ". ",
+    "has the name of a Windows device": _DEVICE.fullmatch,
+}
+"""What is wrong with one part of a path, and how to see it; the first one is told."""
+
+
+def walk_tree(
+    folder: Path | str, prefix: str = ""
+) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """Give each entry that is no folder, with its relative POSIX path, unsorted.
+
+    ``__pycache__`` and a ``.git`` at the root are left out; links are not followed.
+    """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = prefix + entry.name
+            if entry.name == "__pycache__" or path == ".git":
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from walk_tree(entry.path, f"{path}/")
+            else:
+                yield entry, path
+
+
+def path_problems(paths: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Give every path that leaves its tree or that systems read differently, and why.
+
+    >>> path_problems(["operator.yaml", "a/../b"])
+    (('a/../b', 'is not a plain relative path'),)
+    >>> path_problems(["README.md", "readme.md"])
+    (('README.md', "and 'readme.md' differ only in case"),)
+    """
+    problems: dict[tuple[str, str], None] = {}
+    seen: dict[str, str] = {}
+    for path in paths:
+        for reason in filter(None, map(_reason, path.split("/"))):
+            problems[path, reason] = None
+        for spelling in (path, *_parents(path)):
+            twin = seen.setdefault(_folded(spelling), spelling)
+            if twin != spelling:
+                problems[twin, f"and {spelling!r} differ only in case"] = None
+    return tuple(problems)
+
+
+def _reason(part: str) -> str | None:
+    return next((reason for reason, applies in _RULES.items() if applies(part)), None)
+
+
+def _parents(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
