@@ -25,20 +25,23 @@ def check(
 ) -> int:
     """Check that an operator's repository could be published as it stands.
 
-    Its manifest, its package, its documents and what its names promise. Nothing
-    of it is run.
+    Its manifest, its package, its documents, and what may not be in a repository.
+    Everything is read as text; nothing of it is run. A warning does not forbid
+    publishing.
     """
-    from plugin_spec.conformance import check_operator  # noqa: PLC0415  (slow)
+    from dataclasses import asdict  # noqa: PLC0415  (slow, as is the next)
 
-    problems = check_operator(path)
+    from plugin_spec.conformance import check_operator  # noqa: PLC0415
+
+    findings = check_operator(path)
     if as_json:
-        session.console.result_json({"path": str(path), "problems": list(problems)})
-    elif problems:
-        session.console.result("\n".join(problems))
-    if problems:
-        session.console.problem(
-            f"error: {format_count(len(problems), 'problem')} found"
-        )
+        found = [asdict(finding) for finding in findings]
+        session.console.result_json({"path": str(path), "findings": found})
+    elif findings:
+        session.console.result("\n".join(map(str, findings)))
+    errors = sum(finding.severity == "error" for finding in findings)
+    if errors:
+        session.console.problem(f"\n`{path}` has {format_count(errors, 'error')}")
         return 1
     session.console.say(f"`{path}` can be published")
     return 0

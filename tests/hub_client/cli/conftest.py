@@ -39,3 +39,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("COLUMNS", "88")
     return Hub()
+
+
+@pytest.fixture
+def root() -> Path:
+    return ROOT
