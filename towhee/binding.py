@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from plugin_spec.errors import HubError, InvalidOperator
+from towhee.bound import BoundOperator, BoundPipeline
 from towhee.options import InvalidOptions, checked_options, unknown_option
-from towhee.outcome import short_repr
 from towhee.pipelines import FunctionCall, OperatorCall
 
 if TYPE_CHECKING:
@@ -20,84 +18,11 @@ if TYPE_CHECKING:
 
     from plugin_spec.names import OperatorName
     from plugin_spec.requirement import Requirement
-    from towhee.loaded_operator import LoadedOperator
     from towhee.pipelines import Pipeline
 
 
 class PortMismatch(HubError, TypeError):
     """An operator cannot take what the one before it gives."""
-
-
-@dataclass(frozen=True, slots=True)
-class BoundOperator:
-    """An installed operator and its options; loaded once, when it is first used."""
-
-    installed: InstalledOperator
-    options: Mapping[str, object]
-    _loaded: list[LoadedOperator] = field(
-        default_factory=list, compare=False, repr=False
-    )
-
-    @property
-    def name(self) -> OperatorName:
-        """The operator's name."""
-        return self.installed.manifest.name
-
-    def load(self) -> LoadedOperator:
-        """Import the operator and build it, unless that was done before."""
-        if not self._loaded:
-            from towhee.loader import load_operator  # noqa: PLC0415  (pluggy: 20 ms)
-
-            installed = self.installed
-            self._loaded[:] = [
-                load_operator(
-                    installed.tree,
-                    installed.receipt.tree,
-                    installed.manifest,
-                    self.options,
-                )
-            ]
-        return self._loaded[0]
-
-    def describe(self) -> dict[str, object]:
-        """What decides the results: the exact code, options, and the operator's own."""
-        return {
-            "operator": str(self.name),
-            "version": str(self.installed.manifest.version),
-            "tree": self.installed.receipt.tree,
-            "options": {key: _as_json(value) for key, value in self.options.items()},
-            **self.load().operator.describe(),
-        }
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # What is loaded stays here; another process loads it again.
-        return BoundOperator, (self.installed, self.options)
-
-
-@dataclass(frozen=True, slots=True)
-class BoundPipeline:
-    """Functions and operators in order; neighbouring ports agree.
-
-    One group a call: a call of a pipeline repository is several steps.
-    """
-
-    groups: tuple[tuple[FunctionCall | BoundOperator, ...], ...]
-
-    @property
-    def steps(self) -> tuple[FunctionCall | BoundOperator, ...]:
-        """Every step."""
-        return tuple(step for group in self.groups for step in group)
-
-    def after(self, calls: int) -> BoundPipeline:
-        """What is left for rows that went through the first ``calls``."""
-        return BoundPipeline(self.groups[calls:])
-
-    def load(self) -> list[FunctionCall | LoadedOperator]:
-        """The same steps, with every operator loaded."""
-        return [
-            step if isinstance(step, FunctionCall) else step.load()
-            for step in self.steps
-        ]
 
 
 def bind(pipeline: Pipeline) -> BoundPipeline:
@@ -120,13 +45,6 @@ def bind(pipeline: Pipeline) -> BoundPipeline:
     )
     _check_ports(bound.steps)
     return bound
-
-
-def _as_json(value: object) -> object:
-    try:
-        return json.loads(json.dumps(value))
-    except (TypeError, ValueError):
-        return short_repr(value)
 
 
 def _any_version(name: OperatorName) -> Requirement:
@@ -224,10 +142,8 @@ def _check_ports(steps: Sequence[FunctionCall | BoundOperator]) -> None:
 
 
 def _mismatch(source: BoundOperator, target: BoundOperator) -> str | None:
-    outputs, inputs = (
-        source.installed.manifest.outputs,
-        target.installed.manifest.inputs,
-    )
+    outputs = source.installed.manifest.outputs
+    inputs = target.installed.manifest.inputs
     if len(outputs) != len(inputs):
         return f"it gives {_names(outputs)}, but {_names(inputs)} is wanted"
     mismatches = (a.mismatch(b) for a, b in zip(outputs, inputs, strict=True))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from plugin_spec.names import OperatorName
-from towhee.binding import BoundOperator, bind
+from towhee.binding import bind
+from towhee.bound import BoundOperator
 from towhee.executors import get_executor
 from towhee.outcome import OperatorFailed
 from towhee.pipelines import OperatorCall, Pipeline

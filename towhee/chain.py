@@ -13,7 +13,7 @@ from towhee.pipelines import Pipeline
 from towhee.rows import OneTimeRows, is_sized
 
 if TYPE_CHECKING:
-    from towhee.binding import BoundPipeline
+    from towhee.bound import BoundPipeline
     from towhee.outcome import Outcome
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from hub_client.tree_digest import tree_digest
 from plugin_spec import Manifest
-from towhee.binding import BoundOperator, BoundPipeline
+from towhee.bound import BoundOperator, BoundPipeline
 from towhee.pipelines import FunctionCall
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from hub_client.installed import InstalledOperator
 
-    from towhee.binding import BoundPipeline
+    from towhee.bound import BoundPipeline
 
     WriteOperator: TypeAlias = Callable[..., InstalledOperator]
     Bound: TypeAlias = Callable[..., BoundPipeline]

@@ -10,7 +10,7 @@ from plugin_spec.errors import HubError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from towhee.binding import BoundPipeline
+    from towhee.bound import BoundPipeline
     from towhee.outcome import Outcome
 
 DEFAULT_ENGINE: Final = "local"

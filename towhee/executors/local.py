@@ -19,7 +19,7 @@ from towhee.pipelines import FunctionCall
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from towhee.binding import BoundPipeline
+    from towhee.bound import BoundPipeline
     from towhee.executors.fusion import Pairs
 
 _MOST_WORKERS: Final = 8
