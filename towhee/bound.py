@@ -51,13 +51,14 @@ class BoundOperator:
 
     def describe(self) -> dict[str, object]:
         """What decides the results: the exact code, options, and the operator's own."""
-        return {
+        ours = {
             "operator": str(self.name),
             "version": str(self.installed.manifest.version),
             "tree": self.installed.receipt.tree,
             "options": {key: _as_json(value) for key, value in self.options.items()},
-            "details": dict(self.load().operator.describe()),
         }
+        # What an operator says of itself stands beside these, never in their place.
+        return {**ours, **self.load().operator.describe(), **ours}
 
     def __reduce__(self) -> tuple[object, ...]:
         # What is loaded stays here; another process loads it again.
