@@ -99,7 +99,10 @@ def read_yaml(source: bytes) -> Document:
         mark = error.problem_mark or error.context_mark
         line_or_none = mark.line + 1 if mark else None
         raise UnreadableYaml(f"not YAML: {error.problem}", line_or_none) from error
-    except yaml.YAMLError as error:
+    except UnreadableYaml:
+        raise
+    # Without libyaml, PyYAML lets an escape beyond Unicode through to `chr`.
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         reason = getattr(error, "reason", error)
         raise UnreadableYaml(f"not YAML: {reason}") from error
 

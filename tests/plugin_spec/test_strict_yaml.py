@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 import pytest
+import yaml
 
+from plugin_spec import strict_yaml
 from plugin_spec.strict_yaml import UnreadableYaml, read_yaml
 
 
@@ -134,8 +135,18 @@ def test_what_readers_of_yaml_disagree_on_must_be_quoted(
     assert messages(f"{text}: a\n".encode()) == [(1, problem)]
 
 
-def test_reading_does_not_depend_on_the_recursion_limit() -> None:
-    limit = sys.getrecursionlimit()
-    deepest = b"a: " + b"[" * 18 + b"x" + b"]" * 18
+@pytest.mark.parametrize("escape", [b"\\U00110000", b"\\UFFFFFFFF"])
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, yaml.CSafeLoader])
+def test_an_escape_beyond_unicode_is_refused_by_either_parser(
+    monkeypatch: pytest.MonkeyPatch, loader: type, escape: bytes
+) -> None:
+    monkeypatch.setattr(strict_yaml, "_LOADER", loader)
+    with pytest.raises(UnreadableYaml, match="^not YAML: "):
+        read_yaml(b'a: "' + escape + b'"\n')
+
+
+def test_the_deepest_document_allowed_is_read() -> None:
+    deepest = b"a: " + b"[" * 19 + b"x" + b"]" * 19
     assert read_yaml(deepest).problems == ()
-    assert sys.getrecursionlimit() == limit
+    with pytest.raises(UnreadableYaml, match="expected at most 20 levels"):
+        read_yaml(deepest.replace(b"x", b"[x]"))
