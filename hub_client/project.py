@@ -168,13 +168,26 @@ class Project:
             operators = table.setdefault("operators", [])
             names = [each.name for each in self.operators]
             if requirement.name in names:
-                operators[names.index(requirement.name)] = str(requirement)
+                operators[names.index(requirement.name)] = _written(requirement)
             else:
-                operators.append(str(requirement))
-            if source is not None:
-                table.setdefault("sources", {})[str(requirement.name)] = source
+                operators.append(_written(requirement))
+            if source is None:
+                return
+            if "sources" in table:
+                table["sources"][str(requirement.name)] = source
+            else:
+                table["sources"] = {str(requirement.name): source}
 
-        return self._changed(change)
+        return self._changed(
+            change,
+            lambda project: (
+                requirement in project.operators
+                and (
+                    source is None
+                    or source == project.sources.get(str(requirement.name))
+                )
+            ),
+        )
 
     def without_operator(self, name: OperatorName) -> Self:
         """Ask for ``name`` no more, nor say which source is for it alone.
@@ -189,7 +202,9 @@ class Project:
             del table["operators"][names.index(name)]
             table.get("sources", {}).pop(str(name), None)
 
-        return self._changed(change)
+        return self._changed(
+            change, lambda project: all(each.name != name for each in project.operators)
+        )
 
     def add(self, requirement: Requirement, source: str | None = None) -> Self:
         """Write the file ``with_operator``, and return the project that it now is."""
@@ -207,16 +222,27 @@ class Project:
         """Replace the file in one step."""
         write_atomically(self.path, self.text.encode())
 
-    def _changed(self, change: Callable[[Container], None]) -> Self:
-        """Edit the text and nothing else of it: comments, order and layout stay."""
+    def _changed(
+        self, change: Callable[[Container], None], is_done: Callable[[Self], bool]
+    ) -> Self:
+        """Edit the text and nothing else of it: comments, order and layout stay.
+
+        :raises InvalidProject: if the table has a form that tomlkit does not edit.
+        """
         import tomlkit  # noqa: PLC0415  (40 ms that only a change is worth)
 
         newline = _newline(self.text)
-        document = tomlkit.parse(self.text.replace("\r\n", "\n"))
         inside = self.path.name == "pyproject.toml"
-        change(document["tool"]["hub"] if inside else document)
-        text = tomlkit.dumps(document)
-        return self.parse(self.path, text.replace("\n", newline))
+        with suppress(tomlkit.exceptions.TOMLKitError, ValueError):
+            document = tomlkit.parse(self.text.replace("\r\n", "\n"))
+            change(document["tool"]["hub"] if inside else document)
+            text = tomlkit.dumps(document).replace("\n", newline)
+            if is_done(project := self.parse(self.path, text)):
+                return project
+        raise InvalidProject(
+            self.path,
+            ["its form is too unusual to edit: write `[tool.hub]` as a table"],
+        )
 
 
 def _read(path: Path) -> str:
@@ -224,6 +250,16 @@ def _read(path: Path) -> str:
         return path.read_bytes().decode()
     except UnicodeDecodeError as error:
         raise InvalidProject(path, [f"not UTF-8: {error}"]) from error
+
+
+def _written(requirement: Requirement) -> str:
+    """A requirement as people write one: the lower bound before the upper.
+
+    >>> _written(Requirement.parse("image-embedding/timm<2,>=1"))
+    'image-embedding/timm>=1,<2'
+    """
+    specifiers = sorted(map(str, requirement.specifier), reverse=True)
+    return f"{requirement.name}{','.join(specifiers)}"
 
 
 def _newline(text: str) -> str:
@@ -243,10 +279,10 @@ def _unknown_keys(table: Mapping[str, Any]) -> Iterator[str]:
     for key in table:
         if key not in _KEYS:
             near = get_close_matches(key, _KEYS, n=1)
-            known = near or sorted(_KEYS)
-            yield (
-                f"{key}: unknown key, expected "
-                f"{' or '.join(f'`{each}`' for each in known)}"
+            yield f"{key}: unknown key, " + (
+                f"did you mean `{near[0]}`?"
+                if near
+                else f"expected one of {', '.join(f'`{k}`' for k in sorted(_KEYS))}"
             )
 
 
@@ -256,9 +292,12 @@ def _operators(value: Any, problems: list[str]) -> Iterator[Requirement]:  # noq
         return
     seen: set[OperatorName] = set()
     for index, text in enumerate(value):
+        if not isinstance(text, str):
+            problems.append(f"operators[{index}]: expected a requirement, got {text!r}")
+            continue
         try:
             requirement = Requirement.parse(text)
-        except (InvalidRequirement, TypeError) as error:
+        except InvalidRequirement as error:
             problems.append(f"operators[{index}]: {error}")
             continue
         if requirement.name in seen:

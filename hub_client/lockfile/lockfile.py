@@ -147,8 +147,13 @@ class Lockfile:
         return _HEADER + "\n\n".join(tables) + "\n"
 
     def write(self, path: Path) -> None:
-        """Replace the file in one step."""
-        write_atomically(path, self.dumps().encode())
+        """Replace the file in one step.
+
+        :raises InvalidLockfile: rather than write what could not be read again.
+        """
+        text = self.dumps()
+        self.loads(text)
+        write_atomically(path, text.encode())
 
     def operator(self, name: OperatorName) -> LockedOperator | None:
         """The entry of ``name``; None if it is not locked."""

@@ -1,6 +1,10 @@
 """Choose one version per operator, and say why no other would do."""
 
-from hub_client.resolver.explain import ResolutionConflict, UnknownOperator
+from hub_client.resolver.explain import (
+    ResolutionConflict,
+    UnknownOperator,
+    nearest_names,
+)
 from hub_client.resolver.resolution import Rejection, Resolution, resolve
 
 __all__ = [
@@ -8,5 +12,6 @@ __all__ = [
     "Resolution",
     "ResolutionConflict",
     "UnknownOperator",
+    "nearest_names",
     "resolve",
 ]
