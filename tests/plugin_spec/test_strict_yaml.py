@@ -141,7 +141,7 @@ def test_an_escape_beyond_unicode_is_refused_by_either_parser(
     monkeypatch: pytest.MonkeyPatch, loader: type, escape: bytes
 ) -> None:
     monkeypatch.setattr(strict_yaml, "_LOADER", loader)
-    with pytest.raises(UnreadableYaml, match="^not YAML: "):
+    with pytest.raises(UnreadableYaml, match="not YAML"):
         read_yaml(b'a: "' + escape + b'"\n')
 
 
