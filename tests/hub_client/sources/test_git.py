@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -252,6 +253,19 @@ def test_a_server_that_does_not_answer_is_named(cache: Path) -> None:
     )
     assert refusal.value.hint == (
         "Check the address, your network and that you may read it"
+    )
+
+
+def test_a_server_that_stalls_is_left(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_client.git_commands.TIMEOUT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"git://127.0.0.1:{silent.getsockname()[1]}/embed.git"
+        with pytest.raises(RepositoryUnreachable) as refusal:
+            open_git(url, cache).versions(NAME)
+    assert str(refusal.value) == (
+        f"Cannot list the versions at `{url}`: no end after 0.5 seconds"
     )
 
 

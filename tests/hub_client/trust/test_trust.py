@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.version import Version
+from servers.operator_files import operator_files
+
+from hub_client.candidate import Candidate, Release
+from hub_client.config import HubConfig
+from hub_client.git_url import InvalidGitUrl
+from hub_client.trust import (
+    InvalidTrust,
+    UntrustedPublisher,
+    add_trusted,
+    check_trusted,
+    list_trusted,
+    remove_trusted,
+)
+from plugin_spec.errors import HubError
+from plugin_spec.manifest import Manifest
+from plugin_spec.names import OperatorName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ACME = "git+https://git.acme.example/embed.git"
+
+
+def candidate(source: str, name: str = "acme/embed") -> Candidate:
+    manifest = Manifest.from_yaml(operator_files(name, "1.0.0")["operator.yaml"])
+    release = Release(Version("1.0.0"), "0" * 40, "refs/tags/v1.0.0")
+    return Candidate(OperatorName.parse(name), release, source, manifest)
+
+
+def test_bundled_operators_are_trusted() -> None:
+    check_trusted([candidate("bundled")], ())
+
+
+def test_a_stranger_is_refused_with_every_operator_and_the_command() -> None:
+    strangers = [
+        candidate("bundled", "image-decode/cv2"),
+        candidate(ACME),
+        candidate("dir:/srv/ops", "acme/decode"),
+    ]
+    with pytest.raises(UntrustedPublisher) as refusal:
+        check_trusted(strangers, ())
+    assert str(refusal.value) == (
+        "An operator is its publisher's code, and these are not trusted\n"
+        f"  acme/embed 1.0.0 from `{ACME}`\n"
+        "  acme/decode 1.0.0 from `dir:/srv/ops`"
+    )
+    assert refusal.value.hint == (
+        f"Read the code, then run `hub trust add {ACME}` "
+        "and `hub trust add dir:/srv/ops`, or pass `--trust-once`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "source"),
+    [
+        (ACME, ACME),
+        ("git+https://git.acme.example/", ACME),
+        ("git+https://git.acme.example", ACME),
+        ("git+https://GIT.acme.example/", ACME),
+        ("git+https://git.acme.example/team/", "git+https://git.acme.example/team/x"),
+        ("git+https://git.acme.example/team", "git+https://git.acme.example/team/x"),
+        ("dir:/srv/ops", "dir:/srv/ops"),
+        ("dir:/srv", "dir:/srv/ops/"),
+        ("dir:/srv", "dir:/srv/x/../ops"),
+    ],
+)
+def test_an_entry_covers_itself_and_what_is_below(entry: str, source: str) -> None:
+    check_trusted([candidate(source)], (entry,))
+
+
+@pytest.mark.parametrize(
+    ("entry", "source"),
+    [
+        ("git+https://git.acme.example/", "git+https://git.acme.example.evil/x"),
+        ("git+https://git.acme.example", "git+https://git.acme.example.evil/x"),
+        ("git+https://git.acme.example/", "git+https://git.acme.example@evil/x"),
+        ("git+https://git.acme.example/", "git+https://git.acme.example:444/x"),
+        ("git+https://git.acme.example/", "git+http://git.acme.example/x"),
+        ("git+https://git.acme.example/a", "git+https://git.acme.example/ab"),
+        (ACME, "git+https://git.acme.example/"),
+        ("dir:/srv/ops", "dir:/srv/ops2"),
+        ("dir:/srv/ops", "dir:/srv/ops/../evil"),
+        ("dir:/srv/ops", "dir:ops"),
+    ],
+)
+def test_an_entry_covers_nothing_beside_it(entry: str, source: str) -> None:
+    with pytest.raises(HubError):
+        check_trusted([candidate(source)], (entry,))
+
+
+def test_a_path_that_climbs_out_of_a_trusted_place_is_refused() -> None:
+    source = "git+https://git.acme.example/team/../evil.git"
+    with pytest.raises(InvalidGitUrl):
+        check_trusted([candidate(source)], ("git+https://git.acme.example/team/",))
+
+
+def test_a_relative_folder_is_trusted_by_where_it_is(tmp_path: Path) -> None:
+    trusted = (f"dir:{tmp_path}/project/ops",)
+    check_trusted([candidate("dir:ops")], trusted, directory=tmp_path / "project")
+    with pytest.raises(UntrustedPublisher):
+        check_trusted([candidate("dir:ops")], trusted, directory=tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["dir:/", "git+file:///", "git+https://", "git+", "dir:", "*", "", "https://h/x"],
+)
+def test_an_entry_that_would_trust_everyone_is_refused(
+    entry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    with pytest.raises((InvalidTrust, InvalidGitUrl)):
+        add_trusted(tmp_path / "config", entry)
+    assert not (tmp_path / "config").exists()
+    with pytest.raises((InvalidTrust, InvalidGitUrl)):
+        check_trusted([candidate(ACME)], (entry,))
+
+
+def test_trust_is_kept_in_the_users_configuration_with_all_else_it_says(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "home" / "config"
+    config.mkdir(parents=True)
+    text = '# mine\noffline = true # yes\n\n[sources]\n"acme/*" = "dir:ops"\n'
+    (config / "config.toml").write_text(text)
+    assert add_trusted(config, "git+https://H.example") == "git+https://h.example/"
+    assert add_trusted(config, "dir:ops") == f"dir:{tmp_path}/work/ops"
+    add_trusted(config, "git+https://h.example/")
+    entries = ("git+https://h.example/", f"dir:{tmp_path}/work/ops")
+    assert list_trusted(config) == HubConfig.load().trusted == entries
+    assert HubConfig.load().sources["acme/*"] == "dir:ops"
+    written = (config / "config.toml").read_text()
+    assert "# mine\noffline = true # yes\n" in written
+
+    assert remove_trusted(config, "git+https://h.example")
+    assert not remove_trusted(config, "git+https://h.example")
+    assert list_trusted(config) == entries[1:]
+
+
+def test_trust_can_be_added_where_there_is_no_configuration(tmp_path: Path) -> None:
+    add_trusted(tmp_path / "new" / "config", ACME)
+    assert (tmp_path / "new/config/config.toml").read_text() == (
+        f'trusted = [\n    "{ACME}",\n]\n'
+    )
+    assert list_trusted(tmp_path / "nowhere") == ()
+
+
+def test_a_configuration_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("trusted = [")
+    with pytest.raises(InvalidTrust, match="Cannot read"):
+        add_trusted(tmp_path, ACME)
+    assert file.read_text() == "trusted = ["
