@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from plugin_spec.formats import check_path
 from plugin_spec.nearest import did_you_mean
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
     from plugin_spec.strict_yaml import Path
+
+_MAX_DEFAULT: Final = 100
+"""Each value of a default may be compared with every value of a long ``enum``."""
 
 
 def inconsistencies(
@@ -78,6 +81,17 @@ def _bad_default(
 ) -> Iterator[Problem]:
     if "default" not in schema:
         return
+    size = _count(schema["default"])
+    if size > _MAX_DEFAULT:
+        message = f"expected at most {_MAX_DEFAULT} values, got {size:,}"
+        yield Problem(("parameters", name, "default"), message)
+        return
     for error in validator(schema).iter_errors(schema["default"]):
         path = ("parameters", name, "default", *error.absolute_path)
         yield Problem(path, f"does not fit its own schema: {describe(error)}")
+
+
+def _count(value: object) -> int:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + sum(map(_count, value)) if isinstance(value, list) else 1
