@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_OPENINGS: Final = {"operator": "[[operator]]", "packages": "{ name = "}
+_OPENINGS: Final = {
+    "operator": "[[operator]]",
+    "packages": "{ name = ",
+    "python": "[python]",
+}
 _REQUIRED: Final = object()
 
 
@@ -26,7 +30,8 @@ class Entry:
 
     table: Any
     section: str = ""
-    index: int = 0
+    index: int | None = None
+    """Which one of several, if there are several."""
     text: str = ""
     """The whole file, or nothing if it was not read from one."""
 
@@ -62,11 +67,10 @@ class Entry:
 
     def problem(self, key: str, sentence: str) -> LockProblem:
         """What is wrong with ``key``, with its line if the text shows it."""
-        path = f"{self.section}[{self.index}].{key}" if self.section else key
+        number = "" if self.index is None else f"[{self.index}]"
+        path = f"{self.section}{number}.{key}".strip(".")
         line = self._line(key)
-        return LockProblem(
-            f"{f'line {line}: ' if line else ''}{path.strip('.')}: {sentence}"
-        )
+        return LockProblem(f"{f'line {line}: ' if line else ''}{path}: {sentence}")
 
     def _line(self, key: str) -> int | None:
         lines = [line.strip() for line in self.text.split("\n")]
@@ -74,9 +78,9 @@ class Entry:
         if self.section:
             opening = _OPENINGS[self.section]
             starts = [n for n, line in enumerate(lines) if line.startswith(opening)]
-            if self.index >= len(starts):
+            if (self.index or 0) >= len(starts):
                 return None
-            start = starts[self.index]
+            start = starts[self.index or 0]
         for number, line in enumerate(lines[start:], start):
             if number > start and line.startswith("["):
                 break

@@ -33,7 +33,9 @@ T = TypeVar("T")
 FORMAT_VERSION: Final = 1
 """The only format so far; whatever is released later reads it too."""
 
-_HEADER: Final = "# Written by `hub lock`. Do not edit; do commit.\n"
+# The line keeps a change of the inputs apart from one of the first operator, which `git
+# merge` would otherwise take for one change.
+_NOTE: Final = "\n# Written by `hub lock`. Do not edit; do commit."
 _MERGE_MARKER = re.compile(r"(<{7}|\|{7}|={7}|>{7})(\s|$)")
 
 
@@ -106,7 +108,7 @@ class Lockfile:
             top.check_keys("version", "inputs", "operator", "python")
             inputs_hash = top.get("inputs", as_digest)
             tables: list[Any] = top.get("operator", as_array, [])
-            python = Entry(top.get("python", as_table), text=text)
+            python = Entry(top.get("python", as_table), "python", text=text)
             python.check_keys("packages")
             lines = python.get("packages", as_array)
         except LockProblem as problem:
@@ -127,7 +129,8 @@ class Lockfile:
     def dumps(self) -> str:
         """The text of this lock: the same bytes, whatever order its entries have."""
         tables = [
-            format_table({"version": FORMAT_VERSION, "inputs": self.inputs_hash}),
+            format_table({"version": FORMAT_VERSION, "inputs": self.inputs_hash})
+            + _NOTE,
             *(
                 f"[[operator]]\n{format_table(operator.to_dict())}"
                 for operator in sorted(self.operators, key=lambda each: each.name)
@@ -144,7 +147,7 @@ class Lockfile:
                 }
             ),
         ]
-        return _HEADER + "\n\n".join(tables) + "\n"
+        return "\n\n".join(tables) + "\n"
 
     def write(self, path: Path) -> None:
         """Replace the file in one step.
