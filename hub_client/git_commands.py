@@ -125,6 +125,8 @@ def open_objects(git_dir: Path) -> Iterator[Callable[[str, IO[bytes]], None]]:
             while left and (block := answers.read(min(left, 1 << 20))):
                 into.write(block)
                 left -= len(block)
+            if left:
+                raise GitFailed("cat-file", f"object {object_id} is cut short")
             answers.read(1)
 
         yield copy

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from hub_client.tree_digest import DigestMismatch, tree_digest, tree_files
 from plugin_spec.errors import HubError
 
@@ -96,6 +94,8 @@ class Store:
     @contextmanager
     def _staging_folder(self) -> Iterator[Path]:
         """A new folder beside the trees, and the remains of dead processes gone."""
+        from filelock import FileLock  # noqa: PLC0415  (24 ms, and readers need none)
+
         staging = self.root / "staging"
         staging.mkdir(parents=True, exist_ok=True)
         # The outer lock makes "create the folder, lock it" one step for a sweeper.
@@ -123,6 +123,9 @@ class Store:
 
 
 def _sweep(staging: Path) -> None:
+    """Remove staging folders whose lock nobody holds: their processes are dead."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415  (as in _staging_folder)
+
     for folder in staging.iterdir():
         lock = FileLock(folder / "lock")
         try:

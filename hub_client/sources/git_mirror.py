@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _TAG = re.compile(r"refs/tags/v[0-9]+(?:[.+!_-]?[0-9a-zA-Z]+)*")
 _OURS: Final = "refs/hub/"
-_FORBIDDEN_MODES: Final = {
+_REGULAR: Final = "100"
+_KINDS: Final = {
     "120000": "symbolic link",
     "160000": "submodule",
 }
@@ -124,10 +125,10 @@ class GitMirror:
             header, _, name = line.partition(b"\t")
             mode, _, object_id, size = header.decode().split()
             path = name.decode(errors="surrogateescape")
-            if kind := _FORBIDDEN_MODES.get(mode):
-                problems.append(f"{path!r} is a {kind}")
-            else:
+            if mode.startswith(_REGULAR):
                 entries.append(TreeEntry(path, object_id, int(size)))
+            else:
+                problems.append(f"{path!r} is a {_KINDS.get(mode, 'special file')}")
         if problems:
             raise UnsafeTree(problems)
         check_tree_paths(entry.path for entry in entries)
