@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import shutil
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from servers.git_servers import serve_http
 from servers.operator_files import operator_files
 
 from hub_client.candidate import Candidate, Release
+from hub_client.git_commands import GitMissing
 from hub_client.sources.git import (
     CommitGone,
     GitSource,
@@ -387,6 +389,29 @@ def test_a_manifest_that_is_missing_or_huge_is_refused_unread(
         source.manifest(NAME, release)
     where = f"{embed.url}, operator.yaml at {commit}"
     assert str(refusal.value) == f"`{where}` is not a valid manifest\n  {problem}"
+
+
+def test_a_machine_without_git_is_told_what_to_install(
+    embed: GitRepository, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(cache))
+    with pytest.raises(GitMissing) as refusal:
+        open_git(embed.url, cache).versions(NAME)
+    assert str(refusal.value) == ("This source needs `git`, which is not installed")
+    assert refusal.value.hint == "Install git 2.32 or newer"
+
+
+def test_two_threads_that_fetch_one_commit_at_once_both_succeed(
+    embed: GitRepository, cache: Path
+) -> None:
+    embed.release("1.0.0", OLD)
+    (release,) = open_git(embed.url, cache).versions(NAME)
+    with ThreadPoolExecutor(4) as pool:
+        read = [
+            pool.submit(open_git(embed.url, cache).manifest, NAME, release)
+            for _ in range(4)
+        ]
+        assert {answer.result().version for answer in read} == {release.version}
 
 
 def test_an_unwritable_cache_is_named(embed: GitRepository, cache: Path) -> None:
