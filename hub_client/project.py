@@ -8,30 +8,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, Self
-
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from typing import TYPE_CHECKING, Any, Self
 
 from hub_client.atomic_file import write_atomically
 from hub_client.config import find_project_file
-from plugin_spec.errors import HubError, InvalidRequirement
-from plugin_spec.requirement import Requirement
+from hub_client.project_table import DEFAULT_REQUIRES_PYTHON, read_table
+from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from packaging.specifiers import SpecifierSet
     from tomlkit.container import Container
 
     from hub_client.lockfile import Lockfile
     from plugin_spec.names import OperatorName
+    from plugin_spec.requirement import Requirement
 
-DEFAULT_REQUIRES_PYTHON: Final = ">=3.11"
-"""The interpreters of a project that does not say for which ones it is."""
-
-# What is not read here is a setting, which `config` reads from the same table.
-_SETTINGS = ("install", "installer", "offline")
-_KEYS = ("operators", "prerelease", "requires-python", "sources", *_SETTINGS)
 _NEW_TABLE = "[tool.hub]\noperators = []\n"
 
 
@@ -117,26 +111,19 @@ class Project:
             document = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
             raise InvalidProject(path, [f"not TOML: {error}"]) from error
-        table, requires_python = document, DEFAULT_REQUIRES_PYTHON
+        problems: list[str] = []
         if path.name == "pyproject.toml":
-            table = _subtable(document, "tool", "hub")
-            requires_python = _subtable(document, "project").get(
-                "requires-python", requires_python
+            package = _subtable(document, "project")
+            table = read_table(
+                _subtable(document, "tool").get("hub", {}),
+                package.get("requires-python", DEFAULT_REQUIRES_PYTHON),
+                problems,
             )
-        problems = list(_unknown_keys(table))
-        project = cls(
-            path,
-            text,
-            operators=tuple(_operators(table.get("operators", []), problems)),
-            sources=dict(_sources(table.get("sources", {}), problems)),
-            requires_python=_specifier(
-                table.get("requires-python", requires_python), problems
-            ),
-            prerelease=_boolean(table.get("prerelease", False), problems),
-        )
+        else:
+            table = read_table(document, DEFAULT_REQUIRES_PYTHON, problems)
         if problems:
             raise InvalidProject(path, problems)
-        return project
+        return cls(path, text, *table)
 
     @property
     def lock_path(self) -> Path:
@@ -255,6 +242,7 @@ def _read(path: Path) -> str:
 def _written(requirement: Requirement) -> str:
     """A requirement as people write one: the lower bound before the upper.
 
+    >>> from plugin_spec.requirement import Requirement
     >>> _written(Requirement.parse("image-embedding/timm<2,>=1"))
     'image-embedding/timm>=1,<2'
     """
@@ -267,67 +255,7 @@ def _newline(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _subtable(document: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-    """A table inside others; empty if one of them is missing."""
-    table: Any = document
-    for key in keys:
-        table = table.get(key, {}) if isinstance(table, dict) else {}
+def _subtable(document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A table inside another; empty if it is missing or none of ours to judge."""
+    table = document.get(key)
     return table if isinstance(table, dict) else {}
-
-
-def _unknown_keys(table: Mapping[str, Any]) -> Iterator[str]:
-    for key in table:
-        if key not in _KEYS:
-            near = get_close_matches(key, _KEYS, n=1)
-            yield f"{key}: unknown key, " + (
-                f"did you mean `{near[0]}`?"
-                if near
-                else f"expected one of {', '.join(f'`{k}`' for k in sorted(_KEYS))}"
-            )
-
-
-def _operators(value: Any, problems: list[str]) -> Iterator[Requirement]:  # noqa: ANN401
-    if not isinstance(value, list):
-        problems.append(f"operators: expected a list of requirements, got {value!r}")
-        return
-    seen: set[OperatorName] = set()
-    for index, text in enumerate(value):
-        if not isinstance(text, str):
-            problems.append(f"operators[{index}]: expected a requirement, got {text!r}")
-            continue
-        try:
-            requirement = Requirement.parse(text)
-        except InvalidRequirement as error:
-            problems.append(f"operators[{index}]: {error}")
-            continue
-        if requirement.name in seen:
-            problems.append(f"operators[{index}]: `{requirement.name}` stands twice")
-        seen.add(requirement.name)
-        yield requirement
-
-
-def _sources(value: Any, problems: list[str]) -> Iterator[tuple[str, str]]:  # noqa: ANN401
-    if not isinstance(value, dict):
-        problems.append(f"sources: expected a table, got {value!r}")
-        return
-    for pattern, spec in value.items():
-        if isinstance(spec, str):
-            yield pattern, spec
-        else:
-            problems.append(f"sources.{pattern}: expected a source, got {spec!r}")
-
-
-def _specifier(value: Any, problems: list[str]) -> SpecifierSet:  # noqa: ANN401
-    if isinstance(value, str):
-        with suppress(InvalidSpecifier):
-            return SpecifierSet(value)
-    problems.append(
-        f"requires-python: expected versions such as `>=3.11`, got {value!r}"
-    )
-    return SpecifierSet()
-
-
-def _boolean(value: Any, problems: list[str]) -> bool:  # noqa: ANN401
-    if not isinstance(value, bool):
-        problems.append(f"prerelease: expected `true` or `false`, got {value!r}")
-    return bool(value)

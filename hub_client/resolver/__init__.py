@@ -2,6 +2,7 @@
 
 from hub_client.resolver.explain import (
     ResolutionConflict,
+    ResolutionGivenUp,
     UnknownOperator,
     nearest_names,
 )
@@ -11,6 +12,7 @@ __all__ = [
     "Rejection",
     "Resolution",
     "ResolutionConflict",
+    "ResolutionGivenUp",
     "UnknownOperator",
     "nearest_names",
     "resolve",

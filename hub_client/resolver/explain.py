@@ -38,6 +38,16 @@ class ResolutionConflict(HubError):
         )
 
 
+class ResolutionGivenUp(HubError):
+    """There may be an answer, but the search for it took too many steps."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No set of versions was found in the steps that a search may take",
+            hint="Ask for fewer operators, or for fewer versions of each",
+        )
+
+
 class UnknownOperator(HubError, LookupError):
     """A source has no version at all of an operator that is needed."""
 
@@ -61,10 +71,7 @@ class UnknownOperator(HubError, LookupError):
 def explain_failure(question: Question, outcome: Outcome | None) -> HubError:
     """The error that says, in the fewest clauses, why ``question`` has no answer."""
     if outcome is None:
-        return ResolutionConflict(
-            ["none was found in the time that a search may take"],
-            hint="Ask for fewer operators, or for fewer versions of them",
-        )
+        return ResolutionGivenUp()
     # It needs resolvelib, which those who only catch these errors do not.
     from hub_client.resolver.core import conflict_core  # noqa: PLC0415
 

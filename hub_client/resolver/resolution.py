@@ -67,6 +67,7 @@ def resolve(
     :param prerelease: whether pre-releases compete with final releases.
     :raises UnknownOperator: if the source has no version of an operator at all.
     :raises ResolutionConflict: if no set of versions will do, with who asked for what.
+    :raises ResolutionGivenUp: if that takes too many steps to say.
     """
     # resolvelib takes longer to import than `hub --help` takes to print.
     from hub_client.resolver.explain import explain_failure  # noqa: PLC0415

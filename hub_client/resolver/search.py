@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hub_client.resolver.question import Question
     from plugin_spec.names import OperatorName
 
-MAX_ROUNDS: Final = 20_000
+MAX_ROUNDS: Final = 5_000
 
 
 class NewConflict(Exception):

@@ -275,6 +275,12 @@ def test_a_broken_hub_toml_says_what_is_wrong(
     assert caught.value.problems == (problem,)
 
 
+def test_a_table_must_be_a_table(tmp_path: Path) -> None:
+    with pytest.raises(InvalidProject) as caught:
+        Project.open(write(tmp_path, "pyproject.toml", "[tool]\nhub = 1\n"))
+    assert caught.value.problems == ("tool.hub: expected a table, got 1",)
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "hub.toml"
     path.write_bytes(b"\xff\xfe")

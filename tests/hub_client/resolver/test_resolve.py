@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from packaging.version import Version
 
-from hub_client.resolver import ResolutionConflict, UnknownOperator, resolve
+from hub_client.resolver import (
+    ResolutionConflict,
+    ResolutionGivenUp,
+    UnknownOperator,
+    resolve,
+)
 from plugin_spec.errors import HubError
 from plugin_spec.names import OperatorName
 from plugin_spec.requirement import Requirement
@@ -127,6 +132,24 @@ def test_a_chain_of_a_thousand_operators_resolves(memory_index: type[Any]) -> No
         requirements("chain/n0"), memory_index(operators), python="3.11"
     )
     assert [str(c.name) for c in resolution.candidates] == list(operators)[::-1]
+
+
+@pytest.mark.slow
+def test_a_search_without_end_is_given_up(memory_index: type[Any]) -> None:
+    versions = [f"1.{number}" for number in range(30)]
+    index = memory_index(
+        {
+            f"a/n{n}": {v: {"requires": [f"b/base!={n}"]} for v in versions}
+            for n in range(5)
+        }
+        | {"b/base": {str(n): {} for n in range(5)}}
+    )
+    with pytest.raises(ResolutionGivenUp) as caught:
+        resolve(requirements(*(f"a/n{n}" for n in range(5))), index, python="3.11")
+    assert str(caught.value) == (
+        "No set of versions was found in the steps that a search may take"
+    )
+    assert caught.value.hint == "Ask for fewer operators, or for fewer versions of each"
 
 
 def test_the_same_question_has_the_same_answer_in_every_process() -> None:
