@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -23,6 +23,22 @@ class Release:
     """What was asked for, for example ``refs/tags/v1.0.0``; None for a folder."""
     yanked: str | None = None
     """Why the publisher withdrew it; None if it is not withdrawn."""
+
+
+class Fetchable(Protocol):
+    """What a source needs to give a tree: a candidate, or a locked operator."""
+
+    @property
+    def name(self) -> OperatorName:
+        """Whose tree."""
+
+    @property
+    def release(self) -> Release:
+        """Which one."""
+
+    @property
+    def source(self) -> str:
+        """Where from, as written in configuration."""
 
 
 @dataclass(frozen=True, slots=True)

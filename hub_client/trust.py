@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tomlkit import TOMLDocument
 
-    from hub_client.candidate import Candidate
+    from hub_client.candidate import Fetchable
 
 _FILE: Final = "config.toml"
 _SLASHES_OF_A_BARE_HOST: Final = 2
@@ -25,9 +25,12 @@ _SLASHES_OF_A_BARE_HOST: Final = 2
 class UntrustedPublisher(HubError):
     """Operators come from sources that the user did not say they trust."""
 
-    def __init__(self, untrusted: Iterable[tuple[Candidate, str]]) -> None:
+    def __init__(self, untrusted: Iterable[tuple[Fetchable, str]]) -> None:
         self.untrusted = tuple(untrusted)
-        lines = "\n".join(f"  {found} from `{at}`" for found, at in self.untrusted)
+        lines = "\n".join(
+            f"  {found.name} {found.release.version} from `{at}`"
+            for found, at in self.untrusted
+        )
         commands = dict.fromkeys(f"`hub trust add {at}`" for _, at in self.untrusted)
         super().__init__(
             f"An operator is its publisher's code, and these are not trusted\n{lines}",
@@ -41,25 +44,25 @@ class InvalidTrust(HubError, ValueError):
 
 
 def check_trusted(
-    candidates: Iterable[Candidate],
+    operators: Iterable[Fetchable],
     trusted: Sequence[str],
     *,
     directory: Path | None = None,
 ) -> None:
-    """Refuse candidates whose source no entry covers; bundled ones need none.
+    """Refuse operators whose source no entry covers; bundled ones need none.
 
     An entry covers the source it equals and those below it, at a ``/``.
 
     :param directory: what relative ``dir:`` sources start from; the current folder if
         not given.
-    :raises UntrustedPublisher: naming every candidate that is not covered.
+    :raises UntrustedPublisher: naming every operator that is not covered.
     :raises InvalidTrust: if an entry is not one that ``add_trusted`` would write.
     """
     entries = [_checked(entry) for entry in trusted]
     untrusted = [
-        (candidate, source)
-        for candidate in candidates
-        if (source := _located(candidate.source, directory)) != BUNDLED
+        (operator, source)
+        for operator in operators
+        if (source := _located(operator.source, directory)) != BUNDLED
         and not any(_covers(entry, source) for entry in entries)
     ]
     if untrusted:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from hub_client.candidate import Candidate, Release
+    from hub_client.candidate import Fetchable, Release
     from plugin_spec.manifest import Manifest
     from plugin_spec.names import OperatorName
 
@@ -41,8 +41,8 @@ class Source(Protocol):
         :raises InvalidManifest: also if it claims another name or version.
         """
 
-    def fetch(self, candidate: Candidate, into: Path) -> None:
-        """Write the candidate's files into the empty folder ``into``.
+    def fetch(self, wanted: Fetchable, into: Path) -> None:
+        """Write the files of ``wanted`` into the empty folder ``into``.
 
         :raises HubError: if the revision cannot be had or may not be stored.
         """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hub_client.candidate import Candidate
+    from hub_client.candidate import Fetchable
 
 
 class FolderUnreadable(HubError):
@@ -66,17 +66,17 @@ class DirectorySource:
         file = self._release_folder(name, release) / MANIFEST_FILE
         return _read_manifest(file).expect(name, release.version, source=str(file))
 
-    def fetch(self, candidate: Candidate, into: Path) -> None:
+    def fetch(self, wanted: Fetchable, into: Path) -> None:
         """Copy the regular files; modes and times stay behind.
 
         :raises DigestMismatch: if the folder changed since its revision was noted.
         """
-        folder = self._release_folder(candidate.name, candidate.release)
+        folder = self._release_folder(wanted.name, wanted.release)
         actual = self._digest(folder)
-        if actual != candidate.release.revision:
+        if actual != wanted.release.revision:
             raise DigestMismatch(
-                f"{candidate} in `{folder}`",
-                expected=candidate.release.revision,
+                f"{wanted.name} {wanted.release.version} in `{folder}`",
+                expected=wanted.release.revision,
                 actual=actual,
                 hint="If the change is yours, run `hub lock --upgrade`; "
                 "otherwise restore the folder",

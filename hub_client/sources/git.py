@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from hub_client.candidate import Candidate
+    from hub_client.candidate import Fetchable
     from plugin_spec.names import OperatorName
 
 
@@ -81,11 +81,11 @@ class GitSource:
         manifest = Manifest.from_yaml(text.getvalue(), source=where)
         return manifest.expect(name, release.version, source=where)
 
-    def fetch(self, candidate: Candidate, into: Path) -> None:
-        """Write the blobs of the candidate's commit; git never checks anything out."""
-        mirror = self._mirror(candidate.name)
-        self._bring(mirror, str(candidate), candidate.release)
-        mirror.write(candidate.release.revision, into)
+    def fetch(self, wanted: Fetchable, into: Path) -> None:
+        """Write the blobs of the wanted commit; git never checks anything out."""
+        mirror = self._mirror(wanted.name)
+        self._bring(mirror, f"{wanted.name} {wanted.release.version}", wanted.release)
+        mirror.write(wanted.release.revision, into)
 
     def _mirror(self, name: OperatorName) -> GitMirror:
         url = self.url_template.replace("{namespace}", name.namespace)

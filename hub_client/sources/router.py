@@ -15,7 +15,7 @@ from plugin_spec.names import OperatorName
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hub_client.candidate import Candidate, Release
+    from hub_client.candidate import Fetchable, Release
     from hub_client.sources import Source
     from plugin_spec.manifest import Manifest
 
@@ -108,12 +108,12 @@ class SourceRouter:
         """Read the manifest at its source."""
         return self._source(name).manifest(name, release)
 
-    def fetch(self, candidate: Candidate, into: Path) -> None:
-        """Write the candidate's files into ``into``, from the candidate's own source.
+    def fetch(self, wanted: Fetchable, into: Path) -> None:
+        """Write the files of ``wanted`` into ``into``, from its own source.
 
         What was resolved or locked says where it is from; rules changed since do not.
         """
-        self._open(candidate.source).fetch(candidate, into)
+        self._open(wanted.source).fetch(wanted, into)
 
     def _covers(self, name: OperatorName) -> bool:
         return any(p in self._rules for p in (str(name), f"{name.namespace}/*", "*"))

@@ -1,0 +1,146 @@
+"""Operators that are installed here, and installing on demand the ones that are not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hub_client.config import HubConfig
+    from hub_client.environment import Environment
+    from hub_client.lockfile import Lockfile
+    from hub_client.project import Project
+    from hub_client.receipt import Receipt
+    from hub_client.store import Store
+    from plugin_spec.manifest import Manifest
+    from plugin_spec.names import OperatorName
+    from plugin_spec.requirement import Requirement
+
+
+class OperatorMissing(HubError, LookupError):
+    """An operator is not installed, and may not be installed on demand."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledOperator:
+    """An operator that can be loaded: its receipt, its manifest and its folder."""
+
+    receipt: Receipt
+    manifest: Manifest
+    tree: Path
+
+
+def find_installed(
+    name: OperatorName, environment: Environment, store: Store
+) -> InstalledOperator | None:
+    """Find one operator; None if it has no receipt, or its tree left the store."""
+    receipt = environment.receipt(name)
+    if receipt is None or not store.has(receipt.tree):
+        return None
+    return _opened(receipt, store)
+
+
+def ensure_installed(
+    requirements: Sequence[Requirement], *, announce: Callable[[str], None]
+) -> tuple[InstalledOperator, ...]:
+    """Find operators for this process, installing what is missing if that is allowed.
+
+    In a project with a lock, only what it pins is installed, exactly.
+
+    :param announce: told once, in a sentence, before anything is installed.
+    :raises OperatorMissing: if configuration, or the project's lock, forbids it.
+    """
+    from hub_client.config import HubConfig  # noqa: PLC0415  (settings at call time)
+    from hub_client.environment import Environment  # noqa: PLC0415
+    from hub_client.store import Store  # noqa: PLC0415
+
+    config = HubConfig.load()
+    environment = Environment.current()
+    store = Store(config.cache_dir / "store")
+    missing = [each for each in requirements if not _is_here(each, environment, store)]
+    if missing:
+        _install(missing, environment, store, config, announce)
+    receipts = (environment.receipt(requirement.name) for requirement in requirements)
+    return tuple(_opened(receipt, store) for receipt in receipts if receipt)
+
+
+def list_available() -> tuple[OperatorName, ...]:
+    """Names that are installed here or ship with this package, sorted."""
+    from hub_client.environment import Environment  # noqa: PLC0415
+    from hub_client.sources.bundled import BundledSource  # noqa: PLC0415
+
+    installed = {receipt.name for receipt in Environment.current().receipts()}
+    return tuple(sorted(installed | set(BundledSource().names())))
+
+
+def _opened(receipt: Receipt, store: Store) -> InstalledOperator:
+    from hub_client.sources import MANIFEST_FILE  # noqa: PLC0415
+    from plugin_spec.manifest import Manifest  # noqa: PLC0415
+
+    tree = store.path(receipt.tree)
+    text = (tree / MANIFEST_FILE).read_bytes()
+    return InstalledOperator(receipt, Manifest.from_yaml(text), tree)
+
+
+def _is_here(requirement: Requirement, environment: Environment, store: Store) -> bool:
+    receipt = environment.receipt(requirement.name)
+    return (
+        receipt is not None
+        and requirement.accepts(receipt.version)
+        and store.has(receipt.tree)
+    )
+
+
+def _install(
+    missing: Sequence[Requirement],
+    environment: Environment,
+    store: Store,
+    config: HubConfig,
+    announce: Callable[[str], None],
+) -> None:
+    names = ", ".join(f"`{requirement.name}`" for requirement in missing)
+    typed = " ".join(str(requirement) for requirement in missing)
+    if config.install == "never":
+        raise OperatorMissing(
+            f"{names} is not installed, and configuration forbids installing on demand",
+            hint=f"Run `hub install {typed}`",
+        )
+    from hub_client.installer import Installer  # noqa: PLC0415  (slow, seldom needed)
+    from hub_client.project import Project  # noqa: PLC0415
+    from hub_client.sources.router import SourceRouter  # noqa: PLC0415
+
+    project = Project.find(Path.cwd())
+    directory = project.path.parent if project else None
+    router = SourceRouter(
+        config.sources,
+        cache_dir=config.cache_dir,
+        offline=config.offline,
+        directory=directory,
+    )
+    installer = Installer(environment, store, router, config, directory=directory)
+    announce(f"Installing {names} for `{environment.prefix}`, as it is used here first")
+    with environment.lock():
+        if project is not None and project.lock_path.is_file():
+            lock = _lock_of(project, missing)
+            plan = installer.plan_sync(lock, exact=False)
+        else:
+            plan = installer.plan(missing, requested=False)
+        installer.apply(plan)
+
+
+def _lock_of(project: Project, missing: Sequence[Requirement]) -> Lockfile:
+    from hub_client.lockfile import Lockfile  # noqa: PLC0415
+
+    lock = Lockfile.load(project.lock_path)
+    pinned = {operator.name for operator in lock.operators}
+    if unpinned := [each for each in missing if each.name not in pinned]:
+        raise OperatorMissing(
+            f"`{project.lock_path.name}` does not pin `{unpinned[0].name}`",
+            hint=f"Run `hub add {unpinned[0].name}`",
+        )
+    return lock

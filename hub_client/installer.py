@@ -1,0 +1,312 @@
+"""Plan, which changes nothing; then apply: trees, packages, and receipts last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from hub_client.install_plan import InstallPlan, Target
+from hub_client.packages import (
+    PackageChangeRefused,
+    PackagePlan,
+    PinnedPackage,
+    open_installer,
+    planned,
+    unmet,
+)
+from hub_client.trust import check_trusted
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from pathlib import Path
+
+    from packaging.requirements import Requirement as PackageRequirement
+
+    from hub_client.candidate import Fetchable
+    from hub_client.config import HubConfig
+    from hub_client.environment import Environment
+    from hub_client.lockfile import Lockfile
+    from hub_client.packages import PackageInstaller
+    from hub_client.receipt import Receipt
+    from hub_client.sources.router import SourceRouter
+    from hub_client.store import Store
+    from plugin_spec.names import OperatorName
+    from plugin_spec.requirement import Requirement
+
+
+class StillNeeded(HubError):
+    """Another installed operator needs what would go or change."""
+
+
+class NotInstalled(HubError, LookupError):
+    """An operator that should go is not here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that an install is about to do, to show."""
+
+    kind: Literal["fetch", "packages", "receipt"]
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """Brings an environment to what requirements, or a lock, ask for."""
+
+    environment: Environment
+    store: Store
+    router: SourceRouter
+    config: HubConfig
+    directory: Path | None = None
+    """What relative sources start from; the current folder if not given."""
+    trust_all: bool = False
+    """Whether the user trusts, this once, whatever is planned."""
+    sdists: Collection[str] = ()
+    """Python packages that may be built from source."""
+    live: bool = False
+    """Whether uv may draw its progress on the terminal."""
+
+    def plan(
+        self,
+        requirements: Sequence[Requirement],
+        *,
+        prerelease: bool = False,
+        allow_changes: bool = False,
+        requested: bool = True,
+    ) -> InstallPlan:
+        """Plan to add operators; those that are installed and will do are kept.
+
+        :param allow_changes: whether installed Python packages may change.
+        :raises ResolutionConflict: if no versions will do.
+        :raises UntrustedPublisher: before any of its files is fetched.
+        :raises PackageConflict: naming the operators that asked.
+        :raises PackageChangeRefused: if it takes a change that is not allowed.
+        """
+        if here := self._satisfying(requirements, requested=requested):
+            return InstallPlan(keep=here)
+        from hub_client.resolver import resolve  # noqa: PLC0415  (slow)
+
+        receipts = {each.name: each for each in self.environment.receipts()}
+        resolution = resolve(
+            requirements,
+            self.router,
+            python=self.environment.python_version,
+            locked=receipts,
+            prerelease=prerelease,
+        )
+        self._check_trust(resolution.candidates)
+        roots = {root.name for root in requirements} if requested else set()
+        targets = [
+            Target.from_candidate(
+                each,
+                requested=each.name in roots
+                or (each.name in receipts and receipts[each.name].requested),
+            )
+            for each in resolution.candidates
+        ]
+        self._check_dependents(targets, receipts.values())
+        requests = self._requests(targets, receipts.values())
+        packages = self._installer.plan(requests, self.environment, sdists=self.sdists)
+        if packages.change and not allow_changes:
+            raise PackageChangeRefused(packages.change, requests)
+        return self._planned(targets, packages)
+
+    def plan_sync(
+        self, lock: Lockfile, *, roots: Iterable[OperatorName] = (), exact: bool = True
+    ) -> InstallPlan:
+        """Plan to have what a lock pins; asks no source for what the store has.
+
+        :param roots: what the project itself asks for.
+        :param exact: whether operators that the lock does not pin go.
+        """
+        self._check_trust(lock.operators)
+        asked, known = set(roots), {each.name for each in lock.operators}
+        targets = [
+            Target.from_locked(each, requested=each.name in asked)
+            for each in lock.operators
+        ]
+        markers = dict(self.environment.markers)
+        pins = (
+            PinnedPackage(each.name, each.version, each.hashes)
+            for each in lock.packages
+            if _selects(each.marker, markers)
+        )
+        # The lock is what the user wants: it may change what is installed.
+        packages = planned(pins, self.environment.installed_packages())
+        gone = (each for each in self.environment.receipts() if each.name not in known)
+        return self._planned(targets, packages, remove=tuple(gone) if exact else ())
+
+    def plan_uninstall(self, names: Sequence[OperatorName]) -> InstallPlan:
+        """Plan to remove operators; Python packages stay.
+
+        :raises NotInstalled: if one is not here.
+        :raises StillNeeded: if one that stays needs it.
+        """
+        receipts = {each.name: each for each in self.environment.receipts()}
+        for name in names:
+            if name not in receipts:
+                raise NotInstalled(
+                    f"`{name}` is not installed", hint="`hub list` shows what is"
+                )
+        for each in receipts.values():
+            needed = set(each.dependencies) & set(names)
+            if each.name not in names and needed:
+                raise StillNeeded(
+                    f"{each.name} {each.version} needs `{min(needed)}`",
+                    hint=f"Remove both: `hub uninstall {min(needed)} {each.name}`",
+                )
+        return InstallPlan(remove=tuple(receipts[name] for name in names))
+
+    def apply(
+        self, plan: InstallPlan, *, on_event: Callable[[Event], object] = lambda _: None
+    ) -> None:
+        """Do it. Killed at any point, the next run finds all or nothing of each.
+
+        :raises DigestMismatch: if fetched files are not the pinned ones.
+        """
+        if plan.is_empty:
+            return
+        with self.environment.lock():
+            trees = [self._stored(each, on_event) for each in plan.targets]
+            if pins := plan.packages.pins:
+                on_event(Event("packages", f"{len(pins)} Python packages"))
+                self._installer.install(pins, self.environment, sdists=self.sdists)
+            # Receipts last: one that can be read means that all before it is done.
+            for target, tree in zip(plan.targets, trees, strict=True):
+                on_event(Event("receipt", str(target.name)))
+                self.environment.write_receipt(target.receipt(tree))
+            for receipt in plan.remove:
+                self.environment.remove_receipt(receipt.name)
+
+    @property
+    def _installer(self) -> PackageInstaller:
+        kind, offline = self.config.installer, self.config.offline
+        return open_installer(kind, offline=offline, live=self.live)
+
+    def _stored(self, target: Target, on_event: Callable[[Event], object]) -> str:
+        """The digest of the target's tree, which is in the store then."""
+        if target.tree is not None and self.store.has(target.tree):
+            return target.tree
+        on_event(Event("fetch", f"{target.name} {target.release.version}"))
+        return self.store.add(
+            lambda folder: self.router.fetch(target, folder), expected=target.tree
+        )
+
+    def _satisfying(
+        self, requirements: Sequence[Requirement], *, requested: bool
+    ) -> tuple[Receipt, ...]:
+        """The receipts that already answer every requirement, or none at all.
+
+        Reads receipts, asks whether folders exist, and starts nothing.
+        """
+        found: list[Receipt] = []
+        for requirement in requirements:
+            receipt = self.environment.receipt(requirement.name)
+            if (
+                receipt is None
+                or not requirement.accepts(receipt.version)
+                or (requested and not receipt.requested)
+                or not self._is_current(receipt)
+                or not self._is_whole(receipt, {receipt.name})
+            ):
+                return ()
+            found.append(receipt)
+        return tuple(found)
+
+    def _is_current(self, receipt: Receipt) -> bool:
+        """Whether the source is still the same, and its folder if it is one."""
+        if receipt.source != self.router.source_spec(receipt.name):
+            return False
+        # Who works on an operator in a folder wants what the folder holds now.
+        return not receipt.source.startswith("dir:") or any(
+            release.revision == receipt.revision
+            for release in self.router.versions(receipt.name)
+        )
+
+    def _is_whole(self, receipt: Receipt, seen: set[OperatorName]) -> bool:
+        """Whether its tree, its packages and all that it needs are here."""
+        if not self.store.has(receipt.tree):
+            return False
+        if unmet({receipt.name: _parsed(receipt.packages)}, self.environment):
+            return False
+        for name in set(receipt.dependencies) - seen:
+            seen.add(name)
+            needed = self.environment.receipt(name)
+            if needed is None or not self._is_whole(needed, seen):
+                return False
+        return True
+
+    def _check_trust(self, operators: Sequence[Fetchable]) -> None:
+        if not self.trust_all:
+            check_trusted(operators, self.config.trusted, directory=self.directory)
+
+    def _check_dependents(
+        self, targets: Sequence[Target], receipts: Collection[Receipt]
+    ) -> None:
+        """Refuse versions that operators which stay as they are cannot use."""
+        coming = {each.name: each.release.version for each in targets}
+        staying = [each for each in receipts if each.name not in coming]
+        for receipt in staying:
+            for requirement in self._needs(receipt):
+                version = coming.get(requirement.name)
+                if version is not None and not requirement.accepts(version):
+                    raise StillNeeded(
+                        f"{receipt.name} {receipt.version} needs `{requirement}`, "
+                        f"and {requirement.name} would become {version}",
+                        hint=f"Install `{receipt.name}` together with it, "
+                        "or use an environment of its own",
+                    )
+
+    def _needs(self, receipt: Receipt) -> tuple[Requirement, ...]:
+        from hub_client.installed import find_installed  # noqa: PLC0415  (it uses us)
+
+        installed = find_installed(receipt.name, self.environment, self.store)
+        return installed.manifest.dependencies if installed else ()
+
+    def _requests(
+        self, targets: Sequence[Target], receipts: Iterable[Receipt]
+    ) -> dict[OperatorName, list[PackageRequirement]]:
+        """What every operator asks for that is here or comes."""
+        requests = {each.name: _parsed(each.packages) for each in receipts}
+        requests |= {each.name: _parsed(each.packages) for each in targets}
+        return requests
+
+    def _planned(
+        self,
+        targets: Iterable[Target],
+        packages: PackagePlan,
+        *,
+        remove: tuple[Receipt, ...] = (),
+    ) -> InstallPlan:
+        install, keep, replaced = [], [], []
+        for target in targets:
+            receipt = self.environment.receipt(target.name)
+            if receipt and target.is_installed_as(receipt) and self._has(receipt):
+                keep.append(receipt)
+                continue
+            install.append(target)
+            replaced += [receipt] if receipt else []
+        return InstallPlan(
+            targets=tuple(install),
+            keep=tuple(keep),
+            remove=remove,
+            replaced=tuple(replaced),
+            packages=packages,
+        )
+
+    def _has(self, receipt: Receipt) -> bool:
+        return self.store.has(receipt.tree)
+
+
+def _parsed(packages: Iterable[str]) -> list[PackageRequirement]:
+    from packaging.requirements import Requirement  # noqa: PLC0415  (as it is used)
+
+    return [Requirement(text) for text in packages]
+
+
+def _selects(marker: str | None, environment: dict[str, str]) -> bool:
+    from packaging.markers import Marker  # noqa: PLC0415
+
+    return marker is None or Marker(marker).evaluate(environment)

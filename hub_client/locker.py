@@ -1,0 +1,106 @@
+"""From a project to its lock."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from hub_client.environment import OLDEST_PYTHON
+from hub_client.lockfile import LockedOperator, Lockfile
+from hub_client.sources import MANIFEST_FILE
+from hub_client.trust import check_trusted
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+
+    from hub_client.candidate import Candidate
+    from hub_client.config import HubConfig
+    from hub_client.packages import PackageInstaller
+    from hub_client.project import Project
+    from hub_client.sources.router import SourceRouter
+    from hub_client.store import Store
+
+
+class RevisionChanged(HubError):
+    """A version that was locked is another one at its source now."""
+
+    def __init__(self, candidate: Candidate, locked: LockedOperator) -> None:
+        super().__init__(
+            f"{candidate} at `{candidate.source}` is not what was locked\n"
+            f"  locked {locked.revision}\n"
+            f"  found  {candidate.release.revision}",
+            hint="Ask its publisher why the version changed; "
+            "`hub lock --upgrade` accepts it",
+        )
+
+
+def lock_project(  # noqa: PLR0913  (each is another room of the house)
+    project: Project,
+    *,
+    router: SourceRouter,
+    store: Store,
+    config: HubConfig,
+    installer: PackageInstaller,
+    previous: Lockfile | None = None,
+    trust_all: bool = False,
+) -> Lockfile:
+    """Resolve a project for every platform, and pin what was found.
+
+    The trees come into the store, as their digests are what is pinned.
+
+    :param previous: a lock whose versions are kept where they fit; None to take the
+        newest of everything.
+    :raises RevisionChanged: if a version that is kept is another one now.
+    """
+    from hub_client.resolver import resolve  # noqa: PLC0415  (slow)
+
+    before = {each.name: each for each in previous.operators} if previous else {}
+    resolution = resolve(
+        project.operators,
+        router,
+        python=_oldest_python(project.requires_python),
+        locked=before,
+        prerelease=project.prerelease,
+    )
+    for candidate in resolution.candidates:
+        _check_unchanged(candidate, before.get(candidate.name))
+    if not trust_all:
+        directory = project.path.parent
+        check_trusted(resolution.candidates, config.trusted, directory=directory)
+    requests = {each.name: each.manifest.packages for each in resolution.candidates}
+    packages = installer.lock(requests, requires_python=project.requires_python)
+    operators = (_locked(each, router, store) for each in resolution.candidates)
+    return Lockfile(project.inputs_hash, tuple(operators), packages)
+
+
+def _check_unchanged(candidate: Candidate, locked: LockedOperator | None) -> None:
+    if (
+        locked is not None
+        and (locked.version, locked.source) == (candidate.version, candidate.source)
+        # A folder of one's own changes as one works; a tag must not.
+        and candidate.release.ref is not None
+        and locked.revision != candidate.release.revision
+    ):
+        raise RevisionChanged(candidate, locked)
+
+
+def _locked(candidate: Candidate, router: SourceRouter, store: Store) -> LockedOperator:
+    revision = candidate.release.revision
+    known = revision if revision.startswith("sha256:") else None
+    if known is None or not store.has(known):
+        known = store.add(
+            lambda folder: router.fetch(candidate, folder), expected=known
+        )
+    manifest = (store.path(known) / MANIFEST_FILE).read_bytes()
+    digest = f"sha256:{sha256(manifest).hexdigest()}"
+    return LockedOperator.from_candidate(candidate, tree=known, manifest=digest)
+
+
+def _oldest_python(requires_python: SpecifierSet) -> Version:
+    """The oldest interpreter that the project is for: operators must run on it."""
+    major, minor = OLDEST_PYTHON
+    candidates = (Version(f"{major}.{each}.99") for each in range(minor, minor + 20))
+    return next(filter(requires_python.contains, candidates), Version("3.11.99"))

@@ -1,0 +1,171 @@
+"""uv: resolves for every platform, installs in seconds."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub_client.packages import (
+    PackageConflict,
+    PackageInstallFailed,
+    PackagePlan,
+    PinnedPackage,
+    constraints,
+    pin_lines,
+    planned,
+    requirement_lines,
+    unmet,
+)
+from hub_client.packages.requirements_text import parse_pins
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from packaging.specifiers import SpecifierSet
+
+    from hub_client.environment import Environment
+    from hub_client.lockfile import LockedPackage
+    from hub_client.packages import Requests
+
+_ADDRESS = re.compile(r"(\w+\+)?(https?|file)://[^\s`'\"]+")
+_NO_SOLUTION = "No solution found"
+_PINS = ("--generate-hashes", "--no-header", "--no-annotate", "--quiet")
+# An sdist runs its publisher's code to be read at all; a wheel does not.
+_WHEELS = ("--only-binary", ":all:")
+
+
+class _Unsolvable(Exception):
+    """What uv says when requirements exclude one another."""
+
+
+def find_uv() -> str | None:
+    """Find uv: of the installed distribution, or else on PATH."""
+    try:
+        import uv  # noqa: PLC0415  (may be missing)
+
+        return str(uv.find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        return shutil.which("uv")
+
+
+class UvInstaller:
+    """Starts uv in a folder of its own, so that no project's settings are read."""
+
+    def __init__(self, uv: str, *, offline: bool = False, live: bool = False) -> None:
+        self._uv = uv
+        self._offline = offline
+        self._live = live
+
+    def plan(
+        self, requests: Requests, environment: Environment, *, sdists: Collection[str]
+    ) -> PackagePlan:
+        """Keep what is installed if that can be; otherwise say what would change."""
+        missing = unmet(requests, environment)
+        if not missing:
+            return PackagePlan()
+        installed = environment.installed_packages()
+        target = ("--python", str(environment.python), *_kinds(sdists))
+        try:
+            # What is met is kept by its constraint, and may be in no registry.
+            pins = self._compile(missing, target, constraints(installed))
+        except _Unsolvable:
+            try:
+                pins = self._compile(requests, target)
+            except _Unsolvable as error:
+                raise PackageConflict(requests, str(error)) from error
+        return planned(
+            (PinnedPackage(pin.name, pin.version, pin.hashes) for pin in pins),
+            installed,
+        )
+
+    def install(
+        self,
+        pins: Sequence[PinnedPackage],
+        environment: Environment,
+        *,
+        sdists: Collection[str],
+    ) -> None:
+        """Install exactly these."""
+        words = ("install", "--python", str(environment.python), "--no-deps")
+        checked = ("--require-hashes", *_kinds(sdists), "--requirements", "-")
+        self._run((*words, *checked), pin_lines(pins), shown=self._live)
+
+    def lock(
+        self, requests: Requests, *, requires_python: SpecifierSet
+    ) -> tuple[LockedPackage, ...]:
+        """Pin for every platform, from the oldest interpreter that will do."""
+        lines = requirement_lines(requests)
+        if not lines:
+            return ()
+        words = ("--universal", "--python-version", _oldest(requires_python), *_WHEELS)
+        try:
+            return self._compile(requests, words)
+        except _Unsolvable as error:
+            raise PackageConflict(requests, str(error)) from error
+
+    def _compile(
+        self, requests: Requests, words: Sequence[str], constraining: str = ""
+    ) -> tuple[LockedPackage, ...]:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "constraints.txt"
+            file.write_text(constraining, encoding="utf-8")
+            given = ("compile", "-", *_PINS, "--constraints", str(file), *words)
+            return tuple(parse_pins(self._run(given, requirement_lines(requests))))
+
+    def _run(self, words: Sequence[str], typed: str, *, shown: bool = False) -> str:
+        # Neutral ground: a project's own uv settings may name any registry.
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(  # noqa: S603  (no word of it comes from outside)
+                [self._uv, "pip", *words, *(["--offline"] if self._offline else [])],
+                check=False,
+                input=typed,
+                stdout=subprocess.PIPE,
+                stderr=None if shown else subprocess.PIPE,
+                text=True,
+                cwd=folder,
+                env={**os.environ, "UV_PYTHON_DOWNLOADS": "never"},
+            )
+        if done.returncode == 0:
+            return done.stdout
+        said = _tidied(done.stderr or "")
+        if _NO_SOLUTION in said:
+            raise _Unsolvable(said)
+        raise PackageInstallFailed(
+            f"uv could not {words[0]} the Python packages\n{said}".rstrip(),
+            hint="You are offline: run again without `--offline` or HUB_OFFLINE"
+            if self._offline
+            else None,
+        )
+
+
+def _kinds(sdists: Collection[str]) -> tuple[str, ...]:
+    return (*_WHEELS, *(word for name in sdists for word in ("--no-binary", name)))
+
+
+def _oldest(requires_python: SpecifierSet) -> str:
+    """The oldest interpreter that a project is for.
+
+    >>> from packaging.specifiers import SpecifierSet
+    >>> _oldest(SpecifierSet(">=3.12,<4"))
+    '3.12'
+    """
+    from hub_client.environment import OLDEST_PYTHON  # noqa: PLC0415
+
+    major, minor = OLDEST_PYTHON
+    # A patch release stands for its minor version.
+    candidates = (f"{major}.{number}" for number in range(minor, minor + 20))
+    return next(
+        (each for each in candidates if requires_python.contains(f"{each}.99")),
+        f"{major}.{minor}",
+    )
+
+
+def _tidied(text: str) -> str:
+    """What uv said, without addresses and colours, indented."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", _ADDRESS.sub("the registry", text))
+    return "\n".join(f"  {line.strip()}" for line in plain.splitlines() if line.strip())

@@ -1,0 +1,85 @@
+"""Receipts: one small file per installed operator, written last."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from packaging.version import Version
+
+from plugin_spec.errors import HubError
+from plugin_spec.names import OperatorName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class DamagedReceipt(HubError, ValueError):
+    """A receipt does not read back; nothing that the hub writes looks like it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Says that an operator is installed: its tree, its packages, its dependencies."""
+
+    name: OperatorName
+    version: Version
+    source: str
+    """The source as written in configuration, for example ``bundled``."""
+    ref: str | None
+    revision: str
+    tree: str
+    """Digest of the tree in the store, ``sha256:…``."""
+    requested: bool
+    """Whether the user asked for it; False for a dependency of one they asked for."""
+    dependencies: tuple[OperatorName, ...] = ()
+    packages: tuple[str, ...] = ()
+    """The Python packages it needs, PEP 508: so that asking again costs no YAML."""
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str) -> Self:
+        """Parse what ``to_json`` wrote.
+
+        :raises DamagedReceipt: naming ``where``, so that it can be removed.
+        """
+        try:
+            return cls.from_dict(json.loads(text))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DamagedReceipt(
+                f"the receipt `{where}` does not read back",
+                hint="Remove that file and install the operator again",
+            ) from error
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Build a receipt from JSON values."""
+        return cls(
+            name=OperatorName.parse(data["name"]),
+            version=Version(data["version"]),
+            source=data["source"],
+            ref=data["ref"],
+            revision=data["revision"],
+            tree=data["tree"],
+            requested=data["requested"],
+            dependencies=tuple(map(OperatorName.parse, data["dependencies"])),
+            packages=tuple(map(str, data["packages"])),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The receipt as JSON values."""
+        return {
+            "name": str(self.name),
+            "version": str(self.version),
+            "source": self.source,
+            "ref": self.ref,
+            "revision": self.revision,
+            "tree": self.tree,
+            "requested": self.requested,
+            "dependencies": [str(name) for name in self.dependencies],
+            "packages": list(self.packages),
+        }
+
+    def to_json(self) -> str:
+        """The receipt as text: sorted, so that equal receipts are equal files."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
