@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from hub_client.installed import InstalledOperator
-
     from plugin_spec.names import OperatorName
     from plugin_spec.requirement import Requirement
     from towhee.pipelines import Pipeline

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hub_client.installed import InstalledOperator
-
     from plugin_spec.names import OperatorName
     from towhee.loaded_operator import LoadedOperator
 
