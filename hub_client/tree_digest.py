@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-import unicodedata
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from plugin_spec.errors import HubError
+from plugin_spec.tree_paths import path_problems, walk_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
-
-# Windows takes these for devices, whatever the extension, and strips trailing dots.
-_DEVICE = re.compile(r"(aux|con|nul|prn|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
-_FORBIDDEN = re.compile(r'[\\:*?"<>|]')
-
-_RULES: Final[Mapping[str, Callable[[str], object]]] = {
-    "is not a plain relative path": lambda part: part in {"", ".", ".."},
-    "is inside a `.git` folder": lambda part: part.lower() in {".git", "git~1"},
-    "is compiled code, which no digest covers": (
-        lambda part: part.lower() == "__pycache__"
-    ),
-    "has a control, invisible or undecodable character": (
-        lambda part: not part.isprintable()
-    ),
-    "has a character that Windows forbids": _FORBIDDEN.search,
-    "has a name that ends with a dot or a space": lambda part: part[-1] in ". ",
-    "has the name of a Windows device": _DEVICE.fullmatch,
-}
-"""What is wrong with one part of a path, and how to see it; the first one is told."""
 
 
 class UnsafeTree(HubError, ValueError):
@@ -88,7 +67,7 @@ def tree_files(folder: Path) -> tuple[str, ...]:
     """
     paths: list[str] = []
     problems: list[str] = []
-    for entry, path in _walk(folder, ""):
+    for entry, path in walk_tree(folder):
         if entry.is_symlink():
             problems.append(f"{path!r} is a symbolic link")
         elif entry.is_file(follow_symlinks=False):
@@ -101,18 +80,6 @@ def tree_files(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(paths, key=str.encode))
 
 
-def _walk(folder: Path | str, prefix: str) -> Iterator[tuple[os.DirEntry[str], str]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            path = prefix + entry.name
-            if entry.name == "__pycache__" or path == ".git":
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(entry.path, f"{path}/")
-            else:
-                yield entry, path
-
-
 def check_tree_paths(paths: Iterable[str]) -> None:
     """Refuse paths that leave their tree, or that some system reads differently.
 
@@ -120,28 +87,6 @@ def check_tree_paths(paths: Iterable[str]) -> None:
 
     :raises UnsafeTree: with every problem.
     """
-    problems: list[str] = []
-    seen: dict[str, str] = {}
-    for path in paths:
-        reasons = dict.fromkeys(map(_problem_of, path.split("/")))
-        problems += [f"{path!r} {reason}" for reason in reasons if reason]
-        for spelling in (path, *_parents(path)):
-            twin = seen.setdefault(_folded(spelling), spelling)
-            if twin != spelling:
-                problems.append(f"{twin!r} and {spelling!r} differ only in case")
+    problems = [f"{path!r} {reason}" for path, reason in path_problems(paths)]
     if problems:
-        raise UnsafeTree(dict.fromkeys(problems))
-
-
-def _problem_of(part: str) -> str | None:
-    return next((reason for reason, applies in _RULES.items() if applies(part)), None)
-
-
-def _parents(path: str) -> Iterator[str]:
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        yield path
-
-
-def _folded(path: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+        raise UnsafeTree(problems)
