@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -27,13 +28,17 @@ if TYPE_CHECKING:
 
 _verified: set[tuple[Path, str]] = set()
 _loaded: WeakValueDictionary[tuple[str, str], LoadedOperator] = WeakValueDictionary()
+# Chains that are written anew, as in a loop or a notebook, find their model loaded.
+_recent: deque[LoadedOperator] = deque(maxlen=4)
 _locks: dict[tuple[str, str], threading.RLock] = {}
 
 
 def load_operator(
     tree: Path, digest: str, manifest: Manifest, options: Mapping[str, object]
 ) -> LoadedOperator:
-    """Load an operator; calls with equal options share one instance while it is used.
+    """Load an operator; calls with equal options share one instance.
+
+    It lives while it is used, and the last few live on for the next chain.
 
     :param digest: what ``tree`` must hash to, as ``sha256:…``.
     :param options: as ``checked_options`` gives them.
@@ -49,6 +54,7 @@ def load_operator(
         loaded = _loaded.get(key)
         if loaded is None:
             loaded = _loaded[key] = _load(tree, digest, manifest, options)
+            _recent.append(loaded)
         return loaded
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from hub_client.tree_digest import DigestMismatch
 from plugin_spec import HubError, InvalidOperator
+from towhee import loader
 from towhee.loader import load_operator
 from towhee.options import InvalidOptions
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from hub_client.installed import InstalledOperator
-
     from towhee.loaded_operator import LoadedOperator
 
     WriteOperator: TypeAlias = Callable[..., InstalledOperator]
@@ -284,3 +284,16 @@ def test_threads_that_load_at_once_build_one_instance(
         thread.join()
     assert len(found) == 4
     assert len({id(loaded) for loaded in found}) == 1
+
+
+def test_the_last_few_instances_live_on_for_the_next_chain(
+    write_operator: WriteOperator,
+) -> None:
+    operator = write_operator(PLAIN, parameters=PARAMETERS)
+    first = id(load(operator, size=1))
+    assert id(load(operator, size=1)) == first
+    for size in range(2, 6):
+        load(operator, size=size)
+    gc.collect()
+    assert (operator.receipt.tree, '{"size": 1}') not in loader._loaded
+    assert (operator.receipt.tree, '{"size": 5}') in loader._loaded
