@@ -177,7 +177,7 @@ def test_a_file_that_is_not_in_the_pipelines_tree_is_refused(
 def test_a_tree_that_was_changed_in_the_store_does_not_run(
     publish: Callable[..., Path], tmp_path: Path
 ) -> None:
-    publish(SCALE, name="test/scale", parameters=SCALE_OPTIONS)
+    publish(SCALE, name="test/scale", summary="Loaded by no other test")
     pipeline("test/scale")
     (stored,) = (tmp_path / "home" / "cache" / "store").rglob("subject/__init__.py")
     stored.chmod(0o644)

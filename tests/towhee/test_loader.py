@@ -79,10 +79,10 @@ def test_an_instance_is_closed_when_nothing_uses_it(
             return value
 
         def close(self):
-            self.closed.append("closed")
+            self.closed("closed")
             raise RuntimeError("while closing")
     """
-    loaded = load(write_operator(code, parameters={"closed": {}}), closed=closed)
+    loaded = load(write_operator(code, parameters={"closed": {}}), closed=closed.append)
     assert loaded.apply(1) == 1
     assert closed == []
     del loaded
