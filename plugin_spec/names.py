@@ -31,8 +31,8 @@ RESERVED_NAMESPACES: Final = frozenset(
     pop profile range read-audio read-camera read-csv read-json read-video read-zip
     remove rename replace report reverse rolling run runas-op safe sample select
     select-from serve set-chunksize set-engine set-evaluating set-jit set-parallel
-    set-training show shuffle sort space split-train-test stream then to-arrow to-
-    column to-csv to-df to-faiss to-lancedb to-list to-milvus to-parquet to-video
+    set-training show shuffle sort space split-train-test stream then to-arrow
+    to-column to-csv to-df to-faiss to-lancedb to-list to-milvus to-parquet to-video
     unstream with-metrics zip
     """.split()  # noqa: SIM905  (a list of one name a line is four screens long)
 )
