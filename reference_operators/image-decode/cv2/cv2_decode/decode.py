@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL.Image import Image
+
 from plugin_spec import Operator
 
 from .errors import UnreadableImage
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Decode(Operator):
-    """Decode one image to RGB, uint8, H×W×3.
+    """Decode one image to RGB, uint8, (H, W, 3).
 
     :param max_pixels: width times height that may be decoded, judged by the header.
     :param timeout: seconds for a whole download.

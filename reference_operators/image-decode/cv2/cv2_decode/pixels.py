@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _ORIENTATION: Final = 0x0112
 _UPRIGHT: Final = 1
+_CHANNELS: Final = {(), (1,), (3,), (4,)}
+_MOST: Final = 0xFFFF
 _END_OF_JPEG: Final = b"\xff\xd9"
 
 
@@ -73,14 +75,16 @@ def from_image(image: Image.Image, label: str, *, max_pixels: int) -> NDArray[np
 
 
 def from_array(array: NDArray[Any], label: str) -> NDArray[np.uint8]:
-    """Take RGB, RGBA or grey pixels: H×W×3, H×W×4, H×W×1 or H×W."""
-    if array.ndim not in {2, 3} or (array.ndim == 3 and array.shape[2] not in {1, 3, 4}):
+    """Take RGB, RGBA or grey pixels: (H, W, 3), (H, W, 4), (H, W, 1) or (H, W)."""
+    if array.ndim not in {2, 3} or array.shape[2:] not in _CHANNELS:
         reason = f"its shape is {array.shape}, not (H, W), (H, W, 3) or (H, W, 4)"
         raise UnreadableImage(label, reason)
     if array.size == 0:
-        raise UnreadableImage(label, f"it is {array.shape[1]}×{array.shape[0]} pixels")
+        raise UnreadableImage(
+            label, f"it is {array.shape[1]} x {array.shape[0]} pixels"
+        )
     pixels = _eight_bit(array, label)
-    if pixels.ndim == 2:
+    if pixels.ndim == 2:  # noqa: PLR2004  (rows and columns)
         pixels = pixels[:, :, np.newaxis]
     if pixels.shape[2] == 1:
         return np.repeat(pixels, 3, axis=2)
@@ -91,7 +95,7 @@ def _eight_bit(array: NDArray[Any], label: str) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
     # Pillow opens some 16-bit files with 32 bits a pixel.
-    fits = array.dtype.kind in "iu" and 0 <= array.min() and array.max() <= 0xFFFF
+    fits = array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= _MOST
     if array.dtype == np.uint16 or (array.dtype == np.int32 and fits):
         return (array >> 8).astype(np.uint8)
     raise UnreadableImage(
@@ -104,8 +108,8 @@ def _eight_bit(array: NDArray[Any], label: str) -> NDArray[np.uint8]:
 def _opencv_is_exact(image: Image.Image, data: bytes) -> bool:
     """Whether OpenCV gives Pillow's pixels, and would notice what Pillow would.
 
-    For upright RGB and grey JPEG files it does, and is faster. OpenCV paints the missing
-    part of a truncated one grey, so the end must be there.
+    For upright RGB and grey JPEG files it does, and is faster. OpenCV paints the
+    missing part of a truncated one grey, so the end must be there.
     """
     return (
         image.format == "JPEG"
@@ -118,10 +122,10 @@ def _opencv_is_exact(image: Image.Image, data: bytes) -> bool:
 def _check_size(image: Image.Image, label: str, max_pixels: int) -> None:
     width, height = image.size
     if not width * height:
-        raise UnreadableImage(label, f"it is {width}×{height} pixels")
+        raise UnreadableImage(label, f"it is {width} x {height} pixels")
     if width * height > max_pixels:
         raise UnreadableImage(
             label,
-            f"its {width}×{height} pixels are more than {max_pixels}",
+            f"its {width} x {height} pixels are more than {max_pixels}",
             hint="Raise `max_pixels` to allow it",
         )

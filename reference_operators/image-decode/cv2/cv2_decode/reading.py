@@ -61,7 +61,7 @@ def download(url: str, *, timeout: float, max_bytes: int) -> bytes:
                         f"`{url}`", reason, hint="Raise `max_bytes` to allow it"
                     )
                 if time.monotonic() > deadline:
-                    raise TimeoutError
+                    raise TimeoutError  # noqa: TRY301  (as the socket would)
     except TimeoutError as error:
         reason = f"it took longer than {timeout:g} seconds"
         raise UnreadableImage(f"`{url}`", reason) from error

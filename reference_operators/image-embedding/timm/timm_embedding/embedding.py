@@ -1,0 +1,130 @@
+"""The operator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import timm
+import torch
+from PIL import Image
+from torch.nn.functional import normalize as scale_to_one
+
+from plugin_spec import ModelOperator
+
+from .conditions import make_transform, resolve_conditions
+from .layers import find_stage, last_features, stage_features
+from .weights import load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class TimmEmbedding(ModelOperator):
+    """Embed images; every option has a page in ``operator.yaml``.
+
+    Preprocessing is what timm resolves for the model: the conditions of its training.
+    """
+
+    def __init__(  # noqa: PLR0913  (each is a choice that decides the vector)
+        self,
+        *,
+        model_name: str | None = None,
+        pretrained: bool = True,
+        checkpoint_path: str | None = None,
+        num_classes: int | None = None,
+        layer: str | int = "penultimate",
+        pooling: str | None = None,
+        normalize: bool = True,
+        input_size: int | None = None,
+        interpolation: str | None = None,
+        crop_pct: float | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        device: str | None = None,
+        dtype: str = "float32",
+        batch_size: int = 8,
+    ) -> None:
+        loaded = load_model(
+            model_name,
+            pretrained=pretrained,
+            checkpoint_path=checkpoint_path,
+            num_classes=num_classes,
+        )
+        wanted = {
+            "input_size": None if input_size is None else (3, input_size, input_size),
+            "interpolation": interpolation,
+            "crop_pct": crop_pct,
+            "mean": mean,
+            "std": std,
+        }
+        self.batch_size = batch_size
+        self._tag, self._origin = loaded.tag, loaded.origin
+        self._conditions = resolve_conditions(loaded.model, loaded.tag, wanted)
+        self._transform = make_transform(self._conditions)
+        self._layer, self._normalize = layer, normalize
+        self._stage = find_stage(loaded.model, loaded.tag, layer)
+        # A stage has no pooling of its own.
+        self._pooling = pooling or (None if self._stage is None else "avg")
+        self._dtype = getattr(torch, dtype)
+        self._device = torch.device(device or _best_device())
+        loaded.model.reset_classifier(0)
+        self._model = loaded.model.eval().to(
+            self._device, self._dtype, memory_format=torch.channels_last
+        )
+
+    def prepare(self, image: NDArray[np.uint8] | Image.Image) -> torch.Tensor:
+        """Transform one image as the model's evaluation did.
+
+        :param image: RGB, uint8, (H, W, 3); or a Pillow image.
+        :returns: (3, H, W), normalised, float32.
+        """
+        if isinstance(image, Image.Image):
+            return self._transform(image.convert("RGB"))
+        return self._transform(Image.fromarray(image))
+
+    @torch.inference_mode()
+    def predict(self, batch: Sequence[torch.Tensor]) -> list[NDArray[np.float32]]:
+        """Embed a batch.
+
+        :returns: one (D,) an image, float32, of length 1 if ``normalize``.
+        """
+        images = torch.stack(tuple(batch)).to(
+            self._device, self._dtype, memory_format=torch.channels_last
+        )
+        vectors = self._features(images).float()
+        if self._normalize:
+            vectors = scale_to_one(vectors)
+        return list(vectors.cpu().numpy())
+
+    def describe(self) -> dict[str, Any]:
+        """What decides the vectors, as JSON values."""
+        return {
+            "model": self._tag,
+            "weights": self._origin,
+            "layer": self._layer,
+            "pooling": self._pooling or "the model's own",
+            "normalize": self._normalize,
+            "preprocessing": {
+                key: list(value) if isinstance(value, tuple) else value
+                for key, value in self._conditions.items()
+            },
+            "dtype": str(self._dtype).removeprefix("torch."),
+            "timm": timm.__version__,
+            "torch": torch.__version__,
+        }
+
+    def _features(self, images: torch.Tensor) -> torch.Tensor:
+        if self._stage is not None:
+            features = stage_features(self._model, images, self._stage)
+            return features.pooled(str(self._pooling))
+        if self._pooling is not None:
+            return last_features(self._model, images).pooled(self._pooling)
+        vectors: torch.Tensor = self._model(images)
+        return vectors
+
+
+def _best_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"

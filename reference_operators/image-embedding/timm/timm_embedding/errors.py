@@ -1,0 +1,25 @@
+"""What this operator refuses, and the one thing it warns of."""
+
+from __future__ import annotations
+
+from plugin_spec import HubError
+
+
+class UnknownModel(HubError, LookupError):
+    """No timm model has this name."""
+
+
+class UnknownLayer(HubError, LookupError):
+    """A model has no such layer, or cannot pool it so; the choices are in the hint."""
+
+
+class WeightsUnavailable(HubError):
+    """A model's weights cannot be had. Random ones are never put in their place."""
+
+
+class WeightsMismatch(HubError, ValueError):
+    """Weights do not fit the model, or their file cannot be read."""
+
+
+class ConditionsDiffer(UserWarning):
+    """Images will be prepared otherwise than when the model was trained."""

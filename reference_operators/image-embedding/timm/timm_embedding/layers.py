@@ -1,0 +1,92 @@
+"""Where in a model a vector is taken, and how its positions become one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .errors import UnknownLayer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PENULTIMATE = "penultimate"
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a layer gives: positions, (B, N, C), and class tokens, if there are any."""
+
+    positions: Tensor
+    tokens: Tensor | None
+
+    def pooled(self, how: str) -> Tensor:
+        """One row an image, (B, D).
+
+        :raises UnknownLayer: for ``cls`` without class tokens.
+        """
+        if how == "avg":
+            return self.positions.mean(dim=1)
+        if how == "max":
+            return self.positions.amax(dim=1)
+        if how == "none":
+            return self.positions.flatten(1)
+        if self.tokens is None:
+            raise UnknownLayer(
+                "pooling `cls` needs a class token, which this model has not",
+                hint="Choose `avg`, `max` or `none`",
+            )
+        return self.tokens[:, 0]
+
+
+def stage_names(model: Any) -> list[str]:  # noqa: ANN401  (timm's models share no type)
+    """The names of a model's stages, first to last; empty if timm cannot give them."""
+    if not hasattr(model, "forward_intermediates"):
+        return []
+    return [stage["module"] for stage in getattr(model, "feature_info", [])]
+
+
+def find_stage(model: Any, tag: str, layer: str | int) -> int | None:  # noqa: ANN401
+    """The index of a stage; None for the penultimate features.
+
+    :raises UnknownLayer: listing the choices.
+    """
+    if layer == PENULTIMATE:
+        return None
+    names = stage_names(model)
+    if isinstance(layer, int) and -len(names) <= layer < len(names):
+        return layer % len(names)
+    if layer in names:
+        return names.index(str(layer))
+    choices = ", ".join(f"`{name}`" for name in (PENULTIMATE, *names))
+    raise UnknownLayer(
+        f"{tag} has no layer {layer!r}",
+        hint=f"Choose one of {choices}, or an index from 0 to {len(names) - 1}"
+        if names
+        else f"Choose `{PENULTIMATE}`: timm gives no stages of this model",
+    )
+
+
+def stage_features(model: Any, images: Tensor, stage: int) -> Features:  # noqa: ANN401
+    """What one stage gives."""
+    tokens = getattr(model, "num_prefix_tokens", 0)
+    options = {"return_prefix_tokens": True} if tokens else {}
+    (found,) = model.forward_intermediates(
+        images, indices=[stage], intermediates_only=True, **options
+    )
+    if tokens:
+        spatial, prefix = found
+        return Features(spatial.flatten(2).transpose(1, 2), prefix)
+    return Features(found.flatten(2).transpose(1, 2), None)
+
+
+def last_features(model: Any, images: Tensor) -> Features:  # noqa: ANN401
+    """What the whole model gives before it pools."""
+    found = model.forward_features(images)
+    tokens = getattr(model, "num_prefix_tokens", 0)
+    if found.ndim == 3:  # noqa: PLR2004  (batch, token, channel)
+        prefix = found[:, :tokens] if tokens else None
+        return Features(found[:, tokens:], prefix)
+    if getattr(model, "output_fmt", "NCHW") == "NHWC":
+        return Features(found.flatten(1, 2), None)
+    return Features(found.flatten(2).transpose(1, 2), None)
