@@ -6,11 +6,12 @@ from typing import Annotated, Final
 
 import typer
 
-from hub_client.cli import cache, trust
+from hub_client.cli import cache, project, trust
 from hub_client.cli.check import check
 from hub_client.cli.command import register
 from hub_client.cli.help_page import PageGroup
 from hub_client.cli.info import info
+from hub_client.cli.install import install, uninstall
 from hub_client.cli.list_installed import list_installed
 
 USE: Final = "Use"
@@ -67,8 +68,14 @@ def hub(
     del version
 
 
+register(app, install, panel=USE)
+register(app, uninstall, panel=USE)
 register(app, list_installed, panel=USE, name="list")
 register(app, info, panel=USE)
+register(app, project.add, panel=PROJECT)
+register(app, project.remove, panel=PROJECT)
+register(app, project.lock, panel=PROJECT)
+register(app, project.sync, panel=PROJECT)
 register(app, check, panel=PUBLISH)
 
 trust_app = _new_group()

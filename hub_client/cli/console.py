@@ -35,6 +35,11 @@ class Console:
     quiet: bool = False
     progress: bool = True
 
+    @property
+    def is_live(self) -> bool:
+        """Whether something that moves may be drawn."""
+        return self.progress and not self.quiet and sys.stderr.isatty()
+
     def result(self, text: str) -> None:
         """Print what the user asked for."""
         _write(sys.stdout, text)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from hub_client.cli.console import Console
     from hub_client.config import HubConfig
     from hub_client.environment import Environment
+    from hub_client.installer import Installer
     from hub_client.project import Project
     from hub_client.sources.router import SourceRouter
     from hub_client.store import Store
@@ -43,17 +44,45 @@ class Session:
 
     def router(self, config: HubConfig | None = None) -> SourceRouter:
         """The sources as configured; a relative one starts at the project."""
-        from hub_client.config import find_project_file  # noqa: PLC0415
         from hub_client.sources.router import SourceRouter  # noqa: PLC0415
 
         config = config or self.config()
-        project = find_project_file(Path.cwd())
         return SourceRouter(
             config.sources,
             cache_dir=config.cache_dir,
             offline=config.offline,
-            directory=project.parent if project else None,
+            directory=self.project_folder(),
         )
+
+    def installer(
+        self,
+        *,
+        python: Path | None = None,
+        sources: Mapping[str, str] | None = None,
+        trust_all: bool = False,
+        sdists: Collection[str] = (),
+    ) -> Installer:
+        """What plans and installs into the environment of ``python``."""
+        from hub_client.installer import Installer  # noqa: PLC0415
+
+        config = self.config(sources=sources)
+        return Installer(
+            self.environment(python),
+            self.store(),
+            self.router(config),
+            config,
+            directory=self.project_folder(),
+            trust_all=trust_all,
+            sdists=sdists,
+            live=self.console.is_live,
+        )
+
+    def project_folder(self) -> Path | None:
+        """The folder of the project that this folder lies in."""
+        from hub_client.config import find_project_file  # noqa: PLC0415
+
+        file = find_project_file(Path.cwd())
+        return None if file is None else file.parent
 
     def store(self) -> Store:
         """The store that every environment shares."""

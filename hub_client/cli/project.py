@@ -1,0 +1,198 @@
+"""``hub add``, ``remove``, ``lock``, ``sync``: an environment that a file decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from hub_client.cli import options
+from hub_client.cli.session import Session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hub_client.cli.recording import Recording
+    from hub_client.lockfile import Lockfile
+
+Locked: TypeAlias = Annotated[
+    bool, typer.Option("--locked", help="Fail if the lock does not match the project.")
+]
+Frozen: TypeAlias = Annotated[
+    bool,
+    typer.Option("--frozen", help="Use the lock as it is, whatever the project says."),
+]
+Check: TypeAlias = Annotated[
+    bool, typer.Option("--check", help="Write nothing; fail if the lock is stale.")
+]
+Upgrade: TypeAlias = Annotated[
+    bool, typer.Option("--upgrade", help="Take the newest versions that fit.")
+]
+
+
+def add(  # noqa: PLR0913  (one a flag)
+    session: Session,
+    *,
+    requirements: options.Requirements,
+    python: options.Python = None,
+    source: options.Source = None,
+    trust_once: options.TrustOnce = False,
+    yes: options.Yes = False,
+    allow_sdist: options.AllowSdist = None,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+) -> None:
+    """Add operators to the project, lock it, and install them.
+
+      hub add "image-embedding/timm>=1,<2"
+      hub add acme/embed --source git+https://git.acme.example/embed.git
+
+    The project is the nearest hub.toml, or pyproject.toml with `[tool.hub]`. If
+    there is none, this folder becomes one. Comments and layout stay.
+    """
+    from hub_client.cli.install import open_installation, record  # noqa: PLC0415
+    from plugin_spec.requirement import Requirement  # noqa: PLC0415  (slow)
+
+    wanted = [Requirement.parse(text) for text in requirements]
+    installation = open_installation(
+        session,
+        wanted,
+        source,
+        python=python,
+        trust_once=trust_once,
+        allow_sdist=allow_sdist,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+    record(installation, wanted, source, yes=yes)
+
+
+def remove(
+    session: Session,
+    *,
+    names: options.Names,
+    python: options.Python = None,
+    as_json: options.Json = False,
+) -> None:
+    """Take operators out of the project and its lock, and uninstall them.
+
+    What another operator still needs stays. Python packages stay.
+    """
+    from plugin_spec.names import OperatorName  # noqa: PLC0415  (slow)
+
+    recording = _open(session, python=python, as_json=as_json)
+    recording.remove([OperatorName.parse(name) for name in names])
+
+
+def lock(
+    session: Session,
+    *,
+    check: Check = False,
+    upgrade: Upgrade = False,
+    trust_once: options.TrustOnce = False,
+    as_json: options.Json = False,
+) -> None:
+    """Write hub.lock: everything that the project needs, pinned.
+
+    Operators by commit and digest, Python packages by version and hashes, for
+    every platform. Versions that were locked are kept as long as they fit.
+    """
+    from hub_client.cli.recording import (  # noqa: PLC0415  (slow)
+        current_lock,
+        lock_is_written,
+    )
+
+    recording = _open(session, trust_once=trust_once)
+    project = recording.project
+    locked = (
+        current_lock(project) if check else recording.locked(project, upgrade=upgrade)
+    )
+    changed = not lock_is_written(project, locked)
+    if changed and not check:
+        locked.write(project.lock_path)
+    done = "Wrote" if changed and not check else "Nothing to change in"
+    _tell_lock(session, f"{done} `{project.lock_path.name}`", locked, as_json=as_json)
+
+
+def sync(  # noqa: PLR0913  (one a flag)
+    session: Session,
+    *,
+    python: options.Python = None,
+    locked: Locked = False,
+    frozen: Frozen = False,
+    trust_once: options.TrustOnce = False,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+) -> None:
+    """Make the environment match the lock, exactly.
+
+    A lock that is stale is written anew first, unless `--locked` or `--frozen`
+    forbids that. Operators that it does not pin are removed. Python packages
+    become the pinned versions; others stay.
+    """
+    from hub_client.cli.recording import current_lock  # noqa: PLC0415  (slow)
+    from hub_client.lockfile import Lockfile  # noqa: PLC0415
+
+    recording = _open(
+        session, python=python, trust_once=trust_once, dry_run=dry_run, as_json=as_json
+    )
+    project = recording.project
+    if frozen:
+        pinned = Lockfile.load(project.lock_path)
+    elif locked:
+        pinned = current_lock(project)
+    else:
+        pinned = recording.locked(project)
+        if not dry_run:
+            recording.write(project, pinned)
+    installation = recording.installation
+    roots = [each.name for each in project.operators]
+    plan = installation.installer.plan_sync(pinned, roots=roots)
+    if plan.is_empty and not as_json:
+        session.console.say(f"The environment matches `{project.lock_path.name}`")
+    else:
+        installation.carry_out(plan)
+
+
+def _open(
+    session: Session,
+    *,
+    python: Path | None = None,
+    trust_once: bool = False,
+    dry_run: bool = False,
+    as_json: bool = False,
+) -> Recording:
+    """The project of this folder, and what changes its environment.
+
+    :raises NoProject: if there is none.
+    """
+    from hub_client.cli.install import open_installation  # noqa: PLC0415  (slow)
+    from hub_client.cli.recording import NoProject, Recording  # noqa: PLC0415
+
+    project = session.project()
+    if project is None:
+        raise NoProject
+    installation = open_installation(
+        session,
+        [],
+        None,
+        python=python,
+        trust_once=trust_once,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+    return Recording(project, installation)
+
+
+def _tell_lock(session: Session, text: str, lock: Lockfile, *, as_json: bool) -> None:
+    if as_json:
+        session.console.result_json(
+            {
+                "operators": {
+                    str(each.name): str(each.version) for each in lock.operators
+                },
+                "packages": len(lock.packages),
+            }
+        )
+    else:
+        session.console.say(text)

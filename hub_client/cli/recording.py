@@ -1,0 +1,219 @@
+"""Changing what a project asks for: the file, its lock and the environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub_client.lockfile import InvalidLockfile, Lockfile
+from hub_client.packages import PackageChangeRefused, open_installer
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from packaging.requirements import Requirement as PackageRequirement
+
+    from hub_client.cli.installation import Installation
+    from hub_client.project import Project
+    from hub_client.receipt import Receipt
+    from plugin_spec.names import OperatorName
+    from plugin_spec.requirement import Requirement
+
+
+class StaleLock(HubError):
+    """A project changed since it was locked."""
+
+    def __init__(self, project: Project, changes: Iterable[str]) -> None:
+        lines = "".join(f"\n  {change}" for change in changes)
+        super().__init__(
+            f"`{project.lock_path.name}` does not match `{project.path.name}`{lines}",
+            hint="Run `hub lock`",
+        )
+
+
+class NoProject(HubError):
+    """A command is about a project, and there is none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"There is no `hub.toml`, and no `pyproject.toml` with `[tool.hub]`, in "
+            f"`{Path.cwd()}` or above",
+            hint="`hub add NAME` makes one",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Changes of a project, carried out by an installation."""
+
+    project: Project
+    """As it is on disk, or as a new one would be."""
+    installation: Installation
+    allow_changes: bool = False
+
+    def add(self, requirements: Sequence[Requirement], source: str | None) -> None:
+        """Ask for operators, lock, and install them.
+
+        Everything is planned before the first file is written.
+        """
+        project = self.project
+        if source is not None:
+            source = source_from(project.path.parent, source)
+        for each in requirements:
+            if source is not None or not _asks_for(project, each):
+                project = project.with_operator(each, source)
+        lock = self.locked(project)
+        installer = self.installation.installer
+        roots = [each.name for each in project.operators]
+        plan = installer.plan_sync(lock, roots=roots, exact=False)
+        if plan.packages.change and not self.allow_changes:
+            raise PackageChangeRefused(plan.packages.change, _requests(lock))
+        if self.installation.dry_run:
+            self.installation.carry_out(plan)
+            return
+        self.write(project, lock)
+        if plan.is_empty:
+            asked = {each.name for each in requirements}
+            kept = tuple(each for each in plan.keep if each.name in asked)
+            plan = replace(plan, keep=kept)
+        self.installation.carry_out(plan)
+
+    def remove(self, names: Sequence[OperatorName]) -> None:
+        """Ask for operators no more, lock, and uninstall what nothing else needs."""
+        project = self.project
+        for name in names:
+            project = project.without_operator(name)
+        lock = self.locked(project)
+        environment = self.installation.installer.environment
+        staying = {each.name for each in lock.operators}
+        leaving = {*names, *self._locked_names()} - staying
+        gone = _unneeded(leaving, environment.receipts())
+        plan = self.installation.installer.plan_uninstall(gone)
+        self.write(project, lock)
+        self.installation.carry_out(plan)
+
+    def locked(self, project: Project, *, upgrade: bool = False) -> Lockfile:
+        """The lock of a project: the one it has, if that is of this very project."""
+        from hub_client.locker import lock_project  # noqa: PLC0415  (slow)
+
+        previous = self._previous()
+        if previous and not project.is_stale(previous) and not upgrade:
+            return previous
+        installer = self.installation.installer
+        config = installer.config
+        with self.installation.session.console.working("Locking"):
+            return lock_project(
+                project,
+                router=self.installation.session.router(
+                    replace(config, sources={**config.sources, **project.sources})
+                ),
+                store=installer.store,
+                config=config,
+                installer=open_installer(config.installer, offline=config.offline),
+                previous=None if upgrade else previous,
+                trust_all=installer.trust_all,
+            )
+
+    def _previous(self) -> Lockfile | None:
+        """The lock that is there; one that does not read is locked anew."""
+        if not self.project.lock_path.exists():
+            return None
+        try:
+            return Lockfile.load(self.project.lock_path)
+        except InvalidLockfile as error:
+            self.installation.session.console.warn(f"{error}; it is written anew")
+            return None
+
+    def _locked_names(self) -> set[OperatorName]:
+        previous = self._previous()
+        return {each.name for each in previous.operators} if previous else set()
+
+    def write(self, project: Project, lock: Lockfile) -> None:
+        """Write what changed, the lock last, and say so."""
+        say = self.installation.session.console.say
+        if project.text != self.project.text or not project.path.exists():
+            project.write()
+            say(f"Wrote `{project.path.name}`")
+        if not lock_is_written(project, lock):
+            lock.write(project.lock_path)
+            say(f"Wrote `{project.lock_path.name}`")
+
+
+def lock_is_written(project: Project, lock: Lockfile) -> bool:
+    """Whether the project's lock holds these very bytes."""
+    path = project.lock_path
+    return path.exists() and path.read_bytes() == lock.dumps().encode()
+
+
+def current_lock(project: Project) -> Lockfile:
+    """The lock of a project as it is now.
+
+    :raises StaleLock: saying what changed since.
+    """
+    lock = Lockfile.load(project.lock_path)
+    if project.is_stale(lock):
+        raise StaleLock(project, _differences(project, lock))
+    return lock
+
+
+def source_from(folder: Path, source: str) -> str:
+    """A source as the file in ``folder`` has to write it: paths relative to there."""
+    if not source.startswith("dir:"):
+        return source
+    path = Path(source.removeprefix("dir:")).expanduser()
+    if path.is_absolute():
+        return source
+    return f"dir:{Path(os.path.relpath(path.absolute(), folder)).as_posix()}"
+
+
+def _asks_for(project: Project, requirement: Requirement) -> bool:
+    """Whether the project asks for it already, in these or in narrower words."""
+    return any(
+        each == requirement
+        or (each.name == requirement.name and not requirement.specifier)
+        for each in project.operators
+    )
+
+
+def _differences(project: Project, lock: Lockfile) -> list[str]:
+    locked = {each.name: each for each in lock.operators}
+    return [
+        f"`{each}` is asked for, and "
+        + (
+            f"{locked[each.name].version} is locked"
+            if each.name in locked
+            else "is not locked"
+        )
+        for each in project.operators
+        if each.name not in locked or not each.accepts(locked[each.name].version)
+    ] or ["operators were removed, or sources or settings changed"]
+
+
+def _unneeded(
+    leaving: set[OperatorName], receipts: Sequence[Receipt]
+) -> list[OperatorName]:
+    """Of the installed ones that leave, those that none which stays needs."""
+    here = {each.name: each for each in receipts}
+    gone = leaving & set(here)
+    while True:
+        needed = {
+            name
+            for each in receipts
+            if each.name not in gone
+            for name in each.dependencies
+        }
+        if not gone & needed:
+            return sorted(gone)
+        gone -= needed
+
+
+def _requests(lock: Lockfile) -> dict[OperatorName, list[PackageRequirement]]:
+    from packaging.requirements import Requirement  # noqa: PLC0415  (for an error)
+
+    return {
+        each.name: [Requirement(text) for text in each.packages]
+        for each in lock.operators
+    }
