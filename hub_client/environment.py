@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -11,14 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from hub_client.atomic_file import write_atomically
+from hub_client.distributions import find_distributions
 from hub_client.receipt import Receipt
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from packaging.requirements import Requirement as PackageRequirement
 
+    from hub_client.distributions import Distribution
     from plugin_spec.names import OperatorName
 
 OLDEST_PYTHON: Final = (3, 11)
@@ -103,23 +106,37 @@ class Environment:
 
     def installed_version(self, package: str) -> str | None:
         """The version of one installed Python package; None if it is not here."""
-        from importlib.metadata import Distribution  # noqa: PLC0415  (18 ms)
-
-        found = Distribution.discover(name=package, path=list(self.path))
-        return next((each.version for each in found), None)
-
-    def installed_packages(self) -> dict[str, str]:
-        """The version of every installed Python package, by canonical name."""
-        from importlib.metadata import distributions  # noqa: PLC0415  (18 ms)
-
         from packaging.utils import canonicalize_name  # noqa: PLC0415
 
+        return self.installed_packages().get(canonicalize_name(package))
+
+    def installed_packages(self) -> dict[str, str]:
+        """The version of every installed Python package, by canonical name.
+
+        One whose installation was cut short does not count.
+        """
         found: dict[str, str] = {}
-        for each in distributions(path=list(self.path)):
-            # An interrupted uninstall leaves folders that name nothing.
-            if name := each.metadata["Name"]:
-                found.setdefault(canonicalize_name(name), each.version)
+        for each in find_distributions(self.path):
+            if not self._is_half_installed(each):
+                found.setdefault(each.name, each.version)
         return found
+
+    def discard_half_installed(self, names: Collection[str]) -> None:
+        """Remove the metadata of packages whose installation was cut short.
+
+        uv and pip would take them as installed.
+        """
+        for each in find_distributions(self.path):
+            if each.name in names and self._is_half_installed(each):
+                shutil.rmtree(each.metadata)
+
+    def _is_half_installed(self, distribution: Distribution) -> bool:
+        # Elsewhere, and where the operating system installs, it may say less.
+        return (
+            not self.externally_managed
+            and distribution.metadata.is_relative_to(self.prefix)
+            and not distribution.is_whole
+        )
 
     def satisfies(self, requirement: PackageRequirement) -> bool:
         """Whether a requirement is met, or does not count for this interpreter."""

@@ -64,17 +64,27 @@ class PackagePlan:
 class PackageConflict(HubError):
     """Python packages that operators ask for exclude one another.
 
-    ``operators`` are those that asked.
+    ``operators`` are those that asked; ``sdists`` are packages that could be built.
     """
 
-    def __init__(self, requests: Requests, reason: str) -> None:
+    def __init__(
+        self, requests: Requests, reason: str, *, sdists: Sequence[str] = ()
+    ) -> None:
         asked = _involved(requests, reason)
         self.operators = tuple(dict.fromkeys(name for name, _ in asked))
         lines = "".join(f"\n  {name} requires `{each}`" for name, each in asked)
         super().__init__(
             f"No set of Python packages satisfies every operator{lines}\n{reason}",
-            hint="Install one of them in an environment of its own",
+            hint=self._hint(sdists),
         )
+
+    def _hint(self, sdists: Sequence[str]) -> str | None:
+        if sdists:
+            flags = " ".join(f"--allow-sdist {name}" for name in sdists)
+            return f"Pass `{flags}` to build it, which runs its code"
+        if len(self.operators) > 1:
+            return "Install one of them in an environment of its own"
+        return None
 
 
 class PackageChangeRefused(HubError):
@@ -175,15 +185,16 @@ def unmet(
 
 
 def planned(pins: Iterable[PinnedPackage], installed: Mapping[str, str]) -> PackagePlan:
-    """Take away from ``pins`` what is installed already."""
-    from packaging.version import Version  # noqa: PLC0415
+    """Take away from ``pins`` what is installed already.
 
+    Builds of one version, such as ``2.5.1+cu121`` and ``2.5.1``, stand for each other.
+    """
     add, change = [], []
     for pin in pins:
         found = installed.get(pin.name)
         if found is None:
             add.append(pin)
-        elif _public(found) != str(Version(pin.version)):
+        elif _public(found) != _public(pin.version):
             change.append(PackageChange(pin, found))
     return PackagePlan(tuple(add), tuple(change))
 

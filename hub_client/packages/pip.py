@@ -70,6 +70,7 @@ class PipInstaller:
         sdists: Collection[str],
     ) -> None:
         """Install exactly these."""
+        environment.discard_half_installed({pin.name for pin in pins})
         words = ("install", "--no-deps", "--require-hashes", *_kinds(sdists))
         self._run(words, pin_lines(pins), environment, shown=self._live)
 
@@ -99,8 +100,11 @@ class PipInstaller:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "constraints.txt"
             file.write_text(constraining, encoding="utf-8")
-            words = ("install", "--dry-run", "--quiet", "--report", "-")
-            limits = ("--constraint", str(file), *_kinds(sdists))
+            words: tuple[str, ...] = ("install", "--dry-run", "--quiet")
+            # Under constraints nothing changes, and what is installed is subtracted
+            # later: pip would take a package that was cut short as installed.
+            words += ("--ignore-installed",) if constraining else ()
+            limits = ("--report", "-", "--constraint", str(file), *_kinds(sdists))
             lines = requirement_lines(requests)
             report = json.loads(self._run((*words, *limits), lines, environment))
         return tuple(_pins(report))

@@ -21,11 +21,12 @@ def parse_pins(text: str) -> Iterator[LockedPackage]:
 
     >>> list(parse_pins("six==1.17.0 ; os_name == 'nt' \\\n    --hash=sha256:ab\n"))
     ... # doctest: +NORMALIZE_WHITESPACE
-    [LockedPackage(name='six', version='1.17.0', marker="os_name == 'nt'",
+    [LockedPackage(name='six', version='1.17.0', marker='os_name == "nt"',
      hashes=('sha256:ab',))]
 
     :raises ValueError: for a line that is no pin.
     """
+    from packaging.markers import Marker  # noqa: PLC0415
     from packaging.utils import canonicalize_name  # noqa: PLC0415
 
     for line in text.replace("\\\n", " ").splitlines():
@@ -38,6 +39,7 @@ def parse_pins(text: str) -> Iterator[LockedPackage]:
         yield LockedPackage(
             name=canonicalize_name(match["name"]),
             version=match["version"],
-            marker=match["marker"] and match["marker"].strip(),
+            # As a lock reads it back, so that it is written the same twice.
+            marker=match["marker"] and str(Marker(match["marker"])),
             hashes=tuple(_HASH.findall("".join(hashes).join(("", "")))),
         )

@@ -39,8 +39,19 @@ _PINS = ("--generate-hashes", "--no-header", "--no-annotate", "--quiet")
 _WHEELS = ("--only-binary", ":all:")
 
 
+_HINT = re.compile(r"^\s*hint: .*$", re.MULTILINE)
+_NEEDS_BUILDING = re.compile(r"Wheels are required for `([\w.-]+)`")
+
+
 class _Unsolvable(Exception):
     """What uv says when requirements exclude one another."""
+
+    def explain(self, requests: Requests) -> PackageConflict:
+        """Say it in our words: who asked, and what could be built."""
+        # uv's hints are flags of uv.
+        reason = _HINT.sub("", str(self)).rstrip()
+        sdists = dict.fromkeys(_NEEDS_BUILDING.findall(str(self)))
+        return PackageConflict(requests, reason, sdists=tuple(sdists))
 
 
 def find_uv() -> str | None:
@@ -72,12 +83,14 @@ class UvInstaller:
         target = ("--python", str(environment.python), *_kinds(sdists))
         try:
             # What is met is kept by its constraint, and may be in no registry.
-            pins = self._compile(missing, target, constraints(installed))
+            pins = self._compile(missing, target, constraining=constraints(installed))
         except _Unsolvable:
             try:
-                pins = self._compile(requests, target)
+                pins = self._compile(
+                    requests, target, preferring=constraints(installed)
+                )
             except _Unsolvable as error:
-                raise PackageConflict(requests, str(error)) from error
+                raise error.explain(requests) from error
         return planned(
             (PinnedPackage(pin.name, pin.version, pin.hashes) for pin in pins),
             installed,
@@ -91,6 +104,7 @@ class UvInstaller:
         sdists: Collection[str],
     ) -> None:
         """Install exactly these."""
+        environment.discard_half_installed({pin.name for pin in pins})
         words = ("install", "--python", str(environment.python), "--no-deps")
         checked = ("--require-hashes", *_kinds(sdists), "--requirements", "-")
         self._run((*words, *checked), pin_lines(pins), shown=self._live)
@@ -106,16 +120,29 @@ class UvInstaller:
         try:
             return self._compile(requests, words)
         except _Unsolvable as error:
-            raise PackageConflict(requests, str(error)) from error
+            raise error.explain(requests) from error
 
     def _compile(
-        self, requests: Requests, words: Sequence[str], constraining: str = ""
+        self,
+        requests: Requests,
+        words: Sequence[str],
+        *,
+        constraining: str = "",
+        preferring: str = "",
     ) -> tuple[LockedPackage, ...]:
+        """Pin what ``requests`` need: within constraints, changing little else."""
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "constraints.txt"
-            file.write_text(constraining, encoding="utf-8")
-            given = ("compile", "-", *_PINS, "--constraints", str(file), *words)
-            return tuple(parse_pins(self._run(given, requirement_lines(requests))))
+            constraint_file, pin_file = (
+                Path(folder, "constraints"),
+                Path(folder, "pins"),
+            )
+            constraint_file.write_text(constraining, encoding="utf-8")
+            # uv keeps to the versions that its output held before, where it can.
+            pin_file.write_text(preferring, encoding="utf-8")
+            files = ("--constraints", constraint_file, "--output-file", pin_file)
+            given = ("compile", "-", *_PINS, *map(str, files), *words)
+            self._run(given, requirement_lines(requests))
+            return tuple(parse_pins(pin_file.read_text(encoding="utf-8")))
 
     def _run(self, words: Sequence[str], typed: str, *, shown: bool = False) -> str:
         # Neutral ground: a project's own uv settings may name any registry.

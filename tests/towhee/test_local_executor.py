@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from hub_client.installed import InstalledOperator
-
     from towhee.bound import BoundPipeline
 
     WriteOperator: TypeAlias = Callable[..., InstalledOperator]

@@ -28,9 +28,9 @@ def test_no_command_is_a_mistake_and_shows_the_page(hub: Hub) -> None:
 def test_help_lists_every_command_by_subject(hub: Hub) -> None:
     page = hub("-h").stdout
     for line in (
-        "Use\n  install    Install operators and the Python packages they need\n",
-        "Project\n  add     Add operators to the project, its lock and the environment\n",
-        "Publish\n  check  Check that an operator's repository could be published\n",
+        "Use\n  install    Install operators, and the Python packages that they need\n",
+        "Project\n  add     Add operators to the project, lock it, and install them\n",
+        "Publish\n  check  Check that an operator's repository could be published as it stands\n",
     ):
         assert line in page
     assert max(map(len, page.splitlines())) <= 88
@@ -61,7 +61,7 @@ def test_the_page_of_a_command_is_its_own_text(hub: Hub) -> None:
 @pytest.mark.parametrize(
     ("words", "message", "command"),
     [
-        (["instal"], "No such command `instal`. Did you mean `install`?", "hub"),
+        (["synk"], "No such command `synk`. Did you mean `sync`?", "hub"),
         (["list", "--all"], "No such option: --all", "hub list"),
         (["info"], "Missing argument `NAME`", "hub info"),
     ],

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from servers.python_packages import PackageFolder, make_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hub_client.environment import Environment
+
+
+@pytest.fixture
+def python_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PackageFolder:
+    """All packages there are: the user's uv and pip are configured to look there."""
+    folder = tmp_path / "python-packages"
+    folder.mkdir()
+    settings = tmp_path / "settings" / "uv" / "uv.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f'[pip]\nno-index = true\nfind-links = ["{folder}"]\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return PackageFolder(folder)
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Environment:
+    """A new virtual environment."""
+    return make_environment(tmp_path / "target")

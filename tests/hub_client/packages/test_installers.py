@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.requirements import Requirement
+
+from hub_client.packages import (
+    PackageConflict,
+    PackageInstallFailed,
+    PackagePlan,
+    PinnedPackage,
+    open_installer,
+)
+from plugin_spec import OperatorName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from servers.python_packages import PackageFolder
+
+    from hub_client.environment import Environment
+    from hub_client.packages import PackageInstaller
+
+CLIP = OperatorName.parse("image-embedding/clip")
+TIMM = OperatorName.parse("image-embedding/timm")
+
+
+def needs(*requirements: str) -> dict[OperatorName, list[Requirement]]:
+    return {TIMM: [Requirement(text) for text in requirements]}
+
+
+def install(
+    installer: PackageInstaller, target: Environment, *requirements: str
+) -> PackagePlan:
+    plan = installer.plan(needs(*requirements), target, sdists=())
+    installer.install(plan.pins, target, sdists=())
+    return plan
+
+
+def added(plan: PackagePlan) -> dict[str, str]:
+    return {pin.name: pin.version for pin in plan.add}
+
+
+def test_a_plan_adds_what_is_needed_and_changes_nothing(
+    python_packages: PackageFolder, target: Environment, installer: PackageInstaller
+) -> None:
+    python_packages.add("hub-vision", "1.0", requires=["hub-tensor>=2"])
+    python_packages.add("hub-tensor", "2.0")
+    python_packages.add("hub-tensor", "3.0")
+    plan = installer.plan(needs("hub-vision>=1"), target, sdists=())
+    assert added(plan) == {"hub-tensor": "3.0", "hub-vision": "1.0"}
+    assert plan.change == ()
+    assert all(len(pin.hashes) == 1 for pin in plan.add)
+    assert target.installed_packages() == {}
+
+
+def test_what_was_planned_is_installed_and_then_nothing_is_missing(
+    python_packages: PackageFolder, target: Environment, installer: PackageInstaller
+) -> None:
+    python_packages.add("Hub_Vision", "1.0", requires=["hub-tensor>=2"])
+    python_packages.add("hub-tensor", "2.0")
+    install(installer, target, "hub-vision")
+    assert target.installed_packages() == {"hub-tensor": "2.0", "hub-vision": "1.0"}
+    plan = installer.plan(needs("hub.vision>=1"), target, sdists=())
+    assert plan == PackagePlan()
+
+
+def test_a_satisfied_plan_starts_no_process(
+    python_packages: PackageFolder,
+    target: Environment,
+    installer: PackageInstaller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    python_packages.add("hub-tensor", "2.0")
+    install(installer, target, "hub-tensor")
+    monkeypatch.setattr("subprocess.run", None)
+    wanted = needs("hub-tensor>=2", "hub-windows; sys_platform == 'win32'")
+    assert installer.plan(wanted, target, sdists=()) == PackagePlan()
+
+
+def test_an_installed_package_is_kept_although_there_is_a_newer_one(
+    python_packages: PackageFolder, target: Environment, installer: PackageInstaller
+) -> None:
+    python_packages.add("hub-tensor", "2.0")
+    install(installer, target, "hub-tensor")
+    python_packages.add("hub-tensor", "3.0")
+    python_packages.add("hub-vision", "1.0", requires=["hub-tensor"])
+    plan = installer.plan(needs("hub-vision"), target, sdists=())
+    assert added(plan) == {"hub-vision": "1.0"}
+    assert plan.change == ()
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_a_local_version_survives(
+    python_packages: PackageFolder,
+    target: Environment,
+    installer: PackageInstaller,
+    offered: bool,
+) -> None:
+    """As with ``torch 2.5.1+cu121``, whether or not its index is still configured."""
+    local = python_packages.add("hub-tensor", "2.5.1+cu121")
+    install(installer, target, "hub-tensor")
+    if not offered:
+        local.unlink()
+    python_packages.add("hub-tensor", "2.5.1")
+    python_packages.add("hub-tensor", "2.15.0")
+    python_packages.add("hub-vision", "1.0", requires=["hub-tensor>=2.4"])
+    plan = install(installer, target, "hub-vision", "hub-tensor>=2.4")
+    assert (added(plan), plan.change) == ({"hub-vision": "1.0"}, ())
+    assert target.installed_packages()["hub-tensor"] == "2.5.1+cu121"
+
+
+def test_what_must_change_is_told_and_the_rest_is_kept(
+    python_packages: PackageFolder, target: Environment, installer: PackageInstaller
+) -> None:
+    python_packages.add("hub-array", "1.0")
+    python_packages.add("hub-tensor", "2.5.1+cu121")
+    install(installer, target, "hub-array", "hub-tensor")
+    python_packages.add("hub-array", "2.0")
+    python_packages.add("hub-tensor", "2.5.1")
+    python_packages.add("hub-tensor", "2.15.0")
+    wanted = needs("hub-array>=2", "hub-tensor>=2.4")
+    plan = installer.plan(wanted, target, sdists=())
+    assert plan.add == ()
+    assert [str(change) for change in plan.change] == ["hub-array 1.0 to 2.0"]
+    assert target.installed_packages()["hub-array"] == "1.0"
+    installer.install(plan.pins, target, sdists=())
+    assert target.installed_packages()["hub-array"] == "2.0"
+
+
+def test_a_conflict_names_the_operators_responsible(
+    python_packages: PackageFolder, target: Environment, installer: PackageInstaller
+) -> None:
+    python_packages.add("hub-array", "1.0")
+    python_packages.add("hub-array", "2.0")
+    python_packages.add("hub-other", "1.0")
+    requests = {
+        CLIP: [Requirement("hub-array<2"), Requirement("hub-other")],
+        TIMM: [Requirement("hub-array>=2")],
+    }
+    with pytest.raises(PackageConflict) as caught:
+        installer.plan(requests, target, sdists=())
+    assert caught.value.operators == (CLIP, TIMM)
+    assert str(caught.value).startswith(
+        "No set of Python packages satisfies every operator\n"
+        "  image-embedding/clip requires `hub-array<2`\n"
+        "  image-embedding/timm requires `hub-array>=2`\n"
+    )
+    assert target.installed_packages() == {}
+
+
+def test_a_package_that_nobody_has_is_named(
+    python_packages: PackageFolder, target: Environment, installer: PackageInstaller
+) -> None:
+    with pytest.raises(PackageConflict) as caught:
+        installer.plan(needs("hub-nowhere>=1"), target, sdists=())
+    assert "image-embedding/timm requires `hub-nowhere>=1`" in str(caught.value)
+    assert str(python_packages.path) not in str(caught.value)
+
+
+def test_a_package_without_a_wheel_is_not_built(
+    python_packages: PackageFolder,
+    target: Environment,
+    installer: PackageInstaller,
+    kind: str,
+    tmp_path: Path,
+) -> None:
+    witness = tmp_path / "ran"
+    setup = f"open({str(witness)!r}, 'w')"
+    python_packages.add_sdist("hub-source", "1.0", setup=setup)
+    with pytest.raises(PackageConflict) as caught:
+        installer.plan(needs("hub-source"), target, sdists=())
+    assert not witness.exists()
+    # pip does not say that there would be something to build.
+    assert caught.value.hint == (
+        "Pass `--allow-sdist hub-source` to build it, which runs its code"
+        if kind == "uv"
+        else None
+    )
+
+
+def test_a_file_that_is_not_the_pinned_one_is_refused(
+    python_packages: PackageFolder, target: Environment, installer: PackageInstaller
+) -> None:
+    python_packages.add("hub-tensor", "2.0")
+    pin = PinnedPackage("hub-tensor", "2.0", (f"sha256:{'0' * 64}",))
+    with pytest.raises(PackageInstallFailed):
+        installer.install([pin], target, sdists=())
+    assert target.installed_packages() == {}
+
+
+def test_an_interrupted_installation_of_a_package_is_done_again(
+    python_packages: PackageFolder, target: Environment, installer: PackageInstaller
+) -> None:
+    python_packages.add("hub-tensor", "2.0")
+    install(installer, target, "hub-tensor")
+    # What is left when the installer is killed: it writes INSTALLER after all files.
+    (site,) = target.prefix.glob("lib/*/site-packages")
+    (site / "hub_tensor-2.0.dist-info" / "INSTALLER").unlink()
+    (site / "hub_tensor" / "__init__.py").unlink()
+    assert target.installed_packages() == {}
+    assert added(install(installer, target, "hub-tensor")) == {"hub-tensor": "2.0"}
+    assert (site / "hub_tensor" / "__init__.py").exists()
+
+
+def test_offline_says_so(python_packages: PackageFolder, target: Environment) -> None:
+    # uv and pip take a folder for offline enough, so nothing is missed here.
+    python_packages.add("hub-tensor", "2.0")
+    plan = open_installer("uv", offline=True).plan(
+        needs("hub-tensor"), target, sdists=()
+    )
+    assert added(plan) == {"hub-tensor": "2.0"}
