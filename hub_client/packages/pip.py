@@ -55,7 +55,7 @@ class PipInstaller:
             pins = self._report(missing, environment, sdists, constraints(installed))
         except PackageInstallFailed:
             try:
-                pins = self._report(requests, environment, sdists, "")
+                pins = self._report(requests, environment, sdists)
             except PackageInstallFailed as error:
                 if _CONFLICT.search(str(error)) and not self._offline:
                     raise PackageConflict(requests, str(error)) from error
@@ -95,15 +95,15 @@ class PipInstaller:
         requests: Requests,
         environment: Environment,
         sdists: Collection[str],
-        constraining: str,
+        constraining: str | None = None,
     ) -> tuple[PinnedPackage, ...]:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "constraints.txt"
-            file.write_text(constraining, encoding="utf-8")
+            file.write_text(constraining or "", encoding="utf-8")
             words: tuple[str, ...] = ("install", "--dry-run", "--quiet")
             # Under constraints nothing changes, and what is installed is subtracted
             # later: pip would take a package that was cut short as installed.
-            words += ("--ignore-installed",) if constraining else ()
+            words += ("--ignore-installed",) if constraining is not None else ()
             limits = ("--report", "-", "--constraint", str(file), *_kinds(sdists))
             lines = requirement_lines(requests)
             report = json.loads(self._run((*words, *limits), lines, environment))
