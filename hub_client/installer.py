@@ -171,7 +171,8 @@ class Installer:
         with self.environment.lock():
             trees = [self._stored(each, on_event) for each in plan.targets]
             if pins := plan.packages.pins:
-                on_event(Event("packages", f"{len(pins)} Python packages"))
+                plural = "" if len(pins) == 1 else "s"
+                on_event(Event("packages", f"{len(pins)} Python package{plural}"))
                 self._installer.install(pins, self.environment, sdists=self.sdists)
             # Receipts last: one that can be read means that all before it is done.
             for target, tree in zip(plan.targets, trees, strict=True):
