@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from servers.operator_files import OperatorFolder
 from servers.python_packages import PackageFolder, make_environment
 
 if TYPE_CHECKING:
@@ -29,3 +30,11 @@ def python_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PackageF
 def target(tmp_path: Path) -> Environment:
     """A new virtual environment."""
     return make_environment(tmp_path / "target")
+
+
+@pytest.fixture
+def operators(tmp_path: Path) -> OperatorFolder:
+    """A publisher's folder of operators, still empty."""
+    folder = tmp_path / "operators"
+    folder.mkdir()
+    return OperatorFolder(folder)
