@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from servers.git_repository import GitRepository
 from servers.operator_files import OperatorFolder
 from servers.python_packages import PackageFolder, make_environment
 
@@ -38,3 +39,11 @@ def operators(tmp_path: Path) -> OperatorFolder:
     folder = tmp_path / "operators"
     folder.mkdir()
     return OperatorFolder(folder)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> GitRepository:
+    """A publisher's git repository of one operator, still empty."""
+    folder = tmp_path / "repositories"
+    folder.mkdir(exist_ok=True)
+    return GitRepository.create(folder / "embed.git")
