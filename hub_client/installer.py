@@ -109,8 +109,8 @@ class Installer:
         self._check_dependents(targets, receipts.values())
         requests = self._requests(targets, receipts.values())
         packages = self._installer.plan(requests, self.environment, sdists=self.sdists)
-        if packages.change and not allow_changes:
-            raise PackageChangeRefused(packages.change, requests)
+        if packages.guarded and not allow_changes:
+            raise PackageChangeRefused(packages.guarded, requests)
         return self._planned(targets, packages)
 
     def plan_sync(

@@ -78,9 +78,10 @@ def _told(plan: InstallPlan, seconds: float) -> Iterator[str]:
 
 
 def _line(step: Step) -> str:
-    if step.kind == "change":
+    if step.kind == "change" and step.installed != step.version:
         return f"~ {step.name} {step.installed} -> {step.version}"
-    return f"{'+' if step.kind == 'add' else '-'} {step.name} {step.version}"
+    sign = {"add": "+", "change": "~"}.get(step.kind, "-")
+    return f"{sign} {step.name} {step.version}"
 
 
 def _added_packages(plan: InstallPlan) -> str:

@@ -69,8 +69,8 @@ class Recording:
         installer = self.installation.installer
         roots = [each.name for each in project.operators]
         plan = installer.plan_sync(lock, roots=roots, exact=False)
-        if plan.packages.change and not self.allow_changes:
-            raise PackageChangeRefused(plan.packages.change, _requests(lock))
+        if plan.packages.guarded and not self.allow_changes:
+            raise PackageChangeRefused(plan.packages.guarded, _requests(lock))
         if self.installation.dry_run:
             self.installation.carry_out(plan)
             return
@@ -189,7 +189,7 @@ def _differences(project: Project, lock: Lockfile) -> list[str]:
         )
         for each in project.operators
         if each.name not in locked or not each.accepts(locked[each.name].version)
-    ] or ["operators were removed, or sources or settings changed"]
+    ] or ["its operators, sources or settings changed; what is locked would do"]
 
 
 def _unneeded(

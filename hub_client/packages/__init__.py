@@ -6,7 +6,7 @@ The modules of this package are the only ones that start uv or pip.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from plugin_spec.errors import HubError
 
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from plugin_spec.names import OperatorName
 
     Requests = Mapping[OperatorName, Sequence[PackageRequirement]]
+
+
+SEEDED: Final = frozenset({"pip", "setuptools", "wheel"})
+"""Tools that ``venv`` puts into an environment: nobody chose their versions, so an
+operator that needs newer ones gets them unasked. Kept, they would hold back torch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,11 @@ class PackagePlan:
 
     add: tuple[PinnedPackage, ...] = ()
     change: tuple[PackageChange, ...] = ()
+
+    @property
+    def guarded(self) -> tuple[PackageChange, ...]:
+        """The changes that the user has to allow."""
+        return tuple(each for each in self.change if each.pin.name not in SEEDED)
 
     @property
     def pins(self) -> tuple[PinnedPackage, ...]:
@@ -206,7 +216,9 @@ def constraints(installed: Mapping[str, str]) -> str:
     is recognised and kept.
     """
     return "".join(
-        f"{name}=={_public(version)}\n" for name, version in sorted(installed.items())
+        f"{name}=={_public(version)}\n"
+        for name, version in sorted(installed.items())
+        if name not in SEEDED
     )
 
 
