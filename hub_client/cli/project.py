@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -10,10 +11,10 @@ from hub_client.cli import options
 from hub_client.cli.session import Session
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hub_client.cli.recording import Recording
     from hub_client.lockfile import Lockfile
+    from hub_client.project import Project
+    from plugin_spec.names import OperatorName
 
 Locked: TypeAlias = Annotated[
     bool, typer.Option("--locked", help="Fail if the lock does not match the project.")
@@ -134,7 +135,12 @@ def sync(  # noqa: PLR0913  (one a flag)
     from hub_client.lockfile import Lockfile  # noqa: PLC0415
 
     recording = _open(
-        session, python=python, trust_once=trust_once, dry_run=dry_run, as_json=as_json
+        session,
+        python=python,
+        trust_once=trust_once,
+        dry_run=dry_run,
+        as_json=as_json,
+        lock_alone=frozen,
     )
     project = recording.project
     if frozen:
@@ -146,30 +152,41 @@ def sync(  # noqa: PLR0913  (one a flag)
         if not dry_run:
             recording.write(project, pinned)
     installation = recording.installation
-    roots = [each.name for each in project.operators]
-    plan = installation.installer.plan_sync(pinned, roots=roots)
+    plan = installation.installer.plan_sync(pinned, roots=_roots(project, pinned))
     if plan.is_empty and not as_json:
         session.console.say(f"The environment matches `{project.lock_path.name}`")
     else:
         installation.carry_out(plan)
 
 
-def _open(
+def _roots(project: Project, lock: Lockfile) -> set[OperatorName]:
+    """What the project asks for; of a lock alone, what nothing else in it needs."""
+    needed = {each.name for locked in lock.operators for each in locked.requires}
+    alone = {each.name for each in lock.operators} - needed
+    return {each.name for each in project.operators} or alone
+
+
+def _open(  # noqa: PLR0913  (one a flag)
     session: Session,
     *,
     python: Path | None = None,
     trust_once: bool = False,
     dry_run: bool = False,
     as_json: bool = False,
+    lock_alone: bool = False,
 ) -> Recording:
     """The project of this folder, and what changes its environment.
 
+    :param lock_alone: whether the lock is enough, as in a container image.
     :raises NoProject: if there is none.
     """
     from hub_client.cli.install import open_installation  # noqa: PLC0415  (slow)
     from hub_client.cli.recording import NoProject, Recording  # noqa: PLC0415
+    from hub_client.project import Project  # noqa: PLC0415
 
     project = session.project()
+    if project is None and lock_alone:
+        project = Project.open_or_create(Path.cwd())
     if project is None:
         raise NoProject
     installation = open_installation(
