@@ -32,12 +32,10 @@ class Installation:
     def carry_out(self, plan: InstallPlan) -> None:
         """Tell the plan, do it unless it is only to be told, and sum it up."""
         console = self.session.console
-        if not self.as_json:
-            lines = list(_told(plan, time.perf_counter() - self.started))
-            if self.dry_run:
-                console.result("\n".join(lines))
-            else:
-                console.say("\n".join(lines))
+        lines = list(_told(plan, time.perf_counter() - self.started))
+        if lines and not self.as_json:
+            tell = console.result if self.dry_run else console.say
+            tell("\n".join(lines))
         started = time.perf_counter()
         if not self.dry_run:
             self.installer.apply(plan, on_event=self._tell)
