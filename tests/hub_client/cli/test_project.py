@@ -1,0 +1,350 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from servers.python_packages import make_environment
+
+from hub_client.store import Store
+from hub_client.tree_digest import tree_digest
+from plugin_spec import OperatorName
+
+if TYPE_CHECKING:
+    from servers.operator_files import OperatorFolder
+    from servers.python_packages import PackageFolder
+
+    from hub_client.environment import Environment
+    from tests.hub_client.cli.conftest import Hub
+
+Into = tuple[str, str]
+PYPROJECT = """\
+# What this is for.
+[project]
+name = "search"  # of photographs
+dependencies = []
+
+[tool.other]
+key = 1
+"""
+
+
+@pytest.fixture
+def published(shelf: OperatorFolder, python_packages: PackageFolder) -> OperatorFolder:
+    """``acme/embed``, which needs ``acme/blur`` and a Python package."""
+    python_packages.add("hub-tensor", "2.0")
+    shelf.publish("acme/blur", "1.0.0")
+    shelf.publish(
+        "acme/embed", "1.0.0", operators=["acme/blur"], packages=["hub-tensor>=2"]
+    )
+    return shelf
+
+
+def read(name: str) -> str:
+    return Path(name).read_text(encoding="utf-8")
+
+
+def write(name: str, text: str) -> None:
+    Path(name).write_text(text, encoding="utf-8")
+
+
+def installed(environment: Environment) -> dict[str, str]:
+    return {str(each.name): str(each.version) for each in environment.receipts()}
+
+
+def test_adding_makes_a_project_locks_it_and_installs(
+    hub: Hub, published: OperatorFolder, target: Environment, into: Into
+) -> None:
+    assert hub.said("add", "acme/embed>=1,<2", *into) == (
+        "Locking\n"
+        "Wrote `hub.toml`\n"
+        "Wrote `hub.lock`\n"
+        f"Resolved 2 operators from {published.spec} in …\n"
+        "+ acme/blur 1.0.0\n"
+        "+ acme/embed 1.0.0\n"
+        "+ 1 Python package (hub-tensor 2.0)\n"
+        "Installing 1 Python package\n"
+        "Installed 2 operators and 1 Python package in …\n"
+    )
+    assert read("hub.toml") == 'operators = ["acme/embed>=1,<2"]\n'
+    assert installed(target) == {"acme/blur": "1.0.0", "acme/embed": "1.0.0"}
+
+
+def test_adding_again_changes_nothing(
+    hub: Hub, published: OperatorFolder, into: Into
+) -> None:
+    hub.said("add", "acme/embed", *into)
+    before = read("hub.toml"), read("hub.lock")
+    published.publish("acme/embed", "1.1.0")
+    assert hub.said("add", "acme/embed", *into) == (
+        "acme/embed 1.0.0 is already installed\n"
+    )
+    assert hub.said("lock") == "Nothing to change in `hub.lock`\n"
+    assert hub.said("sync", *into) == "The environment matches `hub.lock`\n"
+    assert (read("hub.toml"), read("hub.lock")) == before
+
+
+def test_pyproject_keeps_its_comments_and_layout(
+    hub: Hub, published: OperatorFolder, into: Into
+) -> None:
+    write("pyproject.toml", PYPROJECT)
+    hub.said("add", "acme/blur", *into)
+    table = '\n[tool.hub]\noperators = ["acme/blur"]\n'
+    assert read("pyproject.toml") == PYPROJECT + table
+    hub.said("remove", "acme/blur", *into)
+    assert read("pyproject.toml").startswith(PYPROJECT)
+    assert not Path("hub.toml").exists()
+
+
+def test_installing_in_a_project_records_it_unless_told_not_to(
+    hub: Hub, published: OperatorFolder, target: Environment, into: Into
+) -> None:
+    write("pyproject.toml", PYPROJECT)
+    said = hub.said("install", "acme/blur", "--no-project", *into)
+    assert "Wrote" not in said
+    assert (read("pyproject.toml"), Path("hub.lock").exists()) == (PYPROJECT, False)
+    hub.said("install", "acme/embed", *into)
+    assert 'operators = ["acme/embed"]' in read("pyproject.toml")
+    assert Path("hub.lock").exists()
+    # What else is in the environment stays: only `sync` makes it exact.
+    assert installed(target) == {"acme/blur": "1.0.0", "acme/embed": "1.0.0"}
+
+
+def test_a_dry_run_writes_no_file(
+    hub: Hub, published: OperatorFolder, target: Environment, into: Into
+) -> None:
+    done = hub("add", "acme/embed", "--dry-run", *into)
+    assert (done.returncode, done.stderr) == (0, "Locking\n")
+    assert done.stdout.endswith(
+        "+ acme/blur 1.0.0\n+ acme/embed 1.0.0\n+ 1 Python package (hub-tensor 2.0)\n"
+    )
+    assert list(Path().iterdir()) == []
+    assert target.receipts() == ()
+
+
+def test_removing_keeps_what_something_else_needs(
+    hub: Hub, published: OperatorFolder, target: Environment, into: Into
+) -> None:
+    hub.said("add", "acme/embed", "acme/blur", *into)
+    assert hub.said("remove", "acme/blur", *into) == (
+        "Locking\nWrote `hub.toml`\nWrote `hub.lock`\n"
+    )
+    assert hub.said("remove", "acme/embed", *into) == (
+        "Locking\n"
+        "Wrote `hub.toml`\n"
+        "Wrote `hub.lock`\n"
+        "- acme/blur 1.0.0\n"
+        "- acme/embed 1.0.0\n"
+        "Removed 2 operators in …\n"
+    )
+    assert installed(target) == {}
+    assert read("hub.toml") == "operators = []\n"
+
+
+def test_removing_what_is_not_asked_for_offers_the_nearest(
+    hub: Hub, published: OperatorFolder, into: Into
+) -> None:
+    hub.said("add", "acme/embed", *into)
+    assert hub.refused("remove", "acme/embd", *into) == (
+        "error: `hub.toml` does not ask for `acme/embd`\n"
+        "\n"
+        "hint: Did you mean `acme/embed`?\n"
+    )
+
+
+def test_a_stale_lock_says_what_changed(
+    hub: Hub, published: OperatorFolder, target: Environment, into: Into
+) -> None:
+    write("hub.toml", 'operators = ["acme/blur"]\n')
+    assert hub.said("lock") == "Locking\nWrote `hub.lock`\n"
+    assert hub.said("lock", "--check") == "Nothing to change in `hub.lock`\n"
+    locked = read("hub.lock")
+    published.publish("acme/blur", "2.0.0")
+    write("hub.toml", 'operators = ["acme/blur>=2", "acme/embed"]\n')
+    for words in (("lock", "--check"), ("sync", "--locked", *into)):
+        assert hub.refused(*words) == (
+            "error: `hub.lock` does not match `hub.toml`\n"
+            "  `acme/blur>=2` is asked for, and 1.0.0 is locked\n"
+            "  `acme/embed` is asked for, and is not locked\n"
+            "\n"
+            "hint: Run `hub lock`\n"
+        )
+    assert (read("hub.lock"), installed(target)) == (locked, {})
+    hub.said("sync", "--frozen", *into)
+    assert (read("hub.lock"), installed(target)) == (locked, {"acme/blur": "1.0.0"})
+    hub.said("sync", *into)
+    assert installed(target) == {"acme/blur": "2.0.0", "acme/embed": "1.0.0"}
+
+
+def test_a_stale_lock_whose_versions_would_do_says_that(
+    hub: Hub, published: OperatorFolder
+) -> None:
+    write("hub.toml", 'operators = ["acme/blur"]\n')
+    hub.said("lock")
+    write("hub.toml", 'operators = ["acme/blur<2"]\n')
+    assert hub.refused("lock", "--check") == (
+        "error: `hub.lock` does not match `hub.toml`\n"
+        "  its operators, sources or settings changed; what is locked would do\n"
+        "\n"
+        "hint: Run `hub lock`\n"
+    )
+
+
+def test_a_lock_that_is_missing_is_said_to_be(
+    hub: Hub, published: OperatorFolder, into: Into
+) -> None:
+    write("hub.toml", 'operators = ["acme/blur"]\n')
+    for words in (
+        ("lock", "--check"),
+        ("sync", "--locked", *into),
+        ("sync", "--frozen", *into),
+    ):
+        assert hub.refused(*words) == (
+            "error: `hub.lock` does not read\n"
+            "  there is no such file\n"
+            "\n"
+            "hint: Write it anew with `hub lock`\n"
+        )
+
+
+def test_without_a_project_there_is_nothing_to_lock(hub: Hub) -> None:
+    assert hub.refused("lock") == (
+        "error: There is no `hub.toml`, and no `pyproject.toml` with `[tool.hub]`, in "
+        f"`{Path.cwd()}` or above\n"
+        "\n"
+        "hint: `hub add NAME` makes one\n"
+    )
+
+
+def test_upgrade_takes_the_newest_and_lock_alone_does_not(
+    hub: Hub, published: OperatorFolder
+) -> None:
+    write("hub.toml", 'operators = ["acme/blur"]\n')
+    hub.said("lock")
+    published.publish("acme/blur", "1.1.0")
+    assert hub.said("lock") == "Nothing to change in `hub.lock`\n"
+    assert hub.said("lock", "--upgrade") == "Locking\nWrote `hub.lock`\n"
+    assert json.loads(hub.result("lock", "--json")) == {
+        "operators": {"acme/blur": "1.1.0"},
+        "packages": 0,
+    }
+
+
+def test_a_damaged_lock_is_written_anew_by_lock_alone(
+    hub: Hub, published: OperatorFolder, into: Into
+) -> None:
+    write("hub.toml", 'operators = ["acme/blur"]\n')
+    hub.said("lock")
+    whole = read("hub.lock")
+    write("hub.lock", f"<<<<<<< ours\n{whole}")
+    assert hub.refused("sync", "--locked", *into).startswith(
+        "error: `hub.lock` does not read\n"
+    )
+    said = hub.said("lock")
+    assert said.startswith("warning: `hub.lock` does not read\n")
+    assert said.endswith("; it is written anew\nLocking\nWrote `hub.lock`\n")
+    assert read("hub.lock") == whole
+
+
+def test_the_same_project_elsewhere_is_locked_in_the_same_bytes(
+    hub: Hub, published: OperatorFolder
+) -> None:
+    for folder in ("one", "two"):
+        Path(folder).mkdir()
+        write(f"{folder}/hub.toml", 'operators = ["acme/embed"]\n')
+        hub.said("lock", "--directory", folder)
+    assert read("one/hub.lock") == read("two/hub.lock")
+
+
+def test_a_second_environment_gets_identical_trees(
+    hub: Hub,
+    published: OperatorFolder,
+    target: Environment,
+    into: Into,
+    tmp_path: Path,
+) -> None:
+    hub.said("add", "acme/embed", *into)
+    locked = read("hub.lock")
+    store = Store(tmp_path / "home" / "cache" / "store")
+    trees = {receipt.tree for receipt in target.receipts()}
+    published.publish("acme/blur", "1.1.0")
+    shutil.rmtree(tmp_path / "home" / "cache")
+    other = make_environment(tmp_path / "other")
+    hub.said("sync", "--locked", "--python", other.prefix)
+    assert other.receipts() == target.receipts()
+    assert {tree_digest(store.path(tree)) for tree in trees} == trees
+    assert hub.said("sync", "--frozen", "--python", other.prefix) == (
+        "The environment matches `hub.lock`\n"
+    )
+    assert read("hub.lock") == locked
+
+
+def test_sync_removes_what_the_lock_does_not_pin(
+    hub: Hub, published: OperatorFolder, target: Environment, into: Into
+) -> None:
+    hub.said("install", "acme/embed", *into)
+    write("hub.toml", 'operators = ["acme/blur"]\n')
+    assert hub.said("sync", *into) == (
+        "Locking\n"
+        "Wrote `hub.lock`\n"
+        f"Resolved 1 operator from {published.spec} in …\n"
+        "~ acme/blur 1.0.0\n"
+        "- acme/embed 1.0.0\n"
+        "Installed 1 operator and removed 1 operator in …\n"
+    )
+    assert installed(target) == {"acme/blur": "1.0.0"}
+
+
+def test_frozen_needs_the_lock_alone(
+    hub: Hub, published: OperatorFolder, target: Environment, into: Into
+) -> None:
+    write("hub.toml", 'operators = ["acme/embed"]\n')
+    hub.said("lock")
+    Path("hub.toml").unlink()
+    hub.said("sync", "--frozen", *into)
+    assert {str(each.name): each.requested for each in target.receipts()} == {
+        "acme/blur": False,
+        "acme/embed": True,
+    }
+    assert not Path("hub.toml").exists()
+
+
+def test_a_relative_source_is_written_relative_to_the_project(
+    hub: Hub, target: Environment, into: Into
+) -> None:
+    from servers.operator_files import OperatorFolder  # noqa: PLC0415
+
+    OperatorFolder(Path("operators")).publish("acme/blur", "1.0.0")
+    write("hub.toml", "operators = []\n")
+    Path("notebooks").mkdir()
+    hub.said(
+        "add",
+        "acme/blur",
+        "--source",
+        "dir:../operators",
+        "--trust-once",
+        "--directory",
+        "notebooks",
+        *into,
+    )
+    assert '"acme/blur" = "dir:operators"' in read("hub.toml")
+    assert 'source = "dir:operators"' in read("hub.lock")
+    receipt = target.receipt(OperatorName.parse("acme/blur"))
+    assert receipt is not None
+    assert receipt.source == "dir:operators"
+
+
+def test_an_install_that_would_change_packages_writes_nothing(
+    hub: Hub,
+    published: OperatorFolder,
+    python_packages: PackageFolder,
+    into: Into,
+) -> None:
+    hub.said("install", "acme/embed", *into)
+    python_packages.add("hub-tensor", "3.0")
+    published.publish("acme/rank", "1.0.0", packages=["hub-tensor>=3"])
+    said = hub.refused("add", "acme/rank", *into)
+    assert "  hub-tensor 2.0 to 3.0\n" in said
+    assert list(Path().iterdir()) == []
