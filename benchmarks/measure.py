@@ -59,7 +59,11 @@ def in_turn(
 
 
 def command(*words: str, env: Mapping[str, str] | None = None) -> Callable[[], object]:
-    """A whole process as an alternative; it must succeed."""
+    """A whole process as an alternative; it must succeed.
+
+    Python keeps what it compiles, as it does for users.
+    """
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
     def run() -> None:
         subprocess.run(
@@ -67,7 +71,7 @@ def command(*words: str, env: Mapping[str, str] | None = None) -> Callable[[], o
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **(env or {})},
+            env={**kept, **(env or {})},
         )
 
     return run

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
+OPERATORS = ("image-decode/cv2", "image-embedding-resnet50")
 SCRIPTS = ("command_line.py", "cold_install.py", "chain.py", "images.py")
 
 
 def main() -> None:
     """Run them one after another, so that none disturbs another."""
+    hub = Path(sysconfig.get_path("scripts"), "hub")
+    subprocess.run([hub, "install", "--no-project", *OPERATORS], check=True)
     for script in SCRIPTS:
         subprocess.run([sys.executable, Path(__file__).with_name(script)], check=True)
 

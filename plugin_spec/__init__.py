@@ -1,18 +1,27 @@
-"""The contract between an operator and everything that installs or runs it."""
+"""The contract between an operator and everything that installs or runs it.
 
-from plugin_spec.errors import (
-    HubError,
-    InvalidManifest,
-    InvalidName,
-    InvalidOperator,
-    InvalidRequirement,
-)
-from plugin_spec.hookspecs import hookimpl
-from plugin_spec.manifest import Manifest
-from plugin_spec.names import OperatorName
-from plugin_spec.operator import ModelOperator, Operator
-from plugin_spec.port import Port
-from plugin_spec.requirement import Requirement
+What it offers is loaded when it is first used: reading a version takes milliseconds.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from plugin_spec.errors import (
+        HubError,
+        InvalidManifest,
+        InvalidName,
+        InvalidOperator,
+        InvalidRequirement,
+    )
+    from plugin_spec.hookspecs import hookimpl
+    from plugin_spec.manifest import Manifest
+    from plugin_spec.names import OperatorName
+    from plugin_spec.operator import ModelOperator, Operator
+    from plugin_spec.port import Port
+    from plugin_spec.requirement import Requirement
 
 __all__ = [
     "HubError",
@@ -28,3 +37,30 @@ __all__ = [
     "Requirement",
     "hookimpl",
 ]
+
+_MODULES: Final = {
+    "HubError": "errors",
+    "InvalidManifest": "errors",
+    "InvalidName": "errors",
+    "InvalidOperator": "errors",
+    "InvalidRequirement": "errors",
+    "Manifest": "manifest",
+    "ModelOperator": "operator",
+    "Operator": "operator",
+    "OperatorName": "names",
+    "Port": "port",
+    "Requirement": "requirement",
+    "hookimpl": "hookspecs",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  (each name has its own type, above)
+    if name not in _MODULES:
+        raise AttributeError(f"module `plugin_spec` has no `{name}`")
+    value = getattr(import_module(f"plugin_spec.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
