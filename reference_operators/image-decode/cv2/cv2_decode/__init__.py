@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from plugin_spec import Operator, hookimpl
 
-from .decode import Decode, UnreadableImage
+from .decode import Decode
+from .errors import UnreadableImage
 
 __all__ = ["Decode", "UnreadableImage", "operator_class"]
 

@@ -15,11 +15,12 @@ from .pixels import from_array, from_bytes, from_image
 from .reading import download, read_file
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     from numpy.typing import NDArray
 
-    Source: TypeAlias = str | Path | bytes | bytearray | memoryview | Image | NDArray
+    Encoded: TypeAlias = bytes | bytearray | memoryview
+    Source: TypeAlias = str | Path | Encoded | Image | NDArray[Any]
 
 
 class Decode(Operator):

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _ORIENTATION: Final = 0x0112
 _UPRIGHT: Final = 1
 _CHANNELS: Final = {(), (1,), (3,), (4,)}
-_MOST: Final = 0xFFFF
 _END_OF_JPEG: Final = b"\xff\xd9"
 
 
@@ -42,7 +41,7 @@ def from_bytes(data: bytes, label: str, *, max_pixels: int) -> NDArray[np.uint8]
                 flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
                 decoded = cv2.imdecode(pixels, flags)
                 if decoded is not None:
-                    return decoded
+                    return np.asarray(decoded, dtype=np.uint8)
             return from_image(image, label, max_pixels=max_pixels)
     except UnreadableImage:
         raise
@@ -63,15 +62,18 @@ def from_image(image: Image.Image, label: str, *, max_pixels: int) -> NDArray[np
     _check_size(image, label, max_pixels)
     try:
         upright = ImageOps.exif_transpose(image)
-    except OSError as error:
+        if upright.mode.startswith(("I", "F")):
+            pixels = np.asarray(upright)
+            # Pillow holds the 16 bits of some files in 32.
+            wide = upright.mode == "I" and image.format in {"PNG", "PPM"}
+            return from_array(pixels.astype(np.uint16) if wide else pixels, label)
+        # Alpha is dropped, as in training; Pillow warns of one kind of it.
+        upright.info.pop("transparency", None)
+        return np.array(upright.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, UnreadableImage):
+            raise
         raise UnreadableImage(label, str(error)) from error
-    if upright.mode.startswith("I"):
-        return from_array(np.asarray(upright), label)
-    if upright.mode == "F":
-        return from_array(np.asarray(upright), label)
-    # Alpha is dropped, as in training; Pillow warns of one kind of it.
-    upright.info.pop("transparency", None)
-    return np.array(upright.convert("RGB"))
 
 
 def from_array(array: NDArray[Any], label: str) -> NDArray[np.uint8]:
@@ -94,9 +96,7 @@ def from_array(array: NDArray[Any], label: str) -> NDArray[np.uint8]:
 def _eight_bit(array: NDArray[Any], label: str) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
-    # Pillow opens some 16-bit files with 32 bits a pixel.
-    fits = array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= _MOST
-    if array.dtype == np.uint16 or (array.dtype == np.int32 and fits):
+    if array.dtype in (np.dtype("<u2"), np.dtype(">u2")):
         return (array >> 8).astype(np.uint8)
     raise UnreadableImage(
         label,
