@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = 1 << 14
 """Vectors that are compared at once: their scores are what takes memory."""
+
+_CALCULATIONS: Final = {"l2": "L2", "ip": "IP", "cosine": "cosine"}
 
 
 class InvalidVectors(HubError, ValueError):
@@ -44,7 +46,7 @@ class SearchVectors(ModelOperator):
     """Search ``data`` exhaustively: the answer is exact, ties go to the smaller id.
 
     :param data: vectors of one length, finite; read once, now.
-    :param cal: ``L2``, ``IP`` or ``cosine``.
+    :param cal: ``L2``, ``IP`` or ``cosine``, in either case.
     :param topk: how many results a query gets, if there are as many vectors.
     :raises InvalidVectors: if there is none, or they do not compare.
     """
@@ -55,7 +57,7 @@ class SearchVectors(ModelOperator):
         self,
         *,
         data: Iterable[ArrayLike],
-        cal: Literal["L2", "IP", "cosine"] = "L2",
+        cal: str = "L2",
         topk: int = 5,
     ) -> None:
         vectors = [_vector(item, f"vector {row}") for row, item in enumerate(data)]
@@ -65,10 +67,10 @@ class SearchVectors(ModelOperator):
             )
         for row, vector in enumerate(vectors):
             _check_length(vector, f"vector {row}", len(vectors[0]))
-        self._cal = cal
+        self._cal = _CALCULATIONS[cal.lower()]
         self._vectors: Matrix = np.stack(vectors)
         self._topk = min(topk, len(vectors))
-        if cal == "cosine":
+        if self._cal == "cosine":
             self._vectors = _unit(self._vectors, "data")
         self._squares = np.einsum("nd,nd->n", self._vectors, self._vectors)
         self._largest = float(np.sqrt(self._squares.max()))
@@ -123,7 +125,8 @@ class SearchVectors(ModelOperator):
         products: Matrix = queries @ self._vectors[start:stop].T
         if self._cal == "L2":
             # |q - v|² without |q|², which is the same for every v.
-            return self._squares[start:stop] - 2 * products
+            costs: Matrix = self._squares[start:stop] - 2 * products
+            return costs
         return -products
 
     def _rank(self, query: Vector, candidates: NDArray[np.intp]) -> SearchResult:
