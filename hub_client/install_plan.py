@@ -9,6 +9,8 @@ from hub_client.packages import PackagePlan
 from hub_client.receipt import Receipt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from packaging.version import Version
 
     from hub_client.candidate import Candidate, Release
@@ -117,6 +119,26 @@ class InstallPlan:
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
         return not (self.targets or self.remove or self.packages.pins)
+
+    def overtaken_by(
+        self, receipts: Mapping[OperatorName, Receipt], packages: Mapping[str, str]
+    ) -> Iterator[str]:
+        """What became something else since this was planned, neither old nor new.
+
+        :param receipts: of the operators that are installed now, by name.
+        :param packages: the Python packages that are installed now.
+        """
+        before = {each.name: each for each in (*self.replaced, *self.keep)}
+        for name in (*(each.name for each in self.targets), *before):
+            now, old = receipts.get(name), before.get(name)
+            planned = next((each for each in self.targets if each.name == name), None)
+            if now != old and not (now and planned and planned.is_installed_as(now)):
+                yield f"{name} {now.version}" if now else f"{name}, removed"
+        changed = {each.pin.name: each.installed for each in self.packages.change}
+        for pin in self.packages.pins:
+            version = packages.get(pin.name)
+            if version not in {changed.get(pin.name), None, pin.version}:
+                yield f"{pin.name} {version}"
 
     @property
     def steps(self) -> tuple[Step, ...]:

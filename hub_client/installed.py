@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from hub_client.config import HubConfig
     from hub_client.environment import Environment
     from hub_client.lockfile import Lockfile
-    from hub_client.project import Project
     from hub_client.receipt import Receipt
     from hub_client.store import Store
     from plugin_spec.manifest import Manifest
@@ -62,9 +62,12 @@ def ensure_installed(
     config = HubConfig.load()
     environment = Environment.current()
     store = Store(config.cache_dir / "store")
-    missing = [each for each in requirements if not _is_here(each, environment, store)]
+    lock = _find_lock()
+    missing = [
+        each for each in requirements if not _is_here(each, environment, store, lock)
+    ]
     if missing:
-        _install(missing, environment, store, config, announce)
+        _install(missing, environment, store, config, lock=lock, announce=announce)
     receipts = (environment.receipt(requirement.name) for requirement in requirements)
     return tuple(_opened(receipt, store) for receipt in receipts if receipt)
 
@@ -87,20 +90,29 @@ def _opened(receipt: Receipt, store: Store) -> InstalledOperator:
     return InstalledOperator(receipt, Manifest.from_yaml(text), tree)
 
 
-def _is_here(requirement: Requirement, environment: Environment, store: Store) -> bool:
+def _is_here(
+    requirement: Requirement,
+    environment: Environment,
+    store: Store,
+    lock: Lockfile | None,
+) -> bool:
     receipt = environment.receipt(requirement.name)
+    pinned = lock.operator(requirement.name) if lock else None
     return (
         receipt is not None
         and requirement.accepts(receipt.version)
+        and (pinned is None or pinned.tree == receipt.tree)
         and store.has(receipt.tree)
     )
 
 
-def _install(
+def _install(  # noqa: PLR0913  (each is another room of the house)
     missing: Sequence[Requirement],
     environment: Environment,
     store: Store,
     config: HubConfig,
+    *,
+    lock: Lockfile | None,
     announce: Callable[[str], None],
 ) -> None:
     names = ", ".join(f"`{requirement.name}`" for requirement in missing)
@@ -110,12 +122,15 @@ def _install(
             f"{names} is not installed, and configuration forbids installing on demand",
             hint=f"Run `hub install {typed}`",
         )
+    if lock:
+        _check_pinned(missing, lock)
+    from hub_client.config import find_project_file  # noqa: PLC0415
     from hub_client.installer import Installer  # noqa: PLC0415  (slow, seldom needed)
-    from hub_client.project import Project  # noqa: PLC0415
+    from hub_client.packages import PackageChangeRefused  # noqa: PLC0415
     from hub_client.sources.router import SourceRouter  # noqa: PLC0415
 
-    project = Project.find(Path.cwd())
-    directory = project.path.parent if project else None
+    project = find_project_file(Path.cwd())
+    directory = project.parent if project else None
     router = SourceRouter(
         config.sources,
         cache_dir=config.cache_dir,
@@ -124,23 +139,47 @@ def _install(
     )
     installer = Installer(environment, store, router, config, directory=directory)
     announce(f"Installing {names} for `{environment.prefix}`, as it is used here first")
-    with environment.lock():
-        if project is not None and project.lock_path.is_file():
-            lock = _lock_of(project, missing)
-            plan = installer.plan_sync(lock, exact=False)
-        else:
-            plan = installer.plan(missing, requested=False)
-        installer.apply(plan)
+    try:
+        with environment.lock():
+            installer.apply(
+                installer.plan_pinned(missing, lock)
+                if lock
+                else installer.plan(missing, requested=False)
+            )
+    except PackageChangeRefused as error:
+        way_on = "hub sync" if lock else f"hub install --yes {typed}"
+        raise OperatorMissing(
+            str(error), hint=f"Run `{way_on}`, which changes them"
+        ) from error
 
 
-def _lock_of(project: Project, missing: Sequence[Requirement]) -> Lockfile:
+def _find_lock() -> Lockfile | None:
+    """The lock of the project that the current folder lies in, if it has one."""
+    from hub_client.config import find_project_file  # noqa: PLC0415
+
+    project = find_project_file(Path.cwd())
+    file = project and project.with_name("hub.lock")
+    if file is None or not file.is_file():
+        return None
+    status = file.stat()
+    return _read_lock(file, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1)
+def _read_lock(file: Path, *state: int) -> Lockfile:
+    """Read a lock once for each state that it is in."""
     from hub_client.lockfile import Lockfile  # noqa: PLC0415
 
-    lock = Lockfile.load(project.lock_path)
-    pinned = {operator.name for operator in lock.operators}
-    if unpinned := [each for each in missing if each.name not in pinned]:
-        raise OperatorMissing(
-            f"`{project.lock_path.name}` does not pin `{unpinned[0].name}`",
-            hint=f"Run `hub add {unpinned[0].name}`",
-        )
-    return lock
+    del state
+    return Lockfile.load(file)
+
+
+def _check_pinned(missing: Sequence[Requirement], lock: Lockfile) -> None:
+    for requirement in missing:
+        pinned = lock.operator(requirement.name)
+        if pinned is None or not requirement.accepts(pinned.version):
+            said = f", but {pinned.version}" if pinned else ""
+            raise OperatorMissing(
+                f"`hub.lock` does not pin `{requirement}`{said}",
+                hint=f"Run `hub add {requirement}`",
+            )

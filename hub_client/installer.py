@@ -43,11 +43,15 @@ class NotInstalled(HubError, LookupError):
     """An operator that should go is not here."""
 
 
+class PlanOvertaken(HubError):
+    """Another installation changed what a plan was made for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that an install is about to do, to show."""
 
-    kind: Literal["fetch", "packages", "receipt"]
+    kind: Literal["wait", "fetch", "packages", "receipt"]
     subject: str
 
 
@@ -125,18 +129,40 @@ class Installer:
         asked, known = set(roots), {each.name for each in lock.operators}
         targets = [
             Target.from_locked(each, requested=each.name in asked)
-            for each in lock.operators
+            for each in lock.closure(known)
         ]
-        markers = dict(self.environment.markers)
-        pins = (
-            PinnedPackage(each.name, each.version, each.hashes)
-            for each in lock.packages
-            if _selects(each.marker, markers)
-        )
         # The lock is what the user wants: it may change what is installed.
-        packages = planned(pins, self.environment.installed_packages())
+        packages = self._locked_packages(lock)
         gone = (each for each in self.environment.receipts() if each.name not in known)
         return self._planned(targets, packages, remove=tuple(gone) if exact else ())
+
+    def plan_pinned(
+        self, requirements: Sequence[Requirement], lock: Lockfile
+    ) -> InstallPlan:
+        """Plan to have what a lock pins for some operators, and no more of it.
+
+        Installed Python packages are not changed for it.
+
+        :raises StillNeeded: if an operator that stays cannot use what is pinned.
+        :raises PackageChangeRefused: if a package is pinned otherwise.
+        """
+        needed = lock.closure(requirement.name for requirement in requirements)
+        self._check_trust(needed)
+        receipts = {each.name: each for each in self.environment.receipts()}
+        targets = [
+            Target.from_locked(
+                each, requested=each.name in receipts and receipts[each.name].requested
+            )
+            for each in needed
+        ]
+        self._check_dependents(targets, receipts.values())
+        requests = self._requests(targets, ())
+        packages = PackagePlan()
+        if unmet(requests, self.environment):
+            packages = self._locked_packages(lock)
+        if packages.guarded:
+            raise PackageChangeRefused(packages.guarded, requests)
+        return self._planned(targets, packages)
 
     def plan_uninstall(self, names: Sequence[OperatorName]) -> InstallPlan:
         """Plan to remove operators; Python packages stay.
@@ -165,10 +191,13 @@ class Installer:
         """Do it. Killed at any point, the next run finds all or nothing of each.
 
         :raises DigestMismatch: if fetched files are not the pinned ones.
+        :raises PlanOvertaken: if another process has done something else meanwhile.
         """
         if plan.is_empty:
             return
-        with self.environment.lock():
+        prefix = str(self.environment.prefix)
+        with self.environment.lock(lambda: on_event(Event("wait", prefix))):
+            self._check_overtaken(plan)
             trees = [self._stored(each, on_event) for each in plan.targets]
             if pins := plan.packages.pins:
                 plural = "" if len(pins) == 1 else "s"
@@ -180,6 +209,17 @@ class Installer:
                 self.environment.write_receipt(target.receipt(tree))
             for receipt in plan.remove:
                 self.environment.remove_receipt(receipt.name)
+
+    def _check_overtaken(self, plan: InstallPlan) -> None:
+        receipts = {each.name: each for each in self.environment.receipts()}
+        packages = self.environment.installed_packages()
+        if found := tuple(plan.overtaken_by(receipts, packages)):
+            lines = "".join(f"\n  {each}" for each in found)
+            raise PlanOvertaken(
+                "Another installation was faster, and nothing was done; "
+                f"what is there now is not what this one was planned for{lines}",
+                hint="Run the command again",
+            )
 
     @property
     def _installer(self) -> PackageInstaller:
@@ -273,6 +313,15 @@ class Installer:
         requests = {each.name: _parsed(each.packages) for each in receipts}
         requests |= {each.name: _parsed(each.packages) for each in targets}
         return requests
+
+    def _locked_packages(self, lock: Lockfile) -> PackagePlan:
+        markers = dict(self.environment.markers)
+        pins = (
+            PinnedPackage(each.name, each.version, each.hashes)
+            for each in lock.packages
+            if _selects(each.marker, markers)
+        )
+        return planned(pins, self.environment.installed_packages())
 
     def _planned(
         self,

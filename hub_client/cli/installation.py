@@ -48,7 +48,11 @@ class Installation:
             )
 
     def _tell(self, event: Event) -> None:
-        verbs = {"fetch": "Fetching", "packages": "Installing"}
+        verbs = {
+            "wait": "Waiting for another installation into",
+            "fetch": "Fetching",
+            "packages": "Installing",
+        }
         if event.kind in verbs and self.session.console.progress:
             self.session.console.say(f"{verbs[event.kind]} {event.subject}")
 

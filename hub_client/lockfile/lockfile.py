@@ -162,6 +162,16 @@ class Lockfile:
         """The entry of ``name``; None if it is not locked."""
         return next((each for each in self.operators if each.name == name), None)
 
+    def closure(self, names: Iterable[OperatorName]) -> tuple[LockedOperator, ...]:
+        """The entries of ``names`` and of all that they require, dependencies first."""
+        from hub_client.resolver.order import dependencies_first  # noqa: PLC0415
+
+        entries = {each.name: each for each in self.operators}
+        ordered = dependencies_first(
+            names, lambda name: (each.name for each in entries[name].requires)
+        )
+        return tuple(entries[name] for name in ordered)
+
     def _contradictions(self) -> Iterator[str]:
         """What no single entry shows: a name twice, a requirement that is not met."""
         versions: dict[OperatorName, Version] = {}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hub_client.installed import find_installed
+from hub_client.installer import PlanOvertaken
 from plugin_spec.requirement import Requirement
 
 if TYPE_CHECKING:
@@ -166,3 +167,45 @@ def test_two_installs_at_once_into_one_environment_are_both_right(
     assert names == {"acme/blur", "acme/embed", second}
     assert installer.plan([Requirement.parse("acme/embed")]).is_empty
     assert installer.plan([Requirement.parse(second)]).is_empty
+
+
+def test_a_plan_that_another_install_overtook_is_refused(
+    installer: Installer, operators: OperatorFolder, python_packages: PackageFolder
+) -> None:
+    python_packages.add("hub-array", "1.0")
+    python_packages.add("hub-array", "2.0")
+    operators.publish("acme/new", "1.0.0", packages=["hub-array>=2"])
+    operators.publish("acme/old", "1.0.0", packages=["hub-array<2"])
+    overtaken = installer.plan([Requirement.parse("acme/new")])
+    installer.apply(installer.plan([Requirement.parse("acme/old")]))
+    with pytest.raises(PlanOvertaken) as caught:
+        installer.apply(overtaken)
+    assert str(caught.value) == (
+        "Another installation was faster, and nothing was done; "
+        "what is there now is not what this one was planned for\n"
+        "  hub-array 1.0"
+    )
+    assert caught.value.hint == "Run the command again"
+    assert installer.environment.installed_packages() == {"hub-array": "1.0"}
+    assert [str(each.name) for each in installer.environment.receipts()] == ["acme/old"]
+
+
+def test_a_plan_overtaken_by_its_like_is_done(
+    installer: Installer, publisher: OperatorFolder
+) -> None:
+    wanted = [Requirement.parse("acme/embed")]
+    overtaken = installer.plan(wanted)
+    installer.apply(installer.plan(wanted))
+    installer.apply(overtaken)
+    assert_nothing_is_half_installed(installer)
+
+
+def test_a_plan_whose_operator_became_another_version_is_refused(
+    installer: Installer, operators: OperatorFolder
+) -> None:
+    operators.publish("acme/rank", "1.0.0")
+    operators.publish("acme/rank", "2.0.0")
+    overtaken = installer.plan([Requirement.parse("acme/rank<2")])
+    installer.apply(installer.plan([Requirement.parse("acme/rank")]))
+    with pytest.raises(PlanOvertaken, match=r"\n  acme/rank 2\.0\.0$"):
+        installer.apply(overtaken)
