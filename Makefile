@@ -12,11 +12,12 @@ demo: .venv-demo/ready
 
 ## test: every test
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m slow
 
 ## test-fast: every test that takes seconds
 test-fast: .venv/ready
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 ## check: lint, types and import layers
 check: .venv/ready
