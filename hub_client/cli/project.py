@@ -148,6 +148,8 @@ def sync(  # noqa: PLR0913  (one a flag)
     elif locked:
         pinned = current_lock(project)
     else:
+        if project.lock_path.exists():
+            Lockfile.load(project.lock_path)  # only `hub lock` replaces a damaged one
         pinned = recording.locked(project)
         if not dry_run:
             recording.write(project, pinned)

@@ -239,9 +239,10 @@ def test_a_damaged_lock_is_written_anew_by_lock_alone(
     hub.said("lock")
     whole = read("hub.lock")
     write("hub.lock", f"<<<<<<< ours\n{whole}")
-    assert hub.refused("sync", "--locked", *into).startswith(
-        "error: `hub.lock` does not read\n"
-    )
+    for flags in ((), ("--locked",), ("--frozen",)):
+        assert hub.refused("sync", *flags, *into).startswith(
+            "error: `hub.lock` does not read\n"
+        )
     said = hub.said("lock")
     assert said.startswith("warning: `hub.lock` does not read\n")
     assert said.endswith("; it is written anew\nLocking\nWrote `hub.lock`\n")
