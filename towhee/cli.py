@@ -182,11 +182,13 @@ def _tell(
         )
     if report.failures:
         session.console.problem("\n".join(report.lines()))
-    seconds = float(str(done["seconds"]))
-    target = f"to `{output}` " if report.written else ""
+    if not report.written:
+        session.console.say("Every file failed, so nothing was written")
+        return
+    seconds = format_duration(float(str(done["seconds"])))
     session.console.say(
-        f"Wrote {format_count(report.written, 'vector')} {target}"
-        f"in {format_duration(seconds)} ({done['images_per_second']} images/s)"
+        f"Wrote {format_count(report.written, 'vector')} to `{output}` in {seconds} "
+        f"({done['images_per_second']} images/s)"
     )
 
 

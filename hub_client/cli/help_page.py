@@ -23,8 +23,11 @@ class PageCommand(TyperCommand):
         """Set the page: usage, text, arguments, options."""
         shown = _shown(self.get_params(ctx))
         arguments = [each for each in shown if each.param_type_name == "argument"]
-        words = " ".join(each.metavar for each in arguments)
-        sections = [f"Usage: {ctx.command_path} {words}".rstrip(), self.help or ""]
+        words = [ctx.command_path, *(each.metavar for each in arguments)]
+        words += [
+            f"{each.opts[0]} {each.metavar}" for each in shown if _is_needed(each)
+        ]
+        sections = [f"Usage: {' '.join(words)}", self.help or ""]
         if arguments:
             rows = [(each.metavar, each.help) for each in arguments]
             sections.append(_section("Arguments", rows))
@@ -67,6 +70,10 @@ class PageGroup(TyperGroup):
 
 def _shown(parameters: Iterable[Any]) -> list[Any]:
     return [each for each in parameters if not getattr(each, "hidden", False)]
+
+
+def _is_needed(parameter: Any) -> bool:  # noqa: ANN401
+    return bool(parameter.required) and parameter.param_type_name == "option"
 
 
 def _option_row(option: Any) -> tuple[str, str]:  # noqa: ANN401
