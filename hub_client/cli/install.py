@@ -120,8 +120,11 @@ def open_installation(  # noqa: PLR0913  (one a flag)
 ) -> Installation:
     """What installs ``requirements`` from ``source``, or from their own sources."""
     from hub_client.cli.installation import Installation  # noqa: PLC0415  (slow)
+    from hub_client.cli.recording import source_from  # noqa: PLC0415
 
-    sources = {str(each.name): source for each in requirements} if source else None
+    # A receipt has to say where a folder is, whatever folder it is read in.
+    located = source_from(None, source) if source else ""
+    sources = {str(each.name): located for each in requirements} if source else None
     installer = session.installer(
         python=python,
         sources=sources,

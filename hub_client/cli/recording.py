@@ -159,14 +159,19 @@ def current_lock(project: Project) -> Lockfile:
     return lock
 
 
-def source_from(folder: Path, source: str) -> str:
-    """A source as the file in ``folder`` has to write it: paths relative to there."""
+def source_from(folder: Path | None, source: str) -> str:
+    """A typed source as a file in ``folder`` has to write it.
+
+    A relative path starts at the current folder when it is typed, and at ``folder``
+    when it is read; without a folder it becomes absolute.
+    """
     if not source.startswith("dir:"):
         return source
-    path = Path(source.removeprefix("dir:")).expanduser()
-    if path.is_absolute():
-        return source
-    return f"dir:{Path(os.path.relpath(path.absolute(), folder)).as_posix()}"
+    typed = Path(source.removeprefix("dir:")).expanduser()
+    path = os.path.abspath(typed)  # noqa: PTH100  (Path keeps `..`)
+    if folder is None or typed.is_absolute():
+        return f"dir:{path}"
+    return f"dir:{Path(os.path.relpath(path, folder)).as_posix()}"
 
 
 def _asks_for(project: Project, requirement: Requirement) -> bool:

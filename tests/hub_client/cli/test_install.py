@@ -243,3 +243,18 @@ def test_a_receipt_without_its_tree_is_mended(
     shutil.rmtree(Path("..", "home", "cache"))
     assert "Fetching acme/blur 1.0.0\n" in hub.said("install", "acme/blur", *into)
     assert target.receipts() == (replace(receipt),)
+
+
+def test_a_relative_source_starts_where_it_was_typed(
+    hub: Hub, operators: OperatorFolder, into: Into
+) -> None:
+    operators.publish("acme/blur", "1.0.0")
+    Path("hub.toml").touch()
+    Path("below").mkdir()
+    flags = ("--directory", "below", "--source", "dir:../../operators", "--trust-once")
+    hub.said("install", "acme/blur", "--no-project", *flags, *into)
+    assert hub.result("list", *into) == f"acme/blur  1.0.0  {operators.spec}\n"
+    hub.said("install", "acme/blur", *flags, *into)
+    assert Path("hub.toml").read_text() == (
+        'operators = ["acme/blur"]\n\n[sources]\n"acme/blur" = "dir:../operators"\n'
+    )
