@@ -35,7 +35,7 @@ def resolve_conditions(
             f"{key} is {_words(value)}, trained with {_words(own[key])}"
             for key, value in changed.items()
         )
-        warnings.warn(f"{tag}: {differences}", ConditionsDiffer, stacklevel=4)
+        warnings.warn(f"{tag}: {differences}", ConditionsDiffer, stacklevel=3)
     return {**own, **changed}
 
 

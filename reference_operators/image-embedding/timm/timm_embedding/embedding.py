@@ -12,7 +12,7 @@ from torch.nn.functional import normalize as scale_to_one
 from plugin_spec import ModelOperator
 
 from .conditions import make_transform, resolve_conditions
-from .layers import find_stage, last_features, stage_features
+from .layers import check_pooling, find_stage, last_features, stage_features
 from .weights import load_model
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class TimmEmbedding(ModelOperator):
         self._stage = find_stage(loaded.model, loaded.tag, layer)
         # A stage has no pooling of its own.
         self._pooling = pooling or (None if self._stage is None else "avg")
+        check_pooling(loaded.model, loaded.tag, self._stage, self._pooling)
         self._dtype = getattr(torch, dtype)
         self._device = torch.device(device or _best_device())
         loaded.model.reset_classifier(0)

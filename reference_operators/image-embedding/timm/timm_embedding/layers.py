@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from .errors import UnknownLayer
@@ -15,27 +16,20 @@ PENULTIMATE = "penultimate"
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a layer gives: positions, (B, N, C), and class tokens, if there are any."""
+    """What a layer gives: positions, (B, N, C), and the tokens before them."""
 
     positions: Tensor
     tokens: Tensor | None
 
     def pooled(self, how: str) -> Tensor:
-        """One row an image, (B, D).
-
-        :raises UnknownLayer: for ``cls`` without class tokens.
-        """
+        """One row an image, (B, D); ``check_pooling`` says whether it can be had."""
         if how == "avg":
             return self.positions.mean(dim=1)
         if how == "max":
             return self.positions.amax(dim=1)
         if how == "none":
             return self.positions.flatten(1)
-        if self.tokens is None:
-            raise UnknownLayer(
-                "pooling `cls` needs a class token, which this model has not",
-                hint="Choose `avg`, `max` or `none`",
-            )
+        assert self.tokens is not None
         return self.tokens[:, 0]
 
 
@@ -67,26 +61,48 @@ def find_stage(model: Any, tag: str, layer: str | int) -> int | None:  # noqa: A
     )
 
 
+def check_pooling(model: Any, tag: str, stage: int | None, pooling: str | None) -> None:  # noqa: ANN401
+    """Refuse ``cls`` where no class token is: others may come first in its place.
+
+    :raises UnknownLayer: naming what can be had.
+    """
+    if pooling != "cls":
+        return
+    given = _token_count(model) > 0 if stage is None else _gives_tokens(model)
+    if getattr(model, "cls_token", None) is None or not given:
+        where = "" if stage is None else " at its stages"
+        raise UnknownLayer(
+            f"{tag} gives no class token{where}", hint="Choose `avg`, `max` or `none`"
+        )
+
+
 def stage_features(model: Any, images: Tensor, stage: int) -> Features:  # noqa: ANN401
     """What one stage gives."""
-    tokens = getattr(model, "num_prefix_tokens", 0)
-    options = {"return_prefix_tokens": True} if tokens else {}
+    options = {"return_prefix_tokens": True} if _gives_tokens(model) else {}
     (found,) = model.forward_intermediates(
         images, indices=[stage], intermediates_only=True, **options
     )
-    if tokens:
-        spatial, prefix = found
-        return Features(spatial.flatten(2).transpose(1, 2), prefix)
-    return Features(found.flatten(2).transpose(1, 2), None)
+    spatial, tokens = found if options else (found, None)
+    return Features(spatial.flatten(2).transpose(1, 2), tokens)
+
+
+def _gives_tokens(model: Any) -> bool:  # noqa: ANN401
+    """Whether a model's stages hold more than positions; some add tokens at the end."""
+    parameters = signature(model.forward_intermediates).parameters
+    return "return_prefix_tokens" in parameters and _token_count(model) > 0
 
 
 def last_features(model: Any, images: Tensor) -> Features:  # noqa: ANN401
     """What the whole model gives before it pools."""
     found = model.forward_features(images)
-    tokens = getattr(model, "num_prefix_tokens", 0)
     if found.ndim == 3:  # noqa: PLR2004  (batch, token, channel)
-        prefix = found[:, :tokens] if tokens else None
-        return Features(found[:, tokens:], prefix)
+        count = _token_count(model)
+        return Features(found[:, count:], found[:, :count])
     if getattr(model, "output_fmt", "NCHW") == "NHWC":
         return Features(found.flatten(1, 2), None)
     return Features(found.flatten(2).transpose(1, 2), None)
+
+
+def _token_count(model: Any) -> int:  # noqa: ANN401
+    count: int = getattr(model, "num_prefix_tokens", 0)
+    return count

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from pickle import UnpicklingError
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import timm
@@ -17,10 +19,11 @@ from safetensors.torch import load_file
 from .errors import UnknownModel, WeightsMismatch, WeightsUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 DEFAULT_MODEL = "resnet50"
 _SEED = 0
+_DRAWING = Lock()
 _SECONDS = 10
 _FILES = ("model.safetensors", "pytorch_model.bin")
 _NESTED = ("state_dict_ema", "state_dict", "model_ema", "model")
@@ -61,8 +64,9 @@ def _published(name: str) -> LoadedModel:
     repository = _repository(name)
     try:
         _check_reachable(repository)
-        # With its classifier, so that every weight has to be there.
-        model = timm.create_model(name, pretrained=True)
+        with _own_random_numbers():
+            # With its classifier, so that every weight has to be there.
+            model = timm.create_model(name, pretrained=True)
     except Exception as error:
         if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
             raise WeightsMismatch(
@@ -133,7 +137,9 @@ def _from_checkpoint(
     name = name or said or DEFAULT_MODEL
     state = _read(file)
     classes = config.get("num_classes") if num_classes is None else num_classes
-    options: dict[str, Any] = {} if classes is None else {"num_classes": classes}
+    options: dict[str, Any] = dict(config.get("model_args", {}))
+    if classes is not None:
+        options["num_classes"] = classes
     if "pretrained_cfg" in config:
         options["pretrained_cfg"] = config["pretrained_cfg"]
     model = _made(name, **options)
@@ -155,9 +161,11 @@ def _config_beside(file: Path) -> Mapping[str, Any]:
     if not config.is_file():
         return {}
     try:
-        read: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
+        read = json.loads(config.read_text(encoding="utf-8"))
     except ValueError as error:
         raise WeightsMismatch(f"`{config}` is not JSON: {error}") from error
+    if not isinstance(read, dict):
+        raise WeightsMismatch(f"`{config}` is not timm's: it holds no object")
     return read
 
 
@@ -179,9 +187,16 @@ def _read(file: Path) -> Mapping[str, torch.Tensor]:
 
 def _made(name: str, **options: Any) -> Any:  # noqa: ANN401  (timm's models share no type)
     """A model with random weights, which are the same every time."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_SEED)
+    with _own_random_numbers():
         return timm.create_model(_known(name), pretrained=False, **options)
+
+
+@contextmanager
+def _own_random_numbers() -> Iterator[None]:
+    """Draw from our seed, one thread at a time; the user's numbers go on untouched."""
+    with _DRAWING, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(_SEED)
+        yield
 
 
 def _known(name: str) -> str:
