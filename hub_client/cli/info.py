@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from dataclasses import dataclass
+from itertools import starmap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +16,7 @@ from hub_client.cli.console import format_table
 from hub_client.cli.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hub_client.candidate import Release
     from hub_client.installed import InstalledOperator
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from plugin_spec.manifest import Manifest, Weights
     from plugin_spec.names import OperatorName
     from plugin_spec.port import Port
+
+_WIDEST = 88
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +62,7 @@ class _Facts:
         yield format_table([row for row in self._rows() if row[1]])
         if manifest.parameters:
             rows = manifest.parameters.items()
-            yield "Parameters\n" + "\n".join(
-                f"  {line}"
-                for name, schema in rows
-                for line in _parameter(name, schema)
-            )
+            yield "\n".join(["Parameters", *starmap(_parameter, rows)])
         if manifest.weights:
             yield "Weights\n" + format_table(map(_weights, manifest.weights))
 
@@ -108,22 +109,23 @@ def _find(session: Session, name: OperatorName, python: options.Python) -> _Fact
 
     router = session.router()
     installed = find_installed(name, session.environment(python), session.store())
+    spec = installed.receipt.source if installed else router.source_spec(name)
     try:
-        releases = sorted(
-            router.versions(name), key=lambda each: each.version, reverse=True
-        )
+        # What is installed may be from a source that only its install named.
+        releases = session.router(sources={str(name): spec}).versions(name)
     except HubError as error:
         if installed is None:
             raise
         session.console.warn(f"no list of versions: {error}")
-        releases = []
+        releases = ()
+    newest_first = sorted(releases, key=lambda each: each.version, reverse=True)
     return _Facts(
-        source=installed.receipt.source if installed else router.source_spec(name),
-        releases=releases,
+        source=spec,
+        releases=newest_first,
         installed=installed,
         manifest=installed.manifest
         if installed
-        else _newest_manifest(router, name, releases),
+        else _newest_manifest(router, name, newest_first),
     )
 
 
@@ -160,32 +162,31 @@ def _port(port: Port) -> str:
     return f"{port.name}: {', '.join(fact for fact in facts if fact)}"
 
 
-def _parameter(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
-    """What a parameter is, what may be chosen, and what it is by default.
+def _parameter(name: str, schema: Mapping[str, Any]) -> str:
+    """What a parameter is by default, what may be chosen, and what it does.
 
-    >>> print(*_parameter("pooling", {"enum": ["avg", "max"], "default": "avg"}))
-    pooling = "avg"     "avg" or "max"
+    >>> print(_parameter("pooling", {"enum": ["avg", "max"], "default": "avg"}))
+      pooling = "avg"  ("avg" or "max")
     """
     default = f" = {json.dumps(schema['default'])}" if "default" in schema else ""
-    yield f"{name}{default}"
-    if "description" in schema:
-        yield f"    {schema['description']}"
-    if choices := _choices(schema):
-        yield f"    {choices}"
+    choices = f"  ({found})" if (found := _choices(schema)) else ""
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    description = textwrap.indent(
+        textwrap.fill(schema.get("description", ""), max(width - 6, 20)), " " * 6
+    )
+    return "\n".join(filter(None, [f"  {name}{default}{choices}", description]))
 
 
 def _choices(schema: Mapping[str, Any]) -> str:
-    alternatives: Iterable[Mapping[str, Any]] = schema.get("anyOf") or [schema]
-    words = []
-    for each in alternatives:
-        if "enum" in each:
-            words += [json.dumps(value) for value in each["enum"]]
-        elif "const" in each:
-            words.append(json.dumps(each["const"]))
-        elif "type" in each:
-            kinds = each["type"]
-            words += [kinds] if isinstance(kinds, str) else list(kinds)
-    return " or ".join(words)
+    kinds = schema.get("type", [])
+    words = (
+        [json.dumps(value) for value in schema["enum"]]
+        if "enum" in schema
+        else [kinds]
+        if isinstance(kinds, str)
+        else list(kinds)
+    )
+    return " or ".join([", ".join(words[:-1]), *words[-1:]] if words[1:] else words)
 
 
 def _weights(weights: Weights) -> tuple[str, str, str]:

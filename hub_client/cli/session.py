@@ -42,11 +42,16 @@ class Session:
 
         return Project.find(Path.cwd())
 
-    def router(self, config: HubConfig | None = None) -> SourceRouter:
+    def router(
+        self,
+        config: HubConfig | None = None,
+        *,
+        sources: Mapping[str, str] | None = None,
+    ) -> SourceRouter:
         """The sources as configured; a relative one starts at the project."""
         from hub_client.sources.router import SourceRouter  # noqa: PLC0415
 
-        config = config or self.config()
+        config = config or self.config(sources=sources)
         return SourceRouter(
             config.sources,
             cache_dir=config.cache_dir,
