@@ -71,7 +71,11 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
         directory = project.path.parent
         check_trusted(resolution.candidates, config.trusted, directory=directory)
     requests = {each.name: each.manifest.packages for each in resolution.candidates}
-    packages = installer.lock(requests, requires_python=project.requires_python)
+    packages = installer.lock(
+        requests,
+        requires_python=project.requires_python,
+        locked=previous.packages if previous else (),
+    )
     operators = (_locked(each, router, store) for each in resolution.candidates)
     return Lockfile(project.inputs_hash, tuple(operators), packages)
 

@@ -152,10 +152,15 @@ class PackageInstaller(Protocol):
         """
 
     def lock(
-        self, requests: Requests, *, requires_python: SpecifierSet
+        self,
+        requests: Requests,
+        *,
+        requires_python: SpecifierSet,
+        locked: Sequence[LockedPackage] = (),
     ) -> tuple[LockedPackage, ...]:
         """Pin every package for every platform and interpreter.
 
+        :param locked: what is kept where it fits.
         :raises PackageConflict: if there is no way.
         """
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
     from hub_client.environment import Environment
+    from hub_client.lockfile import LockedPackage
     from hub_client.packages import Requests
 
 _CONFLICT = re.compile(r"ResolutionImpossible|No matching distribution|conflicting")
@@ -79,6 +80,7 @@ class PipInstaller:
         requests: Requests,
         *,
         requires_python: SpecifierSet,  # noqa: ARG002  (as the protocol has it)
+        locked: Sequence[LockedPackage] = (),  # noqa: ARG002  (as above)
     ) -> NoReturn:
         """Refuse: pip resolves for the platform that it runs on alone.
 

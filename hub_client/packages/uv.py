@@ -110,7 +110,11 @@ class UvInstaller:
         self._run((*words, *checked), pin_lines(pins), shown=self._live)
 
     def lock(
-        self, requests: Requests, *, requires_python: SpecifierSet
+        self,
+        requests: Requests,
+        *,
+        requires_python: SpecifierSet,
+        locked: Sequence[LockedPackage] = (),
     ) -> tuple[LockedPackage, ...]:
         """Pin for every platform, from the oldest interpreter that will do."""
         lines = requirement_lines(requests)
@@ -118,7 +122,7 @@ class UvInstaller:
             return ()
         words = ("--universal", "--python-version", _oldest(requires_python), *_WHEELS)
         try:
-            return self._compile(requests, words)
+            return self._compile(requests, words, preferring=_pinned(locked))
         except _Unsolvable as error:
             raise error.explain(requests) from error
 
@@ -172,6 +176,14 @@ class UvInstaller:
 
 def _kinds(sdists: Collection[str]) -> tuple[str, ...]:
     return (*_WHEELS, *(word for name in sdists for word in ("--no-binary", name)))
+
+
+def _pinned(locked: Sequence[LockedPackage]) -> str:
+    """Locked packages as uv itself writes them."""
+    return "".join(
+        f"{each.name}=={each.version}{f' ; {each.marker}' if each.marker else ''}\n"
+        for each in locked
+    )
 
 
 def _oldest(requires_python: SpecifierSet) -> str:

@@ -81,6 +81,27 @@ def test_what_is_locked_stays_until_it_is_upgraded(
     assert versions(lock(installer, project)) == {"acme/blur": "1.1.0"}
 
 
+def test_locked_packages_stay_as_long_as_they_fit(
+    installer: Installer, operators: OperatorFolder, python_packages: PackageFolder
+) -> None:
+    for name in ("hub-array", "hub-tensor"):
+        python_packages.add(name, "1.0")
+    on_linux = "hub-array; sys_platform == 'linux'"
+    operators.publish("acme/blur", "1.0.0", packages=["hub-tensor", on_linux])
+    project = project_of("acme/blur")
+    first = lock(installer, project)
+    for name in ("hub-array", "hub-tensor"):
+        python_packages.add(name, "2.0")
+    assert lock(installer, project, first).packages == first.packages
+    assert {each.version for each in lock(installer, project).packages} == {"2.0"}
+    operators.publish("acme/rank", "1.0.0", packages=["hub-tensor>=2"])
+    more = lock(installer, project_of("acme/blur", "acme/rank"), first)
+    assert {each.name: each.version for each in more.packages} == {
+        "hub-array": "1.0",
+        "hub-tensor": "2.0",
+    }
+
+
 def test_locking_takes_nothing_from_an_untrusted_source(
     installer: Installer, operators: OperatorFolder
 ) -> None:
