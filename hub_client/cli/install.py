@@ -120,11 +120,15 @@ def open_installation(  # noqa: PLR0913  (one a flag)
 ) -> Installation:
     """What installs ``requirements`` from ``source``, or from their own sources."""
     from hub_client.cli.installation import Installation  # noqa: PLC0415  (slow)
-    from hub_client.cli.recording import source_from  # noqa: PLC0415
 
-    # A receipt has to say where a folder is, whatever folder it is read in.
-    located = source_from(None, source) if source else ""
-    sources = {str(each.name): located for each in requirements} if source else None
+    sources = None
+    if source is not None:
+        from hub_client.cli.recording import source_from  # noqa: PLC0415  (slow)
+
+        # A receipt has to say where a folder is, whatever folder it is read in.
+        sources = dict.fromkeys(
+            (str(each.name) for each in requirements), source_from(None, source)
+        )
     installer = session.installer(
         python=python,
         sources=sources,
