@@ -72,7 +72,8 @@ class SearchVectors(ModelOperator):
         self._topk = min(topk, len(vectors))
         if self._cal == "cosine":
             self._vectors = _unit(self._vectors, "data")
-        self._squares = np.einsum("nd,nd->n", self._vectors, self._vectors)
+        with np.errstate(over="ignore"):
+            self._squares = np.einsum("nd,nd->n", self._vectors, self._vectors)
         self._largest = float(np.sqrt(self._squares.max()))
 
     def prepare(self, query: ArrayLike) -> Vector:
@@ -89,7 +90,8 @@ class SearchVectors(ModelOperator):
         queries = np.stack(batch)
         likely: list[list[NDArray[np.intp]]] = [[] for _ in batch]
         for start in range(0, len(self._vectors), _BLOCK):
-            near = self._near(queries, start, start + _BLOCK)
+            with np.errstate(over="ignore", invalid="ignore"):
+                near = self._near(queries, start, start + _BLOCK)
             for ids, row in zip(likely, near, strict=True):
                 ids.append(np.flatnonzero(row) + start)
         return [
@@ -117,7 +119,9 @@ class SearchVectors(ModelOperator):
         limits = np.partition(costs, last, axis=1)[:, last : last + 1]
         sizes = np.linalg.norm(queries, axis=1, keepdims=True) + self._largest
         rounding = 4 * np.finfo(np.float32).eps * np.sqrt(queries.shape[1]) * sizes**2
-        near: NDArray[np.bool_] = costs <= limits + rounding
+        rounding += np.finfo(np.float32).tiny
+        # What has left float32's range cannot be told apart here, so it stays.
+        near: NDArray[np.bool_] = ~(costs > limits + rounding)
         return near
 
     def _costs(self, queries: Matrix, start: int, stop: int) -> Matrix:
@@ -144,7 +148,8 @@ class SearchVectors(ModelOperator):
 
 def _vector(item: ArrayLike, what: str) -> Vector:
     try:
-        vector = np.asarray(item, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what overflows is refused as infinite
+            vector = np.asarray(item, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InvalidVectors(
             f"Cannot search: {what} is no vector of numbers"
@@ -167,8 +172,9 @@ def _check_length(vector: Vector, what: str, expected: int) -> None:
 
 
 def _unit(vectors: NDArray[np.float32], what: str) -> NDArray[np.float32]:
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    if not norms.all():
+    largest = np.abs(vectors).max(axis=-1, keepdims=True)
+    if not largest.all():
         raise InvalidVectors(f"Cannot search by cosine: {what} holds a vector of zeros")
-    unit: NDArray[np.float32] = vectors / norms
+    unit: NDArray[np.float32] = vectors / largest  # so that no square overflows
+    unit /= np.linalg.norm(unit, axis=-1, keepdims=True)
     return unit
