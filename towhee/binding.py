@@ -60,7 +60,7 @@ def _find(
     wanted = tuple(requirements)
     if not wanted:
         return {}
-    from hub_client.installed import ensure_installed  # noqa: PLC0415  (as it is used)
+    from hub_client.on_demand import ensure_installed  # noqa: PLC0415  (as it is used)
 
     installed = ensure_installed(wanted, announce=_announce)
     return {operator.manifest.name: operator for operator in installed}

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 CHILD = """
 import json, sys
-from hub_client.installed import ensure_installed
+from hub_client.on_demand import ensure_installed
 from plugin_spec import HubError, Requirement
 
 told = []
