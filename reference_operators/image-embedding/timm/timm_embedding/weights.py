@@ -79,12 +79,12 @@ def _published(name: str) -> LoadedModel:
             "`pretrained=False`",
         ) from error
     config = model.pretrained_cfg
-    tag = f"{config['architecture']}.{config['tag']}".rstrip(".")
-    return LoadedModel(model, tag, f"hf-hub:{repository}")
+    parts = config.get("architecture"), config.get("tag")
+    return LoadedModel(model, ".".join(filter(None, parts)), f"hf-hub:{repository}")
 
 
 def _repository(name: str) -> str:
-    """The repository on the Hugging Face Hub that holds a model's weights."""
+    """The repository that holds a model's weights, with its ``@revision``, if any."""
     if name.startswith(("hf-hub:", "hf_hub:")):
         return name.partition(":")[2]
     config = timm.get_pretrained_cfg(_known(name))
@@ -104,9 +104,11 @@ def _check_reachable(repository: str) -> None:
         try_to_load_from_cache,
     )
 
-    cached = (try_to_load_from_cache(repository, file) for file in _FILES)
+    name, _, revision = repository.partition("@")
+    wanted = {"repo_id": name, "revision": revision or None}
+    cached = (try_to_load_from_cache(**wanted, filename=file) for file in _FILES)
     if not any(isinstance(path, str) for path in cached):
-        HfApi().model_info(repository, timeout=_SECONDS)
+        HfApi().model_info(**wanted, timeout=_SECONDS)
 
 
 def _tried(repository: str, error: Exception) -> str:
