@@ -67,6 +67,10 @@ def _published(name: str) -> LoadedModel:
         with _own_random_numbers():
             # With its classifier, so that every weight has to be there.
             model = timm.create_model(name, pretrained=True)
+    except (SafetensorError, UnpicklingError) as error:
+        raise WeightsMismatch(
+            f"The weights of `{repository}` cannot be read: {type(error).__name__}"
+        ) from error
     except Exception as error:
         if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
             raise WeightsMismatch(
