@@ -1,8 +1,13 @@
-"""Make the package importable from this repository, wherever it lies."""
+"""Load the package from this repository, wherever it lies, and leave no trace."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+import pytest
+
+with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(sys, "path", [str(Path(__file__).parent.parent), *sys.path])
+    importlib.import_module("cv2_decode")
