@@ -52,7 +52,7 @@ class Decode(Operator):
         :raises UnreadableImage: never a part of an image, never a guess.
         """
         match source:
-            case str() if source.startswith(("http://", "https://")):
+            case str() if source.lower().startswith(("http://", "https://")):
                 data = download(source, timeout=self.timeout, max_bytes=self.max_bytes)
                 return from_bytes(data, f"`{source}`", max_pixels=self.max_pixels)
             case str() | Path():

@@ -6,6 +6,7 @@ from plugin_spec import Operator, hookimpl
 
 from .embedding import TimmEmbedding
 from .errors import (
+    CannotRun,
     ConditionsDiffer,
     UnknownLayer,
     UnknownModel,
@@ -14,6 +15,7 @@ from .errors import (
 )
 
 __all__ = [
+    "CannotRun",
     "ConditionsDiffer",
     "TimmEmbedding",
     "UnknownLayer",

@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize as scale_to_one
 
-from plugin_spec import ModelOperator
+from plugin_spec import HubError, ModelOperator
 
 from .conditions import make_transform, resolve_conditions
+from .errors import CannotRun
 from .layers import check_pooling, find_stage, last_features, stage_features
 from .weights import load_model
 
@@ -70,11 +71,30 @@ class TimmEmbedding(ModelOperator):
         self._pooling = pooling or (None if self._stage is None else "avg")
         check_pooling(loaded.model, loaded.tag, self._stage, self._pooling)
         self._dtype = getattr(torch, dtype)
-        self._device = torch.device(device or _best_device())
         loaded.model.reset_classifier(0)
-        self._model = loaded.model.eval().to(
-            self._device, self._dtype, memory_format=torch.channels_last
-        )
+        self._model = loaded.model.eval()
+        self._start(device or _best_device())
+
+    def _start(self, device: str) -> None:
+        """Move the model, and embed one black image: what cannot work fails here.
+
+        :raises CannotRun: with torch's or timm's own reason.
+        """
+        try:
+            self._device = torch.device(device)
+            self._model = self._model.to(
+                self._device, self._dtype, memory_format=torch.channels_last
+            )
+            self.predict([torch.zeros(self._conditions["input_size"])])
+        except HubError:
+            raise
+        except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+            size = " x ".join(map(str, self._conditions["input_size"][1:]))
+            raise CannotRun(
+                f"`{self._tag}` cannot run on `{device}` with {size} pixels "
+                f"in {self._dtype}: {str(error).splitlines()[0]}",
+                hint="Leave out `device`, `input_size`, `dtype` or `pooling`",
+            ) from error
 
     def prepare(self, image: NDArray[np.uint8] | Image.Image) -> torch.Tensor:
         """Transform one image as the model's evaluation did.

@@ -21,5 +21,9 @@ class WeightsMismatch(HubError, ValueError):
     """Weights do not fit the model, or their file cannot be read."""
 
 
+class CannotRun(HubError):
+    """A model does not run as asked: on that device, at that size or precision."""
+
+
 class ConditionsDiffer(UserWarning):
     """Images will be prepared otherwise than when the model was trained."""
