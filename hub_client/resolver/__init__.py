@@ -6,7 +6,8 @@ from hub_client.resolver.explain import (
     UnknownOperator,
     nearest_names,
 )
-from hub_client.resolver.resolution import Rejection, Resolution, resolve
+from hub_client.resolver.resolution import Rejection, Resolution
+from hub_client.resolver.solver import resolve
 
 __all__ = [
     "Rejection",

@@ -5,15 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from packaging.version import Version
-
-from hub_client.resolver.order import dependencies_first
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from packaging.version import Version
 
     from hub_client.candidate import Candidate
-    from hub_client.resolver.question import Index
     from plugin_spec.names import OperatorName
     from plugin_spec.requirement import Requirement
 
@@ -50,49 +45,3 @@ class Resolution:
     roots: tuple[Requirement, ...]
     rejected: tuple[Rejection, ...] = ()
     """What was looked at and turned down, by name, newest first."""
-
-
-def resolve(
-    requirements: Sequence[Requirement],
-    source: Index,
-    *,
-    python: Version | str,
-    locked: Mapping[OperatorName, Pin | Version] | None = None,
-    prerelease: bool = False,
-) -> Resolution:
-    """Choose the newest versions that satisfy ``requirements`` and one another.
-
-    :param python: full version of the interpreter that will run the operators.
-    :param locked: versions to prefer to newer ones, as long as they still fit.
-    :param prerelease: whether pre-releases compete with final releases.
-    :raises UnknownOperator: if the source has no version of an operator at all.
-    :raises ResolutionConflict: if no set of versions will do, with who asked for what.
-    :raises ResolutionGivenUp: if that takes too many steps to say.
-    """
-    # resolvelib takes longer to import than `hub --help` takes to print.
-    from hub_client.resolver.explain import explain_failure  # noqa: PLC0415
-    from hub_client.resolver.question import Question  # noqa: PLC0415
-    from hub_client.resolver.search import search  # noqa: PLC0415
-
-    question = Question(
-        source,
-        tuple(sorted(set(requirements), key=str)),
-        Version(str(python)),
-        {
-            name: pin if isinstance(pin, Version) else pin.version
-            for name, pin in (locked or {}).items()
-        },
-        prerelease,
-    )
-    outcome = search(question)
-    if outcome is None or outcome.chosen is None:
-        raise explain_failure(question, outcome)
-    chosen = outcome.chosen
-    names = dependencies_first(
-        (root.name for root in question.roots),
-        lambda name: (each.name for each in chosen[name].manifest.dependencies),
-    )
-    candidates = tuple(chosen[name] for name in names)
-    kept = {(candidate.name, candidate.version) for candidate in candidates}
-    rejected = [r for r in outcome.rejections if (r.name, r.version) not in kept]
-    return Resolution(candidates, tuple(requirements), tuple(rejected))
