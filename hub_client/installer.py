@@ -249,7 +249,6 @@ class Installer:
                 receipt is None
                 or not requirement.accepts(receipt.version)
                 or (requested and not receipt.requested)
-                or not self._is_current(receipt)
                 or not self._is_whole(receipt, {receipt.name})
             ):
                 return ()
@@ -260,15 +259,13 @@ class Installer:
         """Whether the source is still the same, and its folder if it is one."""
         if receipt.source != self.router.source_spec(receipt.name):
             return False
-        # Who works on an operator in a folder wants what the folder holds now.
-        return not receipt.source.startswith("dir:") or any(
-            release.revision == receipt.revision
-            for release in self.router.versions(receipt.name)
-        )
+        # Who works on an operator in a folder wants what the folder holds now, and a
+        # newer release of this package may bundle other files.
+        return self.router.holds(receipt.name, receipt.revision)
 
     def _is_whole(self, receipt: Receipt, seen: set[OperatorName]) -> bool:
-        """Whether its tree, its packages and all that it needs are here."""
-        if not self.store.has(receipt.tree):
+        """Whether it, its packages and all that it needs are here, as they are now."""
+        if not self.store.has(receipt.tree) or not self._is_current(receipt):
             return False
         if unmet({receipt.name: _parsed(receipt.packages)}, self.environment):
             return False

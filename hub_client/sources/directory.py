@@ -85,6 +85,16 @@ class DirectorySource:
             (into / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / path, into / path)
 
+    def holds(self, name: OperatorName, revision: str) -> bool:
+        """Whether a folder of ``name`` has these very files; reads no manifest."""
+        folder = self._folder(name)
+        manifests = (folder / MANIFEST_FILE, *folder.glob(f"*/{MANIFEST_FILE}"))
+        return any(
+            self._digest(file.parent) == revision
+            for file in manifests
+            if file.is_file()
+        )
+
     def _folder(self, name: OperatorName) -> Path:
         return self.path / name.namespace / name.name
 

@@ -108,6 +108,14 @@ class SourceRouter:
         """Read the manifest at its source."""
         return self._source(name).manifest(name, release)
 
+    def holds(self, name: OperatorName, revision: str) -> bool:
+        """Whether the source's folder is still at ``revision``.
+
+        A repository is not asked: its commits do not change.
+        """
+        source = self._source(name)
+        return not isinstance(source, DirectorySource) or source.holds(name, revision)
+
     def fetch(self, wanted: Fetchable, into: Path) -> None:
         """Write the files of ``wanted`` into ``into``, from its own source.
 
