@@ -27,9 +27,12 @@ settings.load_profile("hub")
 @pytest.fixture(autouse=True)
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "home"
-    home.mkdir()
+    temporary = home / "tmp"
+    temporary.mkdir(parents=True)
     for variable, value in {
         "HOME": home,
+        # What a killed child leaves goes with the test's own folder.
+        "TMPDIR": temporary,
         "HF_HOME": home / "huggingface",
         "HUB_CACHE_DIR": home / "cache",
         "HUB_CONFIG_DIR": home / "config",
