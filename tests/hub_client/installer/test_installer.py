@@ -265,6 +265,17 @@ def test_an_operator_that_is_edited_in_its_folder_is_installed_again(
     assert receipt.tree == tree_digest(folder)
 
 
+def test_a_dependency_that_is_edited_in_its_folder_is_installed_again(
+    installer: Installer, operators: OperatorFolder
+) -> None:
+    folder = operators.publish("acme/blur", "1.0.0")
+    operators.publish("acme/mix", "1.0.0", operators=["acme/blur"])
+    install(installer, "acme/mix")
+    assert install(installer, "acme/mix").is_empty
+    (folder / "echo" / "__init__.py").write_text("# better\n")
+    assert "change acme/blur 1.0.0" in steps(install(installer, "acme/mix"))
+
+
 def test_a_tree_that_left_the_store_is_fetched_again(
     installer: Installer, operators: OperatorFolder
 ) -> None:

@@ -211,3 +211,17 @@ def test_offline_says_so(python_packages: PackageFolder, target: Environment) ->
         needs("hub-tensor"), target, sdists=()
     )
     assert added(plan) == {"hub-tensor": "2.0"}
+
+
+def test_the_tools_of_a_new_environment_hold_nothing_back(
+    python_packages: PackageFolder, target: Environment, installer: PackageInstaller
+) -> None:
+    python_packages.add("setuptools", "65.0")
+    install(installer, target, "setuptools")
+    python_packages.add("setuptools", "84.0")
+    python_packages.add("hub-tensor", "2.0")
+    python_packages.add("hub-tensor", "3.0", requires=["setuptools>=80"])
+    plan = installer.plan(needs("hub-tensor"), target, sdists=())
+    assert added(plan) == {"hub-tensor": "3.0"}
+    assert [str(change) for change in plan.change] == ["setuptools 65.0 to 84.0"]
+    assert plan.guarded == ()

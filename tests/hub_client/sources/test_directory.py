@@ -158,3 +158,13 @@ def test_names_are_those_of_folders_with_a_manifest(
         write_files(source.path / stranger, FILES)
     (source.path / "acme/empty").mkdir()
     assert [str(name) for name in source.names()] == ["acme/embed", "acme/many"]
+
+
+def test_a_folder_holds_what_it_was_until_a_byte_changes(
+    source: DirectorySource, folder: Path
+) -> None:
+    write_files(folder, FILES)
+    revision = tree_digest(folder)
+    assert source.holds(NAME, revision)
+    (folder / "README.md").write_text("another", encoding="utf-8")
+    assert not source.holds(NAME, revision)
