@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servers.hugging_face import HuggingFaceServer
+
+# Who starts the tests in the background may have them ignore Ctrl-C, and children would
+# inherit that: here every process takes it as at a terminal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Hypothesis keeps what it learns in a folder that goes with the run. No deadline: two
 # busy cores are slow.
