@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         InvalidName,
         InvalidOperator,
         InvalidRequirement,
+        OutOfMemory,
     )
     from plugin_spec.hookspecs import hookimpl
     from plugin_spec.manifest import Manifest
@@ -33,6 +34,7 @@ __all__ = [
     "ModelOperator",
     "Operator",
     "OperatorName",
+    "OutOfMemory",
     "Port",
     "Requirement",
     "hookimpl",
@@ -48,6 +50,7 @@ _MODULES: Final = {
     "ModelOperator": "operator",
     "Operator": "operator",
     "OperatorName": "names",
+    "OutOfMemory": "errors",
     "Port": "port",
     "Requirement": "requirement",
     "hookimpl": "hookspecs",

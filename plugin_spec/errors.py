@@ -42,3 +42,7 @@ class InvalidManifest(HubError, ValueError):
 
 class InvalidOperator(HubError, TypeError):
     """A repository's code does not implement the hooks its manifest promises."""
+
+
+class OutOfMemory(HubError, MemoryError):
+    """A batch does not fit in the memory of its device."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
 
 class Operator(ABC):
@@ -51,6 +51,9 @@ class ModelOperator(Operator):
     batch_size: int = 8
     """How many prepared rows ``predict`` wants at once; the last may be fewer."""
 
+    concurrent_predict: ClassVar[bool] = False
+    """Whether threads may call ``predict`` at once, each as ``set_threads`` said."""
+
     @abstractmethod
     def prepare(self, *inputs: Any) -> Any:  # noqa: ANN401
         """Turn one row's inputs into what ``predict`` takes, for example a tensor."""
@@ -60,7 +63,33 @@ class ModelOperator(Operator):
         """Compute one output per prepared row, in order.
 
         A row's output must not depend on the rows beside it.
+
+        :raises OutOfMemory: if that many rows do not fit; half as many are tried then.
         """
+
+    def batch_key(self, prepared: Any) -> Hashable:  # noqa: ANN401, ARG002
+        """Rows whose keys are equal may share a batch.
+
+        For ragged inputs, such as texts of several lengths.
+        """
+        return None
+
+    def settings(self) -> Mapping[str, Sequence[object]]:
+        """Ways to run by name, each with its choices, the default first.
+
+        They change the speed, and results by no more than float rounding: a memory
+        layout is one, a lower precision is not.
+        """
+        return {}
+
+    def configure(self, **settings: Any) -> None:  # noqa: ANN401
+        """Run as ``settings`` says from now on; only between calls of ``predict``.
+
+        :param settings: a choice for each name in ``self.settings()``, or for some.
+        """
+
+    def set_threads(self, count: int) -> None:
+        """Say how many threads ``predict`` may use when this thread calls it."""
 
     def __call__(self, *inputs: Any) -> Any:  # noqa: ANN401
         """Process one row as a batch of one."""
