@@ -10,6 +10,8 @@ from PIL import Image
 from torch.nn.functional import normalize as scale_to_one
 
 from plugin_spec import HubError, ModelOperator
+from plugin_spec.inference.memory import memory_errors
+from plugin_spec.inference.threads import ThreadShare, torch_threads
 
 from .conditions import make_transform, resolve_conditions
 from .errors import CannotRun
@@ -17,7 +19,7 @@ from .layers import check_pooling, find_stage, last_features, stage_features
 from .weights import load_model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -28,6 +30,8 @@ class TimmEmbedding(ModelOperator):
 
     Preprocessing is what timm resolves for the model: the conditions of its training.
     """
+
+    concurrent_predict = True  # torch releases the interpreter's lock
 
     def __init__(  # noqa: PLR0913  (each is a choice that decides the vector)
         self,
@@ -46,7 +50,7 @@ class TimmEmbedding(ModelOperator):
         std: Sequence[float] | None = None,
         device: str | None = None,
         dtype: str = "float32",
-        batch_size: int = 8,
+        batch_size: int | None = None,
     ) -> None:
         loaded = load_model(
             model_name,
@@ -61,7 +65,9 @@ class TimmEmbedding(ModelOperator):
             "mean": mean,
             "std": std,
         }
-        self.batch_size = batch_size
+        self.batch_size = batch_size or type(self).batch_size
+        self._threads = ThreadShare()
+        self._memory_format = torch.channels_last
         self._tag, self._origin = loaded.tag, loaded.origin
         self._conditions = resolve_conditions(loaded.model, loaded.tag, wanted)
         self._transform = make_transform(self._conditions)
@@ -83,7 +89,7 @@ class TimmEmbedding(ModelOperator):
         try:
             self._device = torch.device(device)
             self._model = self._model.to(
-                self._device, self._dtype, memory_format=torch.channels_last
+                self._device, self._dtype, memory_format=self._memory_format
             )
             self.predict([torch.zeros(self._conditions["input_size"])])
         except HubError:
@@ -111,14 +117,36 @@ class TimmEmbedding(ModelOperator):
         """Embed a batch.
 
         :returns: one (D,) an image, float32, of length 1 if ``normalize``.
+        :raises OutOfMemory: if the device has no room for so many.
         """
-        images = torch.stack(tuple(batch)).to(
-            self._device, self._dtype, memory_format=torch.channels_last
-        )
-        vectors = self._features(images).float()
-        if self._normalize:
-            vectors = scale_to_one(vectors)
-        return list(vectors.cpu().numpy())
+        with (
+            torch_threads(self._threads.count),
+            memory_errors(len(batch), self._device),
+        ):
+            images = torch.stack(tuple(batch)).to(
+                self._device, self._dtype, memory_format=self._memory_format
+            )
+            vectors = self._features(images).float()
+            if self._normalize:
+                vectors = scale_to_one(vectors)
+            return list(vectors.cpu().numpy())
+
+    def set_threads(self, count: int) -> None:
+        """Compute with so many threads when this thread calls ``predict``."""
+        self._threads.count = count
+
+    def settings(self) -> Mapping[str, Sequence[object]]:
+        """Name the orders that pixels can lie in; which is faster, the machine says."""
+        return {"memory_format": ("channels_last", "contiguous")}
+
+    def configure(self, *, memory_format: str = "channels_last") -> None:
+        """Lay the model's weights, and the images from now on, out in this order."""
+        formats = {
+            "channels_last": torch.channels_last,
+            "contiguous": torch.contiguous_format,
+        }
+        self._memory_format = formats[memory_format]
+        self._model = self._model.to(memory_format=self._memory_format)
 
     def describe(self) -> dict[str, Any]:
         """What decides the vectors, as JSON values."""
