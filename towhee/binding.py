@@ -13,11 +13,16 @@ from towhee.pipelines import FunctionCall, OperatorCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
 
     from hub_client.installed import InstalledOperator
     from plugin_spec.names import OperatorName
+    from plugin_spec.port import Port
     from plugin_spec.requirement import Requirement
     from towhee.pipelines import Pipeline
+
+    _Ports: TypeAlias = tuple[Port, ...]
+    _Known: TypeAlias = tuple[BoundOperator, _Ports]
 
 
 class PortMismatch(HubError, TypeError):
@@ -38,7 +43,7 @@ def bind(pipeline: Pipeline) -> BoundPipeline:
         tuple(
             (call,)
             if isinstance(call, FunctionCall)
-            else tuple(_expand(found[call.name], dict(call.options)))
+            else _in_columns(call, _expand(found[call.name], dict(call.options)))
             for call in pipeline.calls
         )
     )
@@ -82,6 +87,17 @@ def _expand(
     if unknown := [unknown_option(key, known) for key in options if key not in known]:
         raise InvalidOptions(name, unknown, known=sorted(known))
     return [_override(step, options) for step in steps]
+
+
+def _in_columns(
+    call: OperatorCall, steps: list[BoundOperator]
+) -> tuple[BoundOperator, ...]:
+    if call.columns is None:
+        return tuple(steps)
+    return tuple(
+        BoundOperator(step.installed, step.options, each)
+        for step, each in zip(steps, call.columns.through(len(steps)), strict=True)
+    )
 
 
 def _override(step: BoundOperator, options: Mapping[str, object]) -> BoundOperator:
@@ -128,21 +144,60 @@ def _resolve_file(pipeline: InstalledOperator, value: Any) -> Any:  # noqa: ANN4
 
 
 def _check_ports(steps: Sequence[FunctionCall | BoundOperator]) -> None:
-    before: BoundOperator | None = None
+    """Hold what each operator takes against what is known to be there."""
+    # By column, what an operator put there; under None, a row without columns.
+    known: dict[str | None, _Known] = {}
     for step in steps:
+        columns = step.columns
         if isinstance(step, BoundOperator):
-            if before is not None and (reason := _mismatch(before, step)):
-                raise PortMismatch(
-                    f"`{step.name}` cannot follow `{before.name}`: {reason}"
-                )
-            before = step
-        elif step.kind == "map":
-            before = None
+            _check_inputs(step, known)
+            if columns is None:
+                known.clear()
+            known.update(_given(step))
+        elif step.kind in {"map", "flat_map", "fill_empty"}:
+            for name in columns.outputs if columns else tuple(known):
+                known.pop(name, None)
 
 
-def _mismatch(source: BoundOperator, target: BoundOperator) -> str | None:
-    outputs = source.installed.manifest.outputs
-    inputs = target.installed.manifest.inputs
+def _given(step: BoundOperator) -> dict[str | None, _Known]:
+    ports = tuple(step.installed.manifest.outputs)
+    columns = step.columns
+    if columns is None or len(columns.outputs) == 1:
+        return {columns.outputs[0] if columns else None: (step, ports)}
+    if len(columns.outputs) != len(ports):
+        raise PortMismatch(
+            f"`{step.name}` gives {_names(ports)}, "
+            f"which are not the {len(columns.outputs)} columns {columns}"
+        )
+    return {
+        name: (step, (port,)) for name, port in zip(columns.outputs, ports, strict=True)
+    }
+
+
+def _check_inputs(step: BoundOperator, known: Mapping[str | None, _Known]) -> None:
+    columns, inputs = step.columns, tuple(step.installed.manifest.inputs)
+    if columns is None or len(columns.inputs) == 1:
+        _check(known.get(columns.inputs[0] if columns else None), step, inputs)
+        return
+    if len(inputs) == 1 and "any" in inputs[0].types:
+        return  # it takes the columns' values together, as a tuple
+    if len(columns.inputs) != len(inputs):
+        raise PortMismatch(
+            f"`{step.name}` takes {_names(inputs)}, "
+            f"which are not the {len(columns.inputs)} columns {columns}"
+        )
+    for name, port in zip(columns.inputs, inputs, strict=True):
+        _check(known.get(name), step, (port,))
+
+
+def _check(source: _Known | None, target: BoundOperator, inputs: _Ports) -> None:
+    if source is not None and (reason := _mismatch(source[1], inputs)):
+        raise PortMismatch(
+            f"`{target.name}` cannot follow `{source[0].name}`: {reason}"
+        )
+
+
+def _mismatch(outputs: _Ports, inputs: _Ports) -> str | None:
     if len(outputs) != len(inputs):
         return f"it gives {_names(outputs)}, but {_names(inputs)} is wanted"
     mismatches = (a.mismatch(b) for a, b in zip(outputs, inputs, strict=True))

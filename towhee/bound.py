@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from towhee.outcome import short_repr
-from towhee.pipelines import FunctionCall
+from towhee.pipelines import FunctionCall, ends_safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hub_client.installed import InstalledOperator
     from plugin_spec.names import OperatorName
+    from towhee.columns import Columns
     from towhee.loaded_operator import LoadedOperator
 
 
@@ -23,6 +24,7 @@ class BoundOperator:
 
     installed: InstalledOperator
     options: Mapping[str, object]
+    columns: Columns | None = None
     _loaded: list[LoadedOperator] = field(
         default_factory=list, compare=False, repr=False
     )
@@ -61,7 +63,7 @@ class BoundOperator:
 
     def __reduce__(self) -> tuple[object, ...]:
         # What is loaded stays here; another process loads it again.
-        return BoundOperator, (self.installed, self.options)
+        return BoundOperator, (self.installed, self.options, self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +80,53 @@ class BoundPipeline:
         """Every step."""
         return tuple(step for group in self.groups for step in group)
 
+    @property
+    def ends_safe(self) -> bool:
+        """Whether rows come out as ``Some`` and ``Empty``."""
+        return ends_safe(self.steps)
+
     def after(self, calls: int) -> BoundPipeline:
         """What is left for rows that went through the first ``calls``."""
-        return BoundPipeline(self.groups[calls:])
+        rest = self.groups[calls:]
+        if rest and ends_safe(BoundPipeline(self.groups[:calls]).steps):
+            rest = ((FunctionCall("resume", bool),), *rest)
+        return BoundPipeline(rest)
 
-    def load(self) -> list[FunctionCall | LoadedOperator]:
+    def load(self) -> list[FunctionCall | LoadedStep]:
         """The same steps, with every operator loaded."""
         return [
-            step if isinstance(step, FunctionCall) else step.load()
+            step
+            if isinstance(step, FunctionCall)
+            else LoadedStep(step.load(), step.columns)
             for step in self.steps
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedStep:
+    """A loaded operator, and the columns of a row that it reads and writes."""
+
+    operator: LoadedOperator
+    columns: Columns | None = None
+
+    def read(self, row: object) -> object:
+        """What the operator takes of a row."""
+        return row if self.columns is None else self.columns.read(row)
+
+    def write(self, row: Any, output: object) -> object:  # noqa: ANN401  (an Entity, or any value)
+        """The row as it goes on: the output, or a copy with the output in it."""
+        return output if self.columns is None else self.columns.write(row, output)
+
+    def apply(self, row: object) -> object:
+        """Process one row."""
+        return self.write(row, self.operator.apply(self.read(row)))
+
+    def prepare(self, row: object) -> object:
+        """Turn one row into what the operator's ``predict`` takes."""
+        return self.operator.prepare(self.read(row))
+
+    def __str__(self) -> str:
+        return self.operator.name
 
 
 def _as_json(value: object) -> object:

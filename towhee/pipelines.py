@@ -6,22 +6,47 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from plugin_spec.names import OperatorName
+    from towhee.columns import Columns
+
+Kind: TypeAlias = Literal[
+    "map", "filter", "flat_map", "safe", "resume", "drop_empty", "fill_empty"
+]
+"""What a call does to a row.
+
+``safe``: rows that fail from here on are kept as failures. ``drop_empty`` and
+``fill_empty`` end that. ``resume``: rows come as ``Some`` and ``Empty``.
+"""
+
+_WORDS = {"safe": "exception_safe"}
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel:
+    """Functions run in ``workers`` threads or processes, a chunk of rows at a time."""
+
+    workers: int
+    backend: Literal["thread", "process"] = "thread"
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """A Python function applied to each row."""
+    """A Python function applied to each row, or to some of its columns."""
 
-    kind: Literal["map", "filter"]
+    kind: Kind
     function: Callable[[Any], Any]
+    columns: Columns | None = None
+    parallel: Parallel | None = None
 
     def __str__(self) -> str:
         function = self.function
         name = getattr(function, "__qualname__", None) or type(function).__qualname__
-        return f"{self.kind}({name.rpartition('<locals>.')[2]})"
+        word, columns = _WORDS.get(self.kind, self.kind), self.columns or ""
+        if self.kind in {"safe", "resume", "drop_empty", "fill_empty"}:
+            return f"{word}()"
+        return f"{word}{columns}({name.rpartition('<locals>.')[2]})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +55,11 @@ class OperatorCall:
 
     name: OperatorName
     options: tuple[tuple[str, object], ...] = ()
+    columns: Columns | None = None
 
     def __str__(self) -> str:
         options = ", ".join(f"{key}={value!r}" for key, value in self.options)
-        return f"{self.name.attribute_path}({options})"
+        return f"{self.name.attribute_path}{self.columns or ''}({options})"
 
 
 Call: TypeAlias = FunctionCall | OperatorCall
@@ -55,3 +81,18 @@ class Pipeline:
 
     def __str__(self) -> str:
         return ".".join(map(str, self.calls))
+
+
+def ends_safe(calls: Sequence[object]) -> bool:
+    """Whether rows come out as ``Some`` and ``Empty``.
+
+    >>> ends_safe((FunctionCall("safe", bool), FunctionCall("map", len)))
+    True
+    """
+    for call in reversed(calls):
+        kind = getattr(call, "kind", None)
+        if kind in {"safe", "resume"}:
+            return True
+        if kind in {"drop_empty", "fill_empty"}:
+            return False
+    return False

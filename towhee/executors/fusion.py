@@ -6,20 +6,29 @@ which function failed on which value; nested generators or ``map`` objects do ne
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import compress, count
+from keyword import iskeyword
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from towhee.columns import Entity, MissingColumn, copied
+from towhee.maybe import Empty, Some
 from towhee.outcome import OperatorFailed
+from towhee.pipelines import ends_safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
-    from towhee.pipelines import FunctionCall
+    from towhee.columns import Columns
+    from towhee.pipelines import FunctionCall, Kind
 
     Pairs: TypeAlias = Iterator[tuple[int, Any]]
+    Step: TypeAlias = tuple[Kind, Columns | None]
+
+_SETTLING: Final = ("drop_empty", "fill_empty")
 
 
 class Failed:
@@ -46,57 +55,220 @@ def fused_values(
     """Apply ``calls`` to each row; no object but the values is made for a row.
 
     :param start: the number of the first row.
-    :raises OperatorFailed: on the first row that fails.
+    :raises OperatorFailed: on the first row that fails, unless failures are kept.
     """
     iterator, position = _counted(rows)
+    for first, last in _loops(calls):
+        here = calls[first:last]
 
-    def fail(stage: int, value: object, error: Exception) -> None:
-        row = start + position()
-        raise OperatorFailed(str(calls[stage]), value, error, row=row) from error
+        def fail(
+            stage: int,
+            value: object,
+            error: Exception,
+            *,
+            here: Sequence[FunctionCall] = here,
+        ) -> OperatorFailed:
+            return _failure(here[stage], value, error, start + position())
 
-    loop = _compile(tuple(call.kind for call in calls), numbered=False)
-    return loop(iterator, fail, *(call.function for call in calls))
+        loop = _compile(
+            _steps(here),
+            _Form(
+                arriving=ends_safe(calls[:first]),
+                wrapped=last == len(calls) and ends_safe(calls),
+            ),
+        )
+        iterator = loop(iterator, fail, *(call.function for call in here))
+    return iterator
 
 
-def fused_pairs(calls: Sequence[FunctionCall], pairs: Pairs) -> Pairs:
-    """Apply ``calls`` to numbered values; a failure takes its row's place."""
+def fused_pairs(
+    calls: Sequence[FunctionCall], pairs: Pairs, *, strict: bool = False
+) -> Pairs:
+    """Apply ``calls`` to numbered values; a failure takes its row's place.
 
-    def fail(stage: int, row: int, value: object, error: Exception) -> Failed:
-        return Failed(OperatorFailed(str(calls[stage]), value, error, row=row))
+    :param strict: raise what failed before failures were to be kept.
+    """
+    for first, last in _loops(calls):
+        here = calls[first:last]
 
-    loop = _compile(tuple(call.kind for call in calls), numbered=True)
-    return loop(pairs, fail, *(call.function for call in calls))
+        def fail(
+            stage: int,
+            row: int,
+            value: object,
+            error: Exception,
+            *,
+            here: Sequence[FunctionCall] = here,
+        ) -> Failed:
+            return Failed(_failure(here[stage], value, error, row))
+
+        loop = _compile(_steps(here), _Form(numbered=True, strict=strict))
+        pairs = loop(pairs, fail, *(call.function for call in here))
+    return pairs
+
+
+def _failure(
+    call: FunctionCall, value: object, error: Exception, row: int
+) -> OperatorFailed:
+    if call.columns is not None and not isinstance(value, Entity):
+        try:
+            call.columns.read(value)
+        except MissingColumn as missing:
+            error = missing
+    return OperatorFailed(str(call), value, error, row=row)
+
+
+def _steps(calls: Iterable[FunctionCall]) -> tuple[Step, ...]:
+    return tuple((call.kind, call.columns) for call in calls)
+
+
+def _loops(calls: Sequence[FunctionCall]) -> list[tuple[int, int]]:
+    """Where loops begin and end: with what gives several rows, or settles failures."""
+    last = {"flat_map", *_SETTLING}
+    ends = [number for number, call in enumerate(calls, 1) if call.kind in last]
+    if calls and len(calls) not in ends:
+        ends.append(len(calls))
+    return list(zip([0, *ends], ends, strict=False))
 
 
 def _counted(rows: Iterable[object]) -> tuple[Iterator[object], Callable[[], int]]:
-    """An iterator, and the position of the row it gave last; asked for at most once."""
+    """An iterator, and the position of the row it gave last."""
     if type(rows) in {list, range, tuple}:
         iterator = iter(rows)
         # These know how much is left, so that counting is free.
         total = length_hint(iterator)
         return iterator, lambda: total - length_hint(iterator) - 1
-    counter = count(1)
+    counter, asked = count(1), count(2)
     # A positive number is true, so that every row passes and is counted on the way.
-    return compress(rows, counter), lambda: next(counter) - 2
+    # Asking counts too, so that what was asked before is taken off.
+    return compress(rows, counter), lambda: next(counter) - next(asked)
 
 
-@cache
-def _compile(kinds: tuple[str, ...], *, numbered: bool) -> _Loop:
-    item, row = ("row, value", "row, ") if numbered else ("value", "")
-    functions = "".join(f"f{stage}, " for stage in range(len(kinds)))
-    lines = [f"def loop(rows, fail, {functions}):", f" for {item} in rows:"]
-    if numbered:
-        lines.append("  if type(value) is Failed: yield row, value; continue")
-    for stage, kind in enumerate(kinds):
-        call = f"f{stage}(value)"
-        lines += [
-            "  try:",
-            f"   value = {call}" if kind == "map" else f"   if not {call}: continue",
-            "  except Exception as error:",
-            f"   yield {row}fail({stage}, {row}value, error); continue",
-        ]
-    lines.append(f"  yield {item}")
-    scope: dict[str, Any] = {"Failed": Failed}
-    exec("\n".join(lines), scope)  # noqa: S102  (made of our own words, no input)
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How rows come into a loop and leave it."""
+
+    numbered: bool = False
+    """As pairs of number and value, failures as ``Failed``; otherwise as values."""
+    strict: bool = False
+    """Numbered, and what failed before ``safe`` is raised there."""
+    arriving: bool = False
+    """Values, among which there may be ``Empty``."""
+    wrapped: bool = False
+    """Values leave as ``Some`` and ``Empty``."""
+
+
+@lru_cache(512)
+def _compile(steps: tuple[Step, ...], form: _Form) -> _Loop:
+    functions = "".join(f"f{stage}, " for stage in range(len(steps)))
+    lines = [f"def loop(rows, fail, {functions}):", *_body(steps, form)]
+    scope: dict[str, Any] = {
+        "Empty": Empty,
+        "Failed": Failed,
+        "Some": Some,
+        "copied": copied,
+    }
+    exec("\n".join(lines), scope)  # noqa: S102  (our own words; names are quoted)
     loop: _Loop = scope["loop"]
     return loop
+
+
+def _body(steps: tuple[Step, ...], form: _Form) -> Iterator[str]:
+    kinds = [kind for kind, _ in steps]
+    number = "row, " if form.numbered else ""
+    settle = _settling(kinds, form, number)
+    given = f"yield {number}{'Some(result)' if form.wrapped else 'result'}"
+    yield f" for {number}value in rows:"
+    yield from _arriving(kinds, form, settle)
+    safe, ours = form.arriving, False
+    for stage, (kind, columns) in enumerate(steps):
+        if kind in _SETTLING:
+            break
+        if kind in {"safe", "resume"}:
+            safe = True
+            continue
+        yield "  try:"
+        yield from _applied(stage, kind, columns, given, ours=ours)
+        yield "  except Exception as error:"
+        failed = f"fail({stage}, {number}value, error)"
+        if form.numbered:
+            left = settle if safe or kinds[-1] not in _SETTLING else _leave(number)
+            yield f"   failed = {failed}; {left}"
+        elif safe:
+            yield f"   failed = Empty({failed}); {settle}"
+        else:
+            yield f"   raise {failed} from error"
+        # What a function made may be anybody's; a copy with its columns is ours.
+        ours = ours if kind == "filter" else columns is not None
+    if kinds[-1] != "flat_map":
+        yield f"  {given.replace('result', 'value')}"
+
+
+def _arriving(kinds: list[Kind], form: _Form, settle: str) -> Iterator[str]:
+    """The lines for rows that come as failures, or wrapped."""
+    if form.numbered:
+        yield "  if type(value) is Failed:"
+        if form.strict and "safe" in kinds:
+            yield "   raise value.error"
+        yield f"   failed = value; {settle}"
+    elif form.arriving:
+        yield f"  if type(value) is Empty: failed = value; {settle}"
+    if "resume" in kinds:
+        failed = "Failed(value.error)" if form.numbered else "value"
+        yield f"  if type(value) is Empty: failed = {failed}; {settle}"
+        yield "  if type(value) is Some: value = value.value"
+
+
+def _leave(number: str) -> str:
+    return f"yield {number}failed; continue"
+
+
+def _settling(kinds: list[Kind], form: _Form, number: str) -> str:
+    """What becomes of a failure at the end of this loop."""
+    empty = "Empty(failed.error)" if form.numbered else "failed"
+    settled = f"f{len(kinds) - 1}({empty})"
+    if kinds[-1] == "drop_empty":
+        return f"{settled}; continue"
+    if kinds[-1] == "fill_empty":
+        return f"yield {number}{settled}; continue"
+    return _leave(number)
+
+
+def _applied(
+    stage: int, kind: Kind, columns: Columns | None, leave: str, *, ours: bool
+) -> Iterator[str]:
+    """The lines that apply one function.
+
+    :param leave: what gives a result of ``flat_map`` away.
+    """
+    inputs = map(_read, columns.inputs) if columns else ["value"]
+    call = f"f{stage}({', '.join(inputs)})"
+    targets = ", ".join(map(_written, columns.outputs)) if columns else ""
+    if kind == "filter":
+        yield f"   if not {call}: continue"
+    elif kind == "flat_map":
+        yield f"   for result in {call}:"
+        if columns:
+            yield "    whole, value = value, copied(value)"
+            yield f"    {targets} = result"
+            yield f"    {leave.replace('result', 'value')}; value = whole"
+        else:
+            yield f"    {leave}"
+    elif columns:
+        yield f"   result = {call}"
+        yield f"   {'' if ours else 'value = copied(value); '}{targets} = result"
+    else:
+        yield f"   value = {call}"
+
+
+def _read(name: str) -> str:
+    return f"value.{name}" if _is_plain(name) else f"value[{name!r}]"
+
+
+def _written(name: str) -> str:
+    return f"value.{name}" if _is_plain(name) else f"value.__dict__[{name!r}]"
+
+
+def _is_plain(name: str) -> bool:
+    """Whether an attribute of that name is the column, in ASCII and in Python."""
+    taken = name.startswith("__") or hasattr(Entity, name) or iskeyword(name)
+    return name.isidentifier() and name.isascii() and not taken

@@ -1,0 +1,82 @@
+"""A row that may have failed: ``Some`` value, or ``Empty`` with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from towhee.outcome import OperatorFailed
+
+
+@dataclass(slots=True, unsafe_hash=True)
+class Some:
+    """A row's value.
+
+    Not frozen, which would make it twice as slow to build: one is built for each row.
+    """
+
+    value: Any
+
+    def get(self) -> Any:  # noqa: ANN401
+        """The value.
+
+        >>> Some(1).get()
+        1
+        """
+        return self.value
+
+    def get_or_else(self, _default: object) -> Any:  # noqa: ANN401
+        """The value; ``Empty`` gives the default."""
+        return self.value
+
+    def is_some(self) -> Literal[True]:
+        """Whether there is a value."""
+        return True
+
+    def is_empty(self) -> Literal[False]:
+        """Whether the row failed."""
+        return False
+
+    def __repr__(self) -> str:
+        return f"Some({self.value!r})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Empty:
+    """A row that failed, and why."""
+
+    error: OperatorFailed
+    """Its ``operator``, ``row`` number, ``input``, and the exception as its cause."""
+
+    @property
+    def row(self) -> int | None:
+        """The row's number in the source, from 0."""
+        return self.error.row
+
+    @property
+    def exception(self) -> BaseException | None:
+        """What the function or operator raised."""
+        return self.error.__cause__
+
+    def get(self) -> Any:  # noqa: ANN401
+        """Nothing can be given.
+
+        :raises OperatorFailed: always.
+        """
+        raise self.error
+
+    def get_or_else(self, default: Any) -> Any:  # noqa: ANN401
+        """The default, since there is no value."""
+        return default
+
+    def is_some(self) -> Literal[False]:
+        """Whether there is a value."""
+        return False
+
+    def is_empty(self) -> Literal[True]:
+        """Whether the row failed."""
+        return True
+
+    def __repr__(self) -> str:
+        return f"Empty({str(self.error)!r})"
