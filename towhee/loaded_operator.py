@@ -12,7 +12,7 @@ from plugin_spec.errors import InvalidOperator
 from plugin_spec.operator import ModelOperator, Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from plugin_spec.manifest import Manifest
 
@@ -42,7 +42,34 @@ class LoadedOperator:
         # Re-entrant: an operator may run a chain that leads back to it.
         self._alone = threading.RLock()
         self._turn = contextlib.nullcontext() if operator.concurrent else self._alone
+        self._runs = 0
+        self._settings: dict[str, Any] = {}
         weakref.finalize(self, _close, operator)
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Count a run that may predict at any moment until this ends."""
+        with self._alone:
+            self._runs += 1
+        try:
+            yield
+        finally:
+            with self._alone:
+                self._runs -= 1
+
+    def configure(self, settings: Mapping[str, Any]) -> bool:
+        """Let the model run so from now on, unless another run uses it meanwhile.
+
+        :returns: whether it does; how it ran before was as right, if not as fast.
+        """
+        assert self.model is not None
+        with self._alone:
+            if self._runs > 1:
+                return False
+            if settings != self._settings:
+                self.model.configure(**settings)
+                self._settings = dict(settings)
+            return True
 
     def apply(self, value: object) -> object:
         """Process one row."""
@@ -59,10 +86,16 @@ class LoadedOperator:
         with self._turn:
             return self.model.prepare(*self._inputs(value))
 
-    def predict(self, batch: Sequence[object]) -> list[object]:
-        """Compute one output per prepared row, in one thread at a time."""
+    def predict(
+        self, batch: Sequence[object], *, at_once: bool = False
+    ) -> list[object]:
+        """Compute one output per prepared row.
+
+        :param at_once: several threads may; otherwise one does at a time.
+        """
         assert self.model is not None
-        with self._alone:
+        at_once = at_once and self.model.concurrent_predict
+        with contextlib.nullcontext() if at_once else self._alone:
             outputs = list(self.model.predict(batch))
         if len(outputs) != len(batch):
             raise InvalidOperator(

@@ -10,12 +10,13 @@ import textwrap
 import threading
 from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
 from plugin_spec import HubError
 from towhee.executors.local import LocalExecutor
+from towhee.executors.plan import Arrangement, Plan
 from towhee.outcome import OperatorFailed, Outcome
 from towhee.pipelines import FunctionCall
 
@@ -85,7 +86,7 @@ def test_a_model_gets_full_batches_and_what_is_left(
         ("seen", n) for n in range(10)
     ]
     (model,) = pipeline.load()
-    assert model.operator.batches == [4, 4, 2]
+    assert model.operator.operator.batches == [4, 4, 2]
 
 
 def test_only_the_guilty_rows_of_a_batch_fail(
@@ -186,9 +187,11 @@ def test_values_come_until_the_first_failure(
     assert towhee_threads() == []
 
 
+@pytest.mark.parametrize("arrangement", get_args(Arrangement))
 def test_an_endless_source_is_read_a_bounded_number_ahead(
-    write_operator: WriteOperator, bound: Bound, executor: LocalExecutor
+    write_operator: WriteOperator, bound: Bound, arrangement: Arrangement
 ) -> None:
+    executor = LocalExecutor(plan=Plan(arrangement, batch_size=4, threads=2))
     pulled = 0
 
     def source() -> Iterator[int]:
@@ -202,8 +205,8 @@ def test_an_endless_source_is_read_a_bounded_number_ahead(
         source(),
     )
     for taken, _ in zip(range(1, 200), values, strict=False):
-        # Two workers and batches of four: eight in threads, four in a batch.
-        assert pulled <= taken + 8 + 4
+        # A block of phases; otherwise two chunks a thread, or two batches and one more.
+        assert pulled <= taken + 32
     values.close()
     assert towhee_threads() == []
 
@@ -223,9 +226,10 @@ def test_python_functions_run_in_the_callers_thread(
 
 
 def test_decoding_overlaps_the_model(
-    write_operator: WriteOperator, bound: Bound, executor: LocalExecutor
+    write_operator: WriteOperator, bound: Bound
 ) -> None:
     """The model waits for a row to be decoded that is not in its batch."""
+    executor = LocalExecutor(plan=Plan("overlap", batch_size=4, threads=2))
     decode = """
     import threading
 
@@ -314,6 +318,7 @@ def test_ctrl_c_ends_a_run_and_its_threads(tmp_path: Path) -> None:
             from types import SimpleNamespace
             from plugin_spec import Operator
             from towhee.executors.local import LocalExecutor
+            from towhee.bound import LoadedStep
             from towhee.loaded_operator import LoadedOperator
 
             class Slow(Operator):
@@ -326,7 +331,7 @@ def test_ctrl_c_ends_a_run_and_its_threads(tmp_path: Path) -> None:
             port = SimpleNamespace(name="value", types=("any",))
             manifest = SimpleNamespace(name="test/slow", inputs=[port], outputs=[port])
             slow = LoadedOperator(manifest, Slow())
-            bound = SimpleNamespace(steps=(slow,), load=lambda: [slow])
+            bound = SimpleNamespace(steps=(slow,), load=lambda: [LoadedStep(slow)], ends_safe=False)
             try:
                 for value in LocalExecutor(2).values(bound, itertools.count()):
                     pass

@@ -1,9 +1,9 @@
-"""The local engine: functions fused, operators under the plan that suits the machine."""
+"""The local engine: functions fused, operators under a plan."""
 
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import ExitStack
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from towhee.executors.arrangements import arrange
 from towhee.executors.fusion import Failed, fused_pairs, fused_values
 from towhee.executors.plan import Plan
 from towhee.executors.segments import Functions, parts
+from towhee.maybe import Empty, Some
 from towhee.outcome import Outcome
 from towhee.pipelines import FunctionCall
 
@@ -51,23 +52,44 @@ class LocalExecutor(Executor):
         calls = [step for step in bound.steps if isinstance(step, FunctionCall)]
         if len(calls) == len(bound.steps):
             return fused_values(calls, rows, start)
-        return super().values(bound, rows, start=start)
+        return self._values(bound, rows, start)
+
+    def _values(
+        self, bound: BoundPipeline, rows: Iterable[object], start: int
+    ) -> Iterator[object]:
+        wrapped = bound.ends_safe
+        for _, value in self._pairs(bound, rows, start, strict=True):
+            if type(value) is not Failed:
+                yield Some(value) if wrapped else value
+            elif wrapped:
+                yield Empty(value.error)
+            else:
+                raise value.error
 
     def _pairs(
-        self, bound: BoundPipeline, rows: Iterable[object], start: int
+        self,
+        bound: BoundPipeline,
+        rows: Iterable[object],
+        start: int,
+        *,
+        strict: bool = False,
     ) -> Iterator[tuple[int, Any]]:
         pairs: Pairs = enumerate(rows, start)
-        for part in parts(bound.load()):
-            if isinstance(part, Functions):
-                pairs = fused_pairs(part.calls, pairs)
-            else:
-                pairs = chain.from_iterable(arrange(part, self._choose(part), pairs))
-        return pairs
+        with ExitStack() as stack:
+            for part in parts(bound.load()):
+                if isinstance(part, Functions):
+                    pairs = fused_pairs(part.calls, pairs, strict=strict)
+                else:
+                    chunks = arrange(part, self._choose(part), pairs)
+                    # Also when the caller stops early: no thread stays.
+                    stack.callback(chunks.close)
+                    pairs = chain.from_iterable(chunks)
+            yield from pairs
 
     def _choose(self, segment: Segment) -> Plan:
         if self._plan is not None:
             return self._plan
-        size = 1 if segment.model is None else segment.model.batch_size
+        size = 1 if segment.model is None else segment.model.operator.batch_size
         return Plan(batch_size=size, threads=self._workers)
 
 

@@ -1,0 +1,81 @@
+"""Threads that live as long as the run that they work for."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Executor, Future
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@contextmanager
+def threads(
+    count: int, begin: Callable[[], object] | None = None
+) -> Iterator[ThreadPoolExecutor]:
+    """Lend threads that each call ``begin`` first; none is left behind.
+
+    Also when the caller stops early or is interrupted: what has not begun never does.
+    """
+    pool = ThreadPoolExecutor(count, thread_name_prefix="towhee", initializer=begin)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def in_order(
+    pool: Executor,
+    work: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    *,
+    ahead: int,
+) -> Iterator[Result]:
+    """Map ``work`` over ``tasks``, ``ahead`` of them at once.
+
+    That bounds the memory: no task is pulled while so many are under way or wait.
+    """
+    pending: deque[Future[Result]] = deque()
+    for task in tasks:
+        pending.append(pool.submit(work, task))
+        if len(pending) >= ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def share(
+    pool: Executor,
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    workers: int,
+) -> list[Result]:
+    """Map ``work`` over ``tasks``, each taken by the next thread that is free.
+
+    One hand-over a thread, not a task; no thread waits while a task is left.
+    """
+    left = deque(enumerate(tasks))
+    results: list[Result | None] = [None] * len(tasks)
+
+    def take() -> None:
+        while left:
+            try:
+                place, task = left.popleft()
+            except IndexError:  # Another thread was faster.
+                return
+            results[place] = work(task)
+
+    takers = [pool.submit(take) for _ in range(min(workers, len(tasks)))]
+    try:
+        for taker in takers:
+            taker.result()
+    finally:
+        left.clear()
+    return results  # type: ignore[return-value]  # each was filled, or this raised
