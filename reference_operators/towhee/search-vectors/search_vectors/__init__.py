@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from plugin_spec import Operator, hookimpl
 
-from .search import InvalidVectors, SearchResult, SearchVectors
+from .errors import InvalidVectors
+from .search import SearchResult, SearchVectors
 
 __all__ = ["InvalidVectors", "SearchResult", "SearchVectors", "operator_class"]
 

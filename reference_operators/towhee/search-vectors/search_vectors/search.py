@@ -1,4 +1,4 @@
-"""The operator: vectors are indexed once, queries are answered in batches."""
+"""The operator: vectors are compared in blocks, queries are answered in batches."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from plugin_spec import HubError, ModelOperator
+from plugin_spec import ModelOperator
+
+from .checks import check_direction, check_length, checked_vector
+from .vectors import open_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import TypeAlias
+    import os
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    Vector: TypeAlias = NDArray[np.float32]
-    Matrix: TypeAlias = NDArray[np.float32]
+    from .checks import Matrix, Vector
 
 _BLOCK: Final = 1 << 14
 """Vectors that are compared at once: their scores are what takes memory."""
 
+_BLOCK_BYTES: Final = 1 << 26
+"""Bytes that a block has at most, however long its vectors are."""
+
 _CALCULATIONS: Final = {"l2": "L2", "ip": "IP", "cosine": "cosine"}
-
-
-class InvalidVectors(HubError, ValueError):
-    """Vectors cannot be compared: none, of several lengths, or not numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +46,29 @@ class SearchResult:
 class SearchVectors(ModelOperator):
     """Search ``data`` exhaustively: the answer is exact, ties go to the smaller id.
 
-    :param data: vectors of one length, finite; read once, now.
+    :param data: vectors of one length, finite; or the path of a file of them.
     :param cal: ``L2``, ``IP`` or ``cosine``, in either case.
     :param topk: how many results a query gets, if there are as many vectors.
+    :param column: of a Parquet file, which one holds the vectors.
     :raises InvalidVectors: if there is none, or they do not compare.
     """
 
-    batch_size = 64
+    batch_size = 128
 
     def __init__(
         self,
         *,
-        data: Iterable[ArrayLike],
+        data: str | os.PathLike[str] | Iterable[ArrayLike],
         cal: str = "L2",
         topk: int = 5,
+        column: str | None = None,
     ) -> None:
-        vectors = [_vector(item, f"vector {row}") for row, item in enumerate(data)]
-        if not vectors:
-            raise InvalidVectors(
-                "There are no vectors to search", hint="Give `data` at least one"
-            )
-        for row, vector in enumerate(vectors):
-            _check_length(vector, f"vector {row}", len(vectors[0]))
         self._cal = _CALCULATIONS[cal.lower()]
-        self._vectors: Matrix = np.stack(vectors)
-        self._topk = min(topk, len(vectors))
-        if self._cal == "cosine":
-            self._vectors = _unit(self._vectors, "data")
-        with np.errstate(over="ignore"):
-            self._squares = np.einsum("nd,nd->n", self._vectors, self._vectors)
+        self._vectors = open_vectors(data, column)
+        self._topk = min(topk, self._vectors.count)
+        self._squares = np.concatenate(
+            [self._survey(start, block) for start, block in self._blocks()]
+        )
         self._largest = float(np.sqrt(self._squares.max()))
 
     def prepare(self, query: ArrayLike) -> Vector:
@@ -81,100 +76,119 @@ class SearchVectors(ModelOperator):
 
         :raises InvalidVectors: if its length is not that of the data.
         """
-        vector = _vector(query, "the query")
-        _check_length(vector, "the query", self._vectors.shape[1])
-        return _unit(vector, "the query") if self._cal == "cosine" else vector
+        vector = checked_vector(query, "the query")
+        check_length(vector, "the query", self._vectors.length)
+        if self._cal == "cosine":
+            check_direction(vector, "the query")
+        return vector
 
     def predict(self, batch: Sequence[Vector]) -> list[SearchResult]:
         """Find the nearest vectors of each query."""
-        queries = np.stack(batch)
-        likely: list[list[NDArray[np.intp]]] = [[] for _ in batch]
-        for start in range(0, len(self._vectors), _BLOCK):
-            with np.errstate(over="ignore", invalid="ignore"):
-                near = self._near(queries, start, start + _BLOCK)
-            for ids, row in zip(likely, near, strict=True):
-                ids.append(np.flatnonzero(row) + start)
-        return [
-            self._rank(query, np.concatenate(ids))
-            for query, ids in zip(queries, likely, strict=True)
-        ]
+        queries = np.stack(batch).astype(np.float64)
+        if self._cal == "cosine":
+            queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+        slack = self._slack(queries)
+        limits = np.full(len(batch), np.inf, np.float32)
+        found = [(np.empty(0, np.intp), np.empty(0))] * len(batch)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for start, block in self._blocks():
+                costs = self._costs(queries, start, block)
+                for row, near in _at_most(costs, limits):
+                    likely = near[self._likely(costs[row, near], slack[row])]
+                    scored = likely + start, self._keys(queries[row], block[likely])
+                    found[row] = self._nearest(found[row], scored)
+                    limits[row] = self._limit(queries[row], found[row][1], slack[row])
+        sign = 1 if self._cal == "L2" else -1
+        return [SearchResult(ids.tolist(), (sign * k).tolist()) for ids, k in found]
 
     def describe(self) -> dict[str, Any]:
         """What decides the results."""
-        count, length = self._vectors.shape
         return {
             "cal": self._cal,
             "topk": self._topk,
-            "vectors": count,
-            "length": length,
+            "vectors": self._vectors.count,
+            "length": self._vectors.length,
         }
 
-    def _near(self, queries: Matrix, start: int, stop: int) -> NDArray[np.bool_]:
-        """Which vectors of a block may be among the nearest, (queries, block).
+    def _blocks(self) -> Iterator[tuple[int, Matrix]]:
+        fitting = _BLOCK_BYTES // (4 * self._vectors.length)
+        return self._vectors.blocks(max(1, min(_BLOCK, fitting)))
 
-        All that are as near as the ``topk``-th, give or take what rounding can hide.
-        """
-        costs = self._costs(queries, start, stop)
-        last = min(self._topk, costs.shape[1]) - 1
-        limits = np.partition(costs, last, axis=1)[:, last : last + 1]
-        sizes = np.linalg.norm(queries, axis=1, keepdims=True) + self._largest
-        rounding = 4 * np.finfo(np.float32).eps * np.sqrt(queries.shape[1]) * sizes**2
-        rounding += np.finfo(np.float32).tiny
-        # What has left float32's range cannot be told apart here, so it stays.
-        near: NDArray[np.bool_] = ~(costs > limits + rounding)
-        return near
+    def _survey(self, start: int, block: Matrix) -> Vector:
+        """The squares of a block's vectors, once each was seen to be one."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares: Vector = np.einsum("nd,nd->n", block, block)
+        if not np.isfinite(squares).all():
+            for row in np.flatnonzero(~np.isfinite(squares)):
+                checked_vector(block[row], f"vector {start + row}")
+        if self._cal == "cosine" and not squares.all():
+            check_direction(block, "data")
+        return squares
 
-    def _costs(self, queries: Matrix, start: int, stop: int) -> Matrix:
-        """Numbers that grow with distance, by one matrix product."""
-        products: Matrix = queries @ self._vectors[start:stop].T
+    def _slack(self, queries: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far rounding may put a cost in float32 from its place, a query each."""
+        sizes = np.linalg.norm(queries, axis=1) + self._largest
+        if self._cal == "cosine":
+            # Lengths whose squares leave float32 tell nothing: everything is likely.
+            normal = np.finfo(np.float32).smallest_normal < self._squares.min()
+            sizes[:] = 2 if normal and np.isfinite(self._largest) else np.inf
+        slack: NDArray[np.float64] = sizes**2 * np.sqrt(queries.shape[1])
+        return 4 * np.finfo(np.float32).eps * slack + np.finfo(np.float32).tiny
+
+    def _costs(self, queries: NDArray[np.float64], start: int, block: Matrix) -> Matrix:
+        """Numbers that grow with distance, by one matrix product, (queries, block)."""
+        factor = -2 if self._cal == "L2" else -1
+        costs: Matrix = (factor * queries).astype(np.float32) @ block.T
+        squares = self._squares[start : start + len(block)]
         if self._cal == "L2":
             # |q - v|² without |q|², which is the same for every v.
-            costs: Matrix = self._squares[start:stop] - 2 * products
-            return costs
-        return -products
+            costs += squares
+        elif self._cal == "cosine":
+            costs /= np.sqrt(squares)
+        return costs
 
-    def _rank(self, query: Vector, candidates: NDArray[np.intp]) -> SearchResult:
-        """Order the candidates by their scores, calculated directly in float64."""
-        vectors = self._vectors[candidates].astype(np.float64)
+    def _likely(self, costs: Vector, slack: float) -> NDArray[np.bool_]:
+        """Which may be among the nearest: all as near as the ``topk``-th, or almost."""
+        if len(costs) <= self._topk:
+            return np.ones(len(costs), np.bool_)
+        last = np.partition(costs, self._topk - 1)[self._topk - 1]
+        # What has left float32's range cannot be told apart here, so it stays.
+        likely: NDArray[np.bool_] = ~(costs > last + 2 * slack)
+        return likely
+
+    def _keys(self, query: NDArray[np.float64], block: Matrix) -> NDArray[np.float64]:
+        """Distances, or similarities below zero, calculated directly in float64."""
+        vectors = block.astype(np.float64)
         if self._cal == "L2":
-            scores = np.linalg.norm(vectors - query, axis=1)
-            order = np.lexsort((candidates, scores))
-        else:
-            scores = vectors @ query.astype(np.float64)
-            order = np.lexsort((candidates, -scores))
-        best = order[: self._topk]
-        return SearchResult(candidates[best].tolist(), scores[best].tolist())
+            distances: NDArray[np.float64] = np.linalg.norm(vectors - query, axis=1)
+            return distances
+        if self._cal == "cosine":
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        # Not a matrix product, in which equal vectors may get sums that differ.
+        keys: NDArray[np.float64] = -(vectors * query).sum(axis=1)
+        return keys
+
+    def _nearest(
+        self, *found: tuple[NDArray[np.intp], NDArray[np.float64]]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        ids, keys = map(np.concatenate, zip(*found, strict=True))
+        order = np.lexsort((ids, keys))[: self._topk]
+        return ids[order], keys[order]
+
+    def _limit(
+        self, query: NDArray[np.float64], keys: NDArray[np.float64], slack: float
+    ) -> float:
+        """The cost above which nothing can be among the nearest any more."""
+        if len(keys) < self._topk:
+            return np.inf
+        last = float(keys[-1])
+        cost = last**2 - float(query @ query) if self._cal == "L2" else last
+        return cost + slack
 
 
-def _vector(item: ArrayLike, what: str) -> Vector:
-    try:
-        with np.errstate(over="ignore"):  # what overflows is refused as infinite
-            vector = np.asarray(item, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise InvalidVectors(
-            f"Cannot search: {what} is no vector of numbers"
-        ) from error
-    if vector.ndim != 1 or not vector.size:
-        raise InvalidVectors(
-            f"Cannot search: {what} has the shape {vector.shape}, expected (D,)"
-        )
-    if not np.isfinite(vector).all():
-        raise InvalidVectors(f"Cannot search: {what} holds NaN or infinity")
-    return vector
-
-
-def _check_length(vector: Vector, what: str, expected: int) -> None:
-    if len(vector) != expected:
-        raise InvalidVectors(
-            f"Cannot search: {what} has {len(vector)} dimensions, the data {expected}",
-            hint="Embed queries and data with one operator and the same options",
-        )
-
-
-def _unit(vectors: NDArray[np.float32], what: str) -> NDArray[np.float32]:
-    largest = np.abs(vectors).max(axis=-1, keepdims=True)
-    if not largest.all():
-        raise InvalidVectors(f"Cannot search by cosine: {what} holds a vector of zeros")
-    unit: NDArray[np.float32] = vectors / largest  # so that no square overflows
-    unit /= np.linalg.norm(unit, axis=-1, keepdims=True)
-    return unit
+def _at_most(costs: Matrix, limits: Vector) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Each row that holds any, and where its costs do not exceed its limit."""
+    rows, columns = np.nonzero(~(costs > limits[:, np.newaxis]))
+    ends = np.searchsorted(rows, np.arange(len(costs) + 1))
+    for row in np.flatnonzero(np.diff(ends)):
+        yield int(row), columns[ends[row] : ends[row + 1]]
