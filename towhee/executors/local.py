@@ -39,7 +39,7 @@ class LocalExecutor(Executor):
         self, bound: BoundPipeline, rows: Iterable[object], *, start: int = 0
     ) -> Iterator[Outcome]:
         """Give one outcome a row, in order."""
-        for row, value in self._pairs(bound, rows, start):
+        for row, value in self.pairs(bound, enumerate(rows, start)):
             if type(value) is Failed:
                 yield Outcome(row, error=value.error)
             else:
@@ -58,7 +58,7 @@ class LocalExecutor(Executor):
         self, bound: BoundPipeline, rows: Iterable[object], start: int
     ) -> Iterator[object]:
         wrapped = bound.ends_safe
-        for _, value in self._pairs(bound, rows, start, strict=True):
+        for _, value in self.pairs(bound, enumerate(rows, start), strict=True):
             if type(value) is not Failed:
                 yield Some(value) if wrapped else value
             elif wrapped:
@@ -66,15 +66,15 @@ class LocalExecutor(Executor):
             else:
                 raise value.error
 
-    def _pairs(
-        self,
-        bound: BoundPipeline,
-        rows: Iterable[object],
-        start: int,
-        *,
-        strict: bool = False,
+    def pairs(
+        self, bound: BoundPipeline, pairs: Pairs, *, strict: bool = False
     ) -> Iterator[tuple[int, Any]]:
-        pairs: Pairs = enumerate(rows, start)
+        """Take numbered values, ``Failed`` among them, and give them as they become.
+
+        What runs a part of a chain elsewhere hands rows over in this form.
+
+        :param strict: raise what failed before failures were to be kept.
+        """
         with ExitStack() as stack:
             for part in parts(bound.load()):
                 if isinstance(part, Functions):
