@@ -30,8 +30,8 @@ class ExecutorHooks:
     """What an installed distribution implements to add an engine."""
 
     @hookspec
-    def executor_factories(self) -> Mapping[str, Callable[[], object]]:  # type: ignore[empty-body]
-        """Return factories by engine name; ``set_engine(name)`` calls one.
+    def executor_factories(self) -> Mapping[str, Callable[..., object]]:  # type: ignore[empty-body]
+        """Return factories by engine name; ``set_engine(name, **options)`` calls one.
 
         What a factory returns has ``towhee.executors.Executor``'s methods.
         """

@@ -1,4 +1,4 @@
-"""Every test runs with a home, a cache and a configuration of its own."""
+"""What tests share: real servers, and a wheel of this distribution."""
 
 from __future__ import annotations
 
@@ -27,35 +27,6 @@ _hypothesis_home = TemporaryDirectory(prefix="hypothesis-")
 set_hypothesis_home_dir(_hypothesis_home.name)
 settings.register_profile("hub", database=None, deadline=None)
 settings.load_profile("hub")
-
-
-@pytest.fixture(autouse=True)
-def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = tmp_path / "home"
-    temporary = home / "tmp"
-    temporary.mkdir(parents=True)
-    for variable, value in {
-        "HOME": home,
-        # What a killed child leaves goes with the test's own folder.
-        "TMPDIR": temporary,
-        "HF_HOME": home / "huggingface",
-        "HUB_CACHE_DIR": home / "cache",
-        "HUB_CONFIG_DIR": home / "config",
-        "UV_CACHE_DIR": home / "uv",
-        "PIP_CACHE_DIR": home / "pip",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_CONFIG_SYSTEM": "/dev/null",
-        "GIT_AUTHOR_NAME": "Test",
-        "GIT_AUTHOR_EMAIL": "test@example.org",
-        "GIT_COMMITTER_NAME": "Test",
-        "GIT_COMMITTER_EMAIL": "test@example.org",
-    }.items():
-        monkeypatch.setenv(variable, str(value))
-    for variable in ("HUB_OFFLINE", "HUB_INSTALL", "HUB_INSTALLER", "HF_ENDPOINT"):
-        monkeypatch.delenv(variable, raising=False)
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from towhee.callable_pipeline import pipeline
-    from towhee.data_collection import DataCollection
+    from towhee.functional import DataCollection
     from towhee.operators import ops
 
 __all__ = ["DataCollection", "ops", "pipeline"]
 
 _MODULES: Final = {
-    "DataCollection": "towhee.data_collection",
+    "DataCollection": "towhee.functional",
     "ops": "towhee.operators",
     "pipeline": "towhee.callable_pipeline",
 }

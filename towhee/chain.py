@@ -9,16 +9,30 @@ from typing import TYPE_CHECKING, Any
 
 from plugin_spec.errors import HubError
 from towhee.executors import DEFAULT_ENGINE, get_executor
-from towhee.pipelines import Pipeline
+from towhee.pipelines import FunctionCall, Pipeline, ends_safe
 from towhee.rows import OneTimeRows, is_sized
 
 if TYPE_CHECKING:
     from towhee.bound import BoundPipeline
+    from towhee.executors import Executor
     from towhee.outcome import Outcome
+    from towhee.pipelines import Call, Parallel
 
 
 class NotIndexable(HubError, TypeError):
     """A stream's rows have no numbers that one could ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs a chain, by name, and the options it is made with."""
+
+    name: str = DEFAULT_ENGINE
+    options: tuple[tuple[str, object], ...] = ()
+
+    def executor(self) -> Executor:
+        """Make it."""
+        return get_executor(self.name, **dict(self.options))
 
 
 @dataclass(slots=True)
@@ -36,7 +50,8 @@ class Chain(Iterable[Any]):
     rows: Iterable[Any]
     pipeline: Pipeline
     is_stream: bool
-    engine: str = DEFAULT_ENGINE
+    engine: Engine = Engine()
+    parallel: Parallel | None = None
     parent: Chain | None = field(default=None, compare=False, repr=False)
     memory: _Memory = field(default_factory=_Memory, compare=False, repr=False)
 
@@ -49,9 +64,23 @@ class Chain(Iterable[Any]):
             rows = rows.copy()
         return cls(rows, Pipeline(), is_stream=not is_sized(rows))
 
+    @property
+    def is_safe(self) -> bool:
+        """Whether rows come as ``Some`` and ``Empty``."""
+        return ends_safe(self.pipeline.calls)
+
     def derive(self, **changes: Any) -> Chain:  # noqa: ANN401  (fields of this class)
         """A chain with other fields, which starts from rows that this one kept."""
-        return replace(self, parent=self, memory=_Memory(), **changes)
+        return replace(self, **{"parent": self, "memory": _Memory(), **changes})
+
+    def then(self, call: Call) -> Chain:
+        """A chain whose rows go through ``call`` as well."""
+        pipeline = self.pipeline
+        settles = getattr(call, "kind", None) in {"drop_empty", "fill_empty"}
+        if settles and not self.is_safe:
+            # They may have been computed, and wrapped, by another chain.
+            pipeline = pipeline.then(FunctionCall("resume", bool))
+        return self.derive(pipeline=pipeline.then(call))
 
     def unstream(self) -> Chain:
         """The same rows, kept once they were computed."""
@@ -64,17 +93,17 @@ class Chain(Iterable[Any]):
     def values(self) -> Iterator[Any]:
         """Compute every row, keeping none."""
         rows, bound = self._work()
-        return get_executor(self.engine).values(bound, rows)
+        return self.engine.executor().values(bound, rows)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Compute every row; one that fails does not stop the rest."""
         rows, bound = self._work()
-        return get_executor(self.engine).run(bound, rows)
+        return self.engine.executor().run(bound, rows)
 
     def first(self, count: int) -> Iterator[Any]:
         """Compute at most ``count`` rows, and pull no more rows than they need."""
         rows, bound = self._work()
-        source, executor, start = iter(rows), get_executor(self.engine), 0
+        source, executor, start = iter(rows), self.engine.executor(), 0
         while block := list(islice(source, count)):
             for value in executor.values(bound, block, start=start):
                 count -= 1
@@ -108,7 +137,13 @@ class Chain(Iterable[Any]):
 
     def __reduce__(self) -> tuple[object, ...]:
         # What was computed or loaded stays here.
-        return Chain, (self.rows, self.pipeline, self.is_stream, self.engine)
+        return Chain, (
+            self.rows,
+            self.pipeline,
+            self.is_stream,
+            self.engine,
+            self.parallel,
+        )
 
     def _walk(self) -> Iterator[Any]:
         # Nothing starts before the first row: list() asks for the length in between.

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from plugin_spec.errors import HubError
-from plugin_spec.names import RESERVED_NAMESPACES, OperatorName
+from plugin_spec.names import DEFAULT_NAMESPACE, RESERVED_NAMESPACES, OperatorName
 from plugin_spec.nearest import did_you_mean
+from towhee.columns import Columns
 from towhee.pipelines import OperatorCall, Pipeline
 
 if TYPE_CHECKING:
@@ -16,6 +17,22 @@ if TYPE_CHECKING:
     from towhee.callable_pipeline import CallablePipeline
 
 Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorReference(Generic[Made]):
+    """An operator by name; brackets name columns, a call gives its options."""
+
+    name: OperatorName
+    make: Callable[[OperatorCall], Made]
+    columns: Columns | None = None
+
+    def __getitem__(self, index: object) -> OperatorReference[Made]:
+        return OperatorReference(self.name, self.make, Columns.parse(index))
+
+    def __call__(self, **options: object) -> Made:
+        """Take the operator with these options."""
+        return self.make(OperatorCall(self.name, tuple(options.items()), self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +56,27 @@ class OperatorNamespace(Generic[Made]):
             raise AttributeError(f"`{owner.__name__}` has no attribute `{namespace}`")
         return cls(owner, namespace, make)
 
-    def __getattr__(self, name: str) -> Callable[..., Made]:
+    def __getattr__(self, name: str) -> OperatorReference[Made]:
         if name.startswith("_"):
             raise AttributeError(name)
         operator = OperatorName.from_attributes(self.namespace, name)
+        return OperatorReference(operator, self.make)
 
-        def call(**options: object) -> Made:
-            return self.make(OperatorCall(operator, tuple(options.items())))
+    def __getitem__(self, index: object) -> OperatorReference[Made]:
+        return self._short()[index]
 
-        return call
+    def __call__(self, *values: object, **options: object) -> Made:
+        """Call the operator of that name in the namespace ``towhee``.
 
-    def __call__(self, *_values: object, **_options: object) -> Made:
-        """Refuse: a namespace is no operator, but a mistyped method looks like one."""
-        methods = [name for name in vars(self.owner) if not name.startswith("_")]
+        :raises AttributeError: if none is known: a mistyped method looks like one.
+        """
+        return self._short(*values)(**options)
+
+    def _short(self, *values: object) -> OperatorReference[Made]:
+        if not values and (DEFAULT_NAMESPACE, self.namespace) in known_attributes():
+            operator = OperatorName.from_attributes(DEFAULT_NAMESPACE, self.namespace)
+            return OperatorReference(operator, self.make)
+        methods = [name for name in dir(self.owner) if not name.startswith("_")]
         raise AttributeError(
             f"`{self.owner.__name__}` has no method `{self.namespace}`"
             f"{did_you_mean(self.namespace, methods)}"

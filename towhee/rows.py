@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import glob
 import os
+import reprlib
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plugin_spec.errors import HubError
+from towhee.maybe import Empty, Some
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from towhee.chain import Chain
-    from towhee.data_collection import DataCollection
 
 
 class EmptyGlob(HubError, FileNotFoundError):
@@ -47,6 +49,27 @@ class OneTimeRows:
 
 
 @dataclass(frozen=True, slots=True)
+class Rearranged:
+    """Rows of a chain in another number or order."""
+
+    chain: Chain
+    name: str
+    rearrange: Callable[[Iterator[Any]], Iterable[Any]]
+
+    def __iter__(self) -> Iterator[Any]:
+        rows = iter(self.chain)
+        if self.chain.is_safe:
+            return _around_failures(rows, self.rearrange)
+        return iter(self.rearrange(rows))
+
+    def __repr__(self) -> str:
+        calls = f".{self.chain.pipeline}" if self.chain.pipeline.calls else ""
+        rows = self.chain.rows
+        source = repr(rows) if isinstance(rows, Rearranged) else reprlib.repr(rows)
+        return f"<{source}{calls}.{self.name}>"
+
+
+@dataclass(frozen=True, slots=True)
 class FirstRows:
     """The first rows of a collection; no more of its source is read than they need."""
 
@@ -60,11 +83,31 @@ class FirstRows:
         return f"<the first {self.count}>"
 
 
+def _around_failures(
+    rows: Iterator[Any], rearrange: Callable[[Iterator[Any]], Iterable[Any]]
+) -> Iterator[Any]:
+    """Rearrange values; what failed goes past, before the next value comes out."""
+    failed: deque[Empty] = deque()
+
+    def values() -> Iterator[Any]:
+        for row in rows:
+            if isinstance(row, Empty):
+                failed.append(row)
+            else:
+                yield row.value
+
+    for value in rearrange(values()):
+        while failed:
+            yield failed.popleft()
+        yield Some(value)
+    yield from failed
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Rows by number: one for a number, a list for several."""
 
-    collection: DataCollection
+    collection: Any
 
     def __call__(self, rows: Any) -> Any:  # noqa: ANN401  (what rows hold)
         """Select; what is no number fails with its row."""

@@ -1,5 +1,28 @@
 """The method-chaining interface."""
 
-from towhee.data_collection import DataCollection
+from __future__ import annotations
+
+from towhee.functional.building import Building
+from towhee.functional.failures import Failures
+from towhee.functional.shaping import Shaping
 
 __all__ = ["DataCollection"]
+
+
+class DataCollection(Building, Shaping, Failures):
+    """Rows, and the pipeline that each will go through.
+
+    A collection is a value: methods return another one. Attributes that are no methods
+    are operators, as in ``photos.image_decode.cv2()``; brackets name the columns that
+    one reads and writes, ``photos.image_decode.cv2['path', 'image']()``. Nothing is
+    installed, loaded or read until a row is asked for.
+
+    Over a list, rows are computed once, remembered, and can be asked for by number. A
+    stream computes them as they are asked for and keeps none; over an iterator it can
+    be read once.
+
+    >>> DataCollection(["a.jpg", "b.jpg"]).map(len)
+    DataCollection(['a.jpg', 'b.jpg']).map(len)
+    """
+
+    __slots__ = ()
