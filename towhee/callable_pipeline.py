@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from plugin_spec.names import OperatorName
 from towhee.binding import bind
 from towhee.bound import BoundOperator
-from towhee.executors import get_executor
+from towhee.executors import DEFAULT_ENGINE, get_executor
 from towhee.outcome import OperatorFailed
 from towhee.pipelines import OperatorCall, Pipeline
 
@@ -17,29 +17,34 @@ if TYPE_CHECKING:
     from towhee.outcome import Outcome
 
 
-def pipeline(name: str, **options: object) -> CallablePipeline:
+def pipeline(
+    name: str, *, engine: str = DEFAULT_ENGINE, **options: object
+) -> CallablePipeline:
     """Find a pipeline, or an operator, by name; what is missing is installed.
 
     ``pipeline("image-embedding-resnet50")("photo.jpg")`` is the photo's vector. An
     option goes to every step that has one of that name.
 
+    :param engine: what runs it over many values, as in ``set_engine``.
+    :raises UnknownEngine: at once, with the engines that are installed.
     :raises UnknownOperator: with the nearest names.
     :raises InvalidOptions: with every option that no step takes.
     """
     call = OperatorCall(OperatorName.parse(name), tuple(options.items()))
-    return CallablePipeline(Pipeline((call,)))
+    return CallablePipeline(Pipeline((call,)), engine)
 
 
 class CallablePipeline:
     """A bound pipeline; its operators are loaded when it is first called."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, engine: str = DEFAULT_ENGINE) -> None:
+        self._executor = get_executor(engine)
+        self._engine = engine
         self._pipeline = pipeline
         self._bound = bind(pipeline)
         self._steps = [
             step for step in self._bound.steps if isinstance(step, BoundOperator)
         ]
-        self._executor = get_executor()
 
     def load(self) -> Self:
         """Load every operator now, rather than at the first call."""
@@ -53,6 +58,9 @@ class CallablePipeline:
         """
         if isinstance(value, list):
             return list(self._executor.values(self._bound, value))
+        if self._engine != DEFAULT_ENGINE:
+            (output,) = self._executor.values(self._bound, [value])
+            return output
         for step in self._steps:
             operator = step.load()
             try:
@@ -73,7 +81,7 @@ class CallablePipeline:
         }
 
     def __reduce__(self) -> tuple[object, ...]:
-        return CallablePipeline, (self._pipeline,)
+        return CallablePipeline, (self._pipeline, self._engine)
 
     def __repr__(self) -> str:
         steps = " → ".join(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pluggy
 import pytest
 
-from towhee import DataCollection
-from towhee.executors import UnknownEngine
+from towhee import DataCollection, pipeline
+from towhee.executors import InvalidEngineOptions, UnknownEngine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,11 +20,14 @@ from towhee.outcome import Outcome
 
 
 class Backwards(Executor):
+    def __init__(self, *, mark=""):
+        self._mark = mark
+
     def run(self, bound, rows, *, start=0):
         functions = [step.function for step in bound.steps]
         for number, value in enumerate(rows, start):
             for function in functions:
-                value = function(value)[::-1]
+                value = function(value)[::-1] + self._mark
             yield Outcome(number, value)
 
 
@@ -66,3 +69,24 @@ def test_an_engine_with_a_hook_that_does_not_exist_is_refused(
     monkeypatch.syspath_prepend(tmp_path / "site")
     with pytest.raises(pluggy.PluginValidationError, match="executor_factory"):
         DataCollection([1]).set_engine("backwards")
+
+
+def test_options_go_to_the_engine_and_unknown_ones_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "site", "a_backwards_engine", ENGINE)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    chain = DataCollection(["ab"]).map(str.upper)
+    assert chain.set_engine("backwards", mark="!").to_list() == ["BA!"]
+    with pytest.raises(InvalidEngineOptions) as caught:
+        chain.set_engine("backwards", marc="!")
+    assert str(caught.value) == (
+        "The engine `backwards` does not take these options: "
+        "got an unexpected keyword argument 'marc'"
+    )
+    assert caught.value.hint == "It takes mark"
+
+
+def test_a_pipeline_is_run_by_the_engine_it_is_given() -> None:
+    with pytest.raises(UnknownEngine, match="No engine is named `sparc`"):
+        pipeline("image-embedding-resnet50", engine="sparc")
