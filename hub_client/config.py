@@ -18,6 +18,8 @@ InstallPolicy: TypeAlias = Literal["on-demand", "never"]
 """Whether a pipeline may install an operator that it misses."""
 InstallerKind: TypeAlias = Literal["auto", "uv", "pip"]
 """What installs Python packages; ``auto`` is uv where there is one, otherwise pip."""
+TunePolicy: TypeAlias = Literal["auto", "never"]
+"""Whether the first rows of a job show which plan is fastest on this machine."""
 
 _APPLICATION = "towhee-hub"
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -49,6 +51,7 @@ class HubConfig:
     """Source specs by name pattern; the most specific pattern answers for a name."""
     trusted: tuple[str, ...]
     """Sources whose code may run here. Only the user's own file can name one."""
+    tune: TunePolicy = "auto"
 
     @classmethod
     def load(  # noqa: PLR0913  (one keyword per setting that a flag can change)
@@ -94,6 +97,7 @@ class HubConfig:
                 ChainMap(*(layer.get("sources", {}) for layer in settings.maps))
             ),
             trusted=tuple(layers[-1].get("trusted", ())),
+            tune=settings["tune"],
         )
 
 
@@ -157,6 +161,7 @@ _SHARED_SETTINGS: Final = {
     "offline": _Setting("`true` or `false`", lambda value: isinstance(value, bool)),
     "install": _choice(get_args(InstallPolicy)),
     "installer": _choice(get_args(InstallerKind)),
+    "tune": _choice(get_args(TunePolicy)),
     "sources": _Setting("a table of source by name pattern", _is_table_of_text),
 }
 _USER_SETTINGS: Final = _SHARED_SETTINGS | {
@@ -169,6 +174,7 @@ _DEFAULTS: Final = {
     "offline": False,
     "install": "on-demand",
     "installer": "auto",
+    "tune": "auto",
     "sources": {"*": "bundled"},
 }
 _VARIABLES: Final = {
@@ -176,6 +182,7 @@ _VARIABLES: Final = {
     "HUB_OFFLINE": "offline",
     "HUB_INSTALL": "install",
     "HUB_INSTALLER": "installer",
+    "HUB_TUNE": "tune",
 }
 
 

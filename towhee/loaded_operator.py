@@ -46,6 +46,11 @@ class LoadedOperator:
         self._settings: dict[str, Any] = {}
         weakref.finalize(self, _close, operator)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several runs use it."""
+        return self._runs > 1
+
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
         """Count a run that may predict at any moment until this ends."""
@@ -64,7 +69,7 @@ class LoadedOperator:
         """
         assert self.model is not None
         with self._alone:
-            if self._runs > 1:
+            if self.is_shared:
                 return False
             if settings != self._settings:
                 self.model.configure(**settings)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from towhee.executors.batching import Numbered
     from towhee.executors.plan import Plan
+    from towhee.executors.run import Run
     from towhee.executors.segments import Segment
 
     Work: TypeAlias = Generator[list[Numbered], None, None]
@@ -31,15 +32,16 @@ _SHORTEST_CHUNK = 0.002
 _LARGEST_CHUNK = 1024
 
 
-def arrange(segment: Segment, plan: Plan, rows: Iterable[Numbered]) -> Work:
+def arrange(segment: Segment, plan: Plan, rows: Iterable[Numbered], run: Run) -> Work:
     """Take rows through a segment; a failure takes its row's place."""
     if segment.model is None:
         return (
             _alone(segment, rows) if segment.alone else _threaded(segment, plan, rows)
         )
     allocator.use(plan.allocator)
-    at_once = plan.arrangement == "rows"
-    batches = Batches(segment.model, plan.batch_size, at_once=at_once)
+    if plan.settings:
+        segment.model.operator.configure(dict(plan.settings))
+    batches = Batches(segment.model, plan, run.fit)
     if segment.alone or plan.arrangement == "phases":
         return _phases(segment, plan, batches, rows)
     arrangement = _rows if plan.arrangement == "rows" else _overlap

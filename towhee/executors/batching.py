@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from plugin_spec.errors import InvalidOperator
@@ -15,33 +13,35 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from towhee.bound import LoadedStep
+    from towhee.executors.plan import Plan
+    from towhee.executors.run import Fit
 
     Numbered: TypeAlias = tuple[int, Any]
 
 _RAGGED_WINDOW = 8
 
 
-class BatchHalved(UserWarning):
-    """A batch did not fit into memory: the rest of the run takes half as many rows."""
-
-
 class Batches:
     """One model's batches in one run."""
 
-    def __init__(self, model: LoadedStep, size: int, *, at_once: bool) -> None:
+    def __init__(self, model: LoadedStep, plan: Plan, fit: Fit) -> None:
         operator = model.operator.model
         assert operator is not None
         self.model = model
-        self.size = size
-        self._at_once = at_once
-        self._key = operator.batch_key
-        self.ragged = type(operator).batch_key is not ModelOperator.batch_key
-        self._shrinking = threading.Lock()
+        self._wanted = plan.batch_size
+        self._at_once = plan.arrangement == "rows"
+        self._fit = fit
+        self._ragged = type(operator).batch_key is not ModelOperator.batch_key
+
+    @property
+    def size(self) -> int:
+        """Rows in a batch, from now on."""
+        return min(self._wanted, self._fit.largest)
 
     @property
     def window(self) -> int:
         """Rows to choose batches from; several batches' worth if rows are ragged."""
-        return self.size * (_RAGGED_WINDOW if self.ragged else 1)
+        return self.size * (_RAGGED_WINDOW if self._ragged else 1)
 
     def predict(self, rows: Sequence[Numbered]) -> list[Numbered]:
         """Compute the rows that are ``Prepared``; the others pass, in their places."""
@@ -49,7 +49,8 @@ class Batches:
         for group in self._groups(rows):
             left = group
             while left:
-                taken, left = left[: self.size], left[self.size :]
+                size = self.size
+                taken, left = left[:size], left[size:]
                 outputs = self._outputs([rows[place] for place in taken])
                 for place, output in zip(taken, outputs, strict=True):
                     results[place] = rows[place][0], output
@@ -58,12 +59,12 @@ class Batches:
     def _groups(self, rows: Sequence[Numbered]) -> Iterator[list[int]]:
         """Places of rows that may share a batch."""
         good = [place for place, (_, row) in enumerate(rows) if type(row) is Prepared]
-        if not self.ragged:
+        if not self._ragged:
             yield good
             return
         groups: dict[Hashable, list[int]] = {}
         for place in good:
-            groups.setdefault(self._key(rows[place][1].value), []).append(place)
+            groups.setdefault(rows[place][1].key, []).append(place)
         yield from groups.values()
 
     def _outputs(self, batch: Sequence[Numbered]) -> list[Any]:
@@ -85,7 +86,7 @@ class Batches:
             ]
         size = 1  # One row may have spoilt it for all.
         if is_out_of_memory(error):
-            size = self._halve(len(batch))
+            size = self._fit.halve(str(self.model), len(batch))
         # Not in the handler: what did not fit is held by the error's traceback.
         del error
         starts = range(0, len(batch), size)
@@ -94,19 +95,6 @@ class Batches:
             for start in starts
             for output in self._outputs(batch[start : start + size])
         ]
-
-    def _halve(self, size: int) -> int:
-        half = max(1, size // 2)
-        with self._shrinking:
-            if half < self.size:
-                self.size = half
-                warnings.warn(
-                    f"`{self.model}` ran out of memory with a batch of {size}: "
-                    f"from here on batches have {half} rows",
-                    BatchHalved,
-                    stacklevel=2,
-                )
-        return half
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from towhee.executors import Executor
 from towhee.executors.arrangements import arrange
+from towhee.executors.choosing import Chooser
 from towhee.executors.fusion import Failed, fused_pairs, fused_values
-from towhee.executors.plan import Plan
+from towhee.executors.run import Run
 from towhee.executors.segments import Functions, parts
+from towhee.executors.tuning import tuned
 from towhee.maybe import Empty, Some
 from towhee.outcome import Outcome
 from towhee.pipelines import FunctionCall
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from towhee.bound import BoundPipeline
     from towhee.executors.fusion import Pairs
+    from towhee.executors.plan import Plan
     from towhee.executors.segments import Segment
 
 
@@ -32,8 +35,7 @@ class LocalExecutor(Executor):
     """
 
     def __init__(self, workers: int | None = None, *, plan: Plan | None = None) -> None:
-        self._workers = workers or available_processors()
-        self._plan = plan
+        self._chooser = Chooser(workers or available_processors(), plan)
 
     def run(
         self, bound: BoundPipeline, rows: Iterable[object], *, start: int = 0
@@ -76,21 +78,24 @@ class LocalExecutor(Executor):
         :param strict: raise what failed before failures were to be kept.
         """
         with ExitStack() as stack:
-            for part in parts(bound.load()):
+            for part in parts(bound):
                 if isinstance(part, Functions):
                     pairs = fused_pairs(part.calls, pairs, strict=strict)
                 else:
-                    chunks = arrange(part, self._choose(part), pairs)
-                    # Also when the caller stops early: no thread stays.
-                    stack.callback(chunks.close)
-                    pairs = chain.from_iterable(chunks)
+                    pairs = self._work(part, pairs, stack)
             yield from pairs
 
-    def _choose(self, segment: Segment) -> Plan:
-        if self._plan is not None:
-            return self._plan
-        size = 1 if segment.model is None else segment.model.operator.batch_size
-        return Plan(batch_size=size, threads=self._workers)
+    def _work(self, segment: Segment, pairs: Pairs, stack: ExitStack) -> Pairs:
+        if segment.model is not None:
+            stack.enter_context(segment.model.operator.in_use())
+        choice, run = stack.enter_context(self._chooser.choose(segment)), Run()
+        if choice.search is None:
+            chunks = arrange(segment, choice.plan, pairs, run)
+        else:
+            chunks = tuned(segment, choice.search, pairs, run)
+        # Also when the caller stops early: no thread stays.
+        stack.callback(chunks.close)
+        return chain.from_iterable(chunks)
 
 
 def available_processors() -> int:

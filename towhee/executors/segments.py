@@ -10,9 +10,9 @@ from towhee.outcome import OperatorFailed
 from towhee.pipelines import FunctionCall
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Hashable, Iterator
 
-    from towhee.bound import LoadedStep
+    from towhee.bound import BoundOperator, BoundPipeline, LoadedStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,15 @@ class Functions:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What ``predict`` takes, the row it was made of, and what that came from."""
+    """What ``predict`` takes, and the row that it was made of."""
 
     origin: object
+    """What came into the segment, to name in a failure."""
     row: object
+    """What came to the model, to write its output into."""
     value: object
+    key: Hashable = None
+    """Rows with equal keys may share a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,17 @@ class Segment:
     operators: tuple[LoadedStep, ...]
     model: LoadedStep | None = None
     alone: bool = False
+    bound: tuple[BoundOperator, ...] = ()
+
+    @property
+    def batch_is_fixed(self) -> bool:
+        """Whether the user, or a pipeline's author, chose the size of batches."""
+        return self.bound[-1].options.get("batch_size") is not None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether another run uses the same model meanwhile."""
+        return self.model is not None and self.model.operator.is_shared
 
     def prepare(self, row: int, value: Any) -> Any:  # noqa: ANN401  (a row's value)
         """Take a row up to the model, or to the end where there is none."""
@@ -53,7 +68,8 @@ class Segment:
             for step in self.operators:
                 value = step.apply(value)
             if (step := self.model) is not None:
-                return Prepared(origin, value, step.prepare(value))
+                prepared = step.prepare(value)
+                return Prepared(origin, value, prepared, _batch_key(step, prepared))
         except (Exception, SystemExit) as error:  # noqa: BLE001  (the row's failure)
             return failed(step, value, error, row)
         return value
@@ -64,24 +80,25 @@ class Segment:
 
 
 Part: TypeAlias = Functions | Segment
+_Pair: TypeAlias = "tuple[BoundOperator, LoadedStep]"
 
 
-def parts(steps: Iterable[FunctionCall | LoadedStep]) -> Iterator[Part]:
+def parts(bound: BoundPipeline) -> Iterator[Part]:
     """Split a chain where the way of running changes; a model ends a segment."""
     calls: list[FunctionCall] = []
-    operators: list[LoadedStep] = []
-    for step in steps:
+    operators: list[_Pair] = []
+    for source, step in zip(bound.steps, bound.load(), strict=True):
         if isinstance(step, FunctionCall):
             yield from _segment(operators)
             calls.append(step)
             continue
         yield from _functions(calls)
-        if operators and _is_concurrent(operators[-1]) != _is_concurrent(step):
+        if operators and _is_concurrent(operators[-1][1]) != _is_concurrent(step):
             yield from _segment(operators)
-        if step.operator.model is None:
-            operators.append(step)
-        else:
-            yield from _segment(operators, step)
+        assert not isinstance(source, FunctionCall)
+        operators.append((source, step))
+        if step.operator.model is not None:
+            yield from _segment(operators)
     yield from _functions(calls)
     yield from _segment(operators)
 
@@ -92,13 +109,23 @@ def _functions(calls: list[FunctionCall]) -> Iterator[Functions]:
         calls.clear()
 
 
-def _segment(
-    operators: list[LoadedStep], model: LoadedStep | None = None
-) -> Iterator[Segment]:
-    if operators or model is not None:
-        last = operators[-1] if model is None else model
-        yield Segment(tuple(operators), model, alone=not _is_concurrent(last))
-        operators.clear()
+def _segment(operators: list[_Pair]) -> Iterator[Segment]:
+    if not operators:
+        return
+    bound, steps = zip(*operators, strict=True)
+    operators.clear()
+    alone = not _is_concurrent(steps[-1])
+    if steps[-1].operator.model is None:
+        yield Segment(steps, None, alone, bound)
+    else:
+        yield Segment(steps[:-1], steps[-1], alone, bound)
+
+
+def _batch_key(step: LoadedStep, prepared: object) -> Hashable:
+    assert step.operator.model is not None
+    key = step.operator.model.batch_key(prepared)
+    hash(key)  # What cannot be compared fails its row, here.
+    return key
 
 
 def _is_concurrent(step: LoadedStep) -> bool:
