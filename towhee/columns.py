@@ -44,13 +44,14 @@ class Entity:
         """The columns' names, so that ``dict(row)`` works."""
         return self.__dict__.keys
 
-    def with_columns(self, /, **columns: Any) -> Entity:  # noqa: ANN401
-        """Copy the row, with ``columns`` added or in place of its own.
+    @property
+    def with_columns(self) -> Callable[..., Entity]:
+        """Copy the row, with columns added or in place of its own.
 
         >>> Entity(a=1).with_columns(b=2)
         Entity(a=1, b=2)
         """
-        return Entity(**{**self.__dict__, **columns})
+        return lambda **columns: Entity(**{**self.__dict__, **columns})
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401
         try:
@@ -126,7 +127,7 @@ class Columns:
         :raises MissingColumn: naming the nearest.
         """
         if not isinstance(row, Entity):
-            raise _no_columns(row, self.inputs[0])
+            raise without_columns(row, self.inputs[0])
         if len(self.inputs) == 1:
             return row[self.inputs[0]]
         return tuple(row[name] for name in self.inputs)
@@ -160,7 +161,8 @@ def _names(side: object) -> tuple[str, ...]:
     if isinstance(names, tuple | list) and names:
         texts = [name for name in names if isinstance(name, str)]
         if len(texts) == len(names):
-            return tuple(texts)
+            # Loops are written with these: a subclass may call itself what it likes.
+            return tuple(map(str.__str__, texts))
     raise InvalidColumns(
         f"{side!r} names no column", hint="Write a name, or a tuple of names"
     )
@@ -174,7 +176,8 @@ def _missing(row: Entity, name: str) -> MissingColumn:
     )
 
 
-def _no_columns(row: object, name: str) -> MissingColumn:
+def without_columns(row: object, name: str) -> MissingColumn:
+    """What is wrong with a row that should have the column ``name``, and has none."""
     return MissingColumn(
         f"The row is a {type(row).__name__}, which has no column `{name}`",
         hint="Build rows with columns, `dc['name'](rows)`, or use `as_entity`",

@@ -13,7 +13,7 @@ from keyword import iskeyword
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from towhee.columns import Entity, MissingColumn, copied
+from towhee.columns import Entity, copied, without_columns
 from towhee.maybe import Empty, Some
 from towhee.outcome import OperatorFailed
 from towhee.pipelines import ends_safe
@@ -109,11 +109,6 @@ def fused_pairs(
 def _failure(
     call: FunctionCall, value: object, error: Exception, row: int
 ) -> OperatorFailed:
-    if call.columns is not None and not isinstance(value, Entity):
-        try:
-            call.columns.read(value)
-        except MissingColumn as missing:
-            error = missing
     return OperatorFailed(str(call), value, error, row=row)
 
 
@@ -157,15 +152,36 @@ class _Form:
     """Values leave as ``Some`` and ``Empty``."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """What is known of ``value`` while a loop is written."""
+
+    has_columns: bool = False
+    is_ours: bool = False
+    """Nobody else has seen it, so that columns may be written into it."""
+
+    def after(self, kind: Kind, columns: Columns | None) -> _Value:
+        if kind != "filter":
+            # What a function made may be anybody's; a copy with its columns is ours.
+            return _Value(has_columns=bool(columns), is_ours=bool(columns))
+        return _Value(
+            has_columns=self.has_columns or bool(columns),
+            # Without columns, the function saw the row, and may have kept it.
+            is_ours=self.is_ours and bool(columns),
+        )
+
+
 @lru_cache(512)
 def _compile(steps: tuple[Step, ...], form: _Form) -> _Loop:
     functions = "".join(f"f{stage}, " for stage in range(len(steps)))
     lines = [f"def loop(rows, fail, {functions}):", *_body(steps, form)]
     scope: dict[str, Any] = {
         "Empty": Empty,
+        "Entity": Entity,
         "Failed": Failed,
         "Some": Some,
         "copied": copied,
+        "without_columns": without_columns,
     }
     exec("\n".join(lines), scope)  # noqa: S102  (our own words; names are quoted)
     loop: _Loop = scope["loop"]
@@ -179,7 +195,7 @@ def _body(steps: tuple[Step, ...], form: _Form) -> Iterator[str]:
     given = f"yield {number}{'Some(result)' if form.wrapped else 'result'}"
     yield f" for {number}value in rows:"
     yield from _arriving(kinds, form, settle)
-    safe, ours = form.arriving, False
+    safe, row = form.arriving, _Value()
     for stage, (kind, columns) in enumerate(steps):
         if kind in _SETTLING:
             break
@@ -187,7 +203,7 @@ def _body(steps: tuple[Step, ...], form: _Form) -> Iterator[str]:
             safe = True
             continue
         yield "  try:"
-        yield from _applied(stage, kind, columns, given, ours=ours)
+        yield from _applied(stage, kind, columns, given, row)
         yield "  except Exception as error:"
         failed = f"fail({stage}, {number}value, error)"
         if form.numbered:
@@ -197,8 +213,7 @@ def _body(steps: tuple[Step, ...], form: _Form) -> Iterator[str]:
             yield f"   failed = Empty({failed}); {settle}"
         else:
             yield f"   raise {failed} from error"
-        # What a function made may be anybody's; a copy with its columns is ours.
-        ours = ours if kind == "filter" else columns is not None
+        row = row.after(kind, columns)
     if kinds[-1] != "flat_map":
         yield f"  {given.replace('result', 'value')}"
 
@@ -234,12 +249,15 @@ def _settling(kinds: list[Kind], form: _Form, number: str) -> str:
 
 
 def _applied(
-    stage: int, kind: Kind, columns: Columns | None, leave: str, *, ours: bool
+    stage: int, kind: Kind, columns: Columns | None, leave: str, row: _Value
 ) -> Iterator[str]:
     """The lines that apply one function.
 
     :param leave: what gives a result of ``flat_map`` away.
     """
+    if columns and not row.has_columns:
+        missing = f"without_columns(value, {columns.inputs[0]!r})"
+        yield f"   if not isinstance(value, Entity): raise {missing}"
     inputs = map(_read, columns.inputs) if columns else ["value"]
     call = f"f{stage}({', '.join(inputs)})"
     targets = ", ".join(map(_written, columns.outputs)) if columns else ""
@@ -255,7 +273,7 @@ def _applied(
             yield f"    {leave}"
     elif columns:
         yield f"   result = {call}"
-        yield f"   {'' if ours else 'value = copied(value); '}{targets} = result"
+        yield f"   {'' if row.is_ours else 'value = copied(value); '}{targets} = result"
     else:
         yield f"   value = {call}"
 
