@@ -1,0 +1,119 @@
+"""Rows as bytes, on their way between processes that may not know the same classes."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from plugin_spec.errors import HubError
+from towhee.executors.fusion import Failed
+from towhee.outcome import OperatorFailed, short_repr
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Operators' own classes are known where their code was verified and loaded.
+_PRIVATE: Final = "_towhee_operators."
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows that travel together, numbered, ``Failed`` among their values."""
+
+    pairs: Sequence[tuple[int, Any]] = ()
+    problem: BaseException | None = None
+    """What ended the run after these rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Stands for a value that only its own process can read."""
+
+    description: str
+
+    def __repr__(self) -> str:
+        return self.description
+
+
+def pack(block: Block, *, place: str = "") -> bytes:
+    """A block as bytes; a row that cannot travel has failed.
+
+    :param place: the step that rows come out of, to name where one cannot travel.
+    """
+    pairs = [
+        (
+            row,
+            Failed(_portable_failure(value.error)) if type(value) is Failed else value,
+        )
+        for row, value in block.pairs
+    ]
+    problem = block.problem and _portable(block.problem)
+    try:
+        return _dumps(Block(pairs, problem))
+    except Exception:  # noqa: BLE001  (whatever a value's own code raises)
+        movable = [(row, _movable(row, value, place)) for row, value in pairs]
+        return _dumps(Block(movable, problem))
+
+
+def unpack(packed: bytes) -> Block:
+    """The block that ``pack`` made bytes of."""
+    from ray import cloudpickle
+
+    block: Block = cloudpickle.loads(packed)
+    return block
+
+
+def _dumps(value: object) -> bytes:
+    from ray import cloudpickle
+
+    packed: bytes = cloudpickle.dumps(value)  # type: ignore[no-untyped-call]  # Ray's
+    return packed
+
+
+def _movable(row: int, value: object, place: str) -> object:
+    if (reason := _hindrance(value)) is None:
+        return value
+    described = Described(short_repr(value))
+    return Failed(OperatorFailed(place, described, reason, row=row))
+
+
+def _portable(error: BaseException) -> BaseException:
+    """An error that any process can read, with its traceback as a note."""
+    if isinstance(error, OperatorFailed):
+        return _portable_failure(error)
+    lines = "".join(traceback.format_exception(error)).rstrip()
+    if _hindrance(error) is not None:
+        error = _stand_in(error)
+    error.add_note(f"In a worker:\n{lines}")
+    return error
+
+
+def _portable_failure(failure: OperatorFailed) -> OperatorFailed:
+    value: object = failure.input
+    if _hindrance(value) is not None:
+        value = Described(short_repr(value))
+    cause = _portable(failure.__cause__ or Exception())
+    return OperatorFailed(failure.operator, value, cause, row=failure.row)
+
+
+def _hindrance(value: object) -> Exception | None:
+    """Why a value cannot be read elsewhere; None if it can."""
+    from ray import cloudpickle
+
+    if type(value).__module__.startswith(_PRIVATE):
+        return TypeError(f"`{type(value).__name__}` is known in the worker alone")
+    try:
+        cloudpickle.loads(_dumps(value))
+    except Exception as error:  # noqa: BLE001  (whatever a value's own code raises)
+        return TypeError(f"cannot leave the worker: {type(error).__name__}: {error}")
+    return None
+
+
+def _stand_in(error: BaseException) -> BaseException:
+    """An exception that says the same, of a class that everybody has or can make."""
+    if isinstance(error, HubError):
+        return HubError(str(error), hint=error.hint)
+    kind = type(type(error).__name__, (Exception,), {"__module__": __name__})
+    stand_in: BaseException = kind(str(error))
+    return stand_in
