@@ -14,6 +14,7 @@ from towhee.rows import OneTimeRows, is_sized
 
 if TYPE_CHECKING:
     from towhee.bound import BoundPipeline
+    from towhee.evaluations import Evaluations
     from towhee.executors import Executor
     from towhee.outcome import Outcome
     from towhee.pipelines import Call, Parallel
@@ -52,6 +53,7 @@ class Chain(Iterable[Any]):
     is_stream: bool
     engine: Engine = Engine()
     parallel: Parallel | None = None
+    evaluations: Evaluations | None = field(default=None, compare=False, repr=False)
     parent: Chain | None = field(default=None, compare=False, repr=False)
     memory: _Memory = field(default_factory=_Memory, compare=False, repr=False)
 
@@ -143,6 +145,7 @@ class Chain(Iterable[Any]):
             self.is_stream,
             self.engine,
             self.parallel,
+            self.evaluations,
         )
 
     def _walk(self) -> Iterator[Any]:
