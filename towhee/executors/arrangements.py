@@ -101,8 +101,9 @@ def _phases(
                 else share(pool, prepare, block, workers=plan.threads)
             )
             while prepared:
-                yield batches.predict(prepared[: batches.window])
-                prepared = prepared[batches.window :]
+                window = batches.window
+                yield batches.predict(prepared[:window])
+                prepared = prepared[window:]
 
 
 def _overlap(

@@ -84,17 +84,18 @@ class Batches:
                 failed(self.model, prepared.origin, error, row)
                 for row, prepared in batch
             ]
-        size = 1  # One row may have spoilt it for all.
-        if is_out_of_memory(error):
-            size = self._fit.halve(str(self.model), len(batch))
+        is_full = is_out_of_memory(error)
         # Not in the handler: what did not fit is held by the error's traceback.
         del error
-        starts = range(0, len(batch), size)
-        return [
-            output
-            for start in starts
-            for output in self._outputs(batch[start : start + size])
-        ]
+        if is_full:
+            self._fit.halve(str(self.model), len(batch))
+        outputs = []
+        while batch:
+            # One row may have spoilt it for all.
+            size = self.size if is_full else 1
+            outputs += self._outputs(batch[:size])
+            batch = batch[size:]
+        return outputs
 
 
 def is_out_of_memory(error: BaseException) -> bool:

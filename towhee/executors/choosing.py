@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from towhee.executors.segments import Segment
     from towhee.loaded_operator import LoadedOperator
 
-Source: TypeAlias = Literal["option", "default", "cached", "measured"]
+Source: TypeAlias = Literal["option", "default", "cached", "measuring", "measured"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ class Chooser:
         known = found.setdefault(key, Search(space))
         if isinstance(known, Plan):
             return Choice(known, "measured")
-        return Choice(known.best, "default", known)
+        source: Source = "measuring" if known.has_begun else "default"
+        return Choice(known.best, source, known)
 
     @contextmanager
     def choose(self, segment: Segment) -> Iterator[Choice]:

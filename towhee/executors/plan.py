@@ -52,7 +52,11 @@ class Plan:
 
         :raises InvalidPlan: with every problem.
         """
-        counts = (self.batch_size, self.threads, self.model_threads or 1)
+        counts: tuple[object, ...] = (
+            self.batch_size,
+            self.threads,
+            self.model_threads or 1,
+        )
         problems = [
             f"{name}: expected one of {', '.join(map(repr, known))}, got {value!r}"
             for name, value, known in (
@@ -61,7 +65,7 @@ class Plan:
             )
             if value not in known
         ]
-        if not all(type(number) is int and number > 0 for number in counts):
+        if not all(isinstance(number, int) and number > 0 for number in counts):
             problems.append("batch_size and threads: expected positive integers")
         if problems:
             raise InvalidPlan("No run can be planned so: " + "; ".join(problems))
@@ -83,6 +87,14 @@ class Plan:
         32
         """
         return replace(self, **changes)
+
+    def with_setting(self, name: str, choice: object) -> Self:
+        """The same plan with one of the model's settings chosen.
+
+        >>> Plan().with_setting("memory_format", "channels_last").settings
+        (('memory_format', 'channels_last'),)
+        """
+        return self.but(settings=tuple({**dict(self.settings), name: choice}.items()))
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:

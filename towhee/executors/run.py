@@ -19,7 +19,7 @@ class Fit:
         self.largest = sys.maxsize
         self._changing = threading.Lock()
 
-    def halve(self, model: str, size: int) -> int:
+    def halve(self, model: str, size: int) -> None:
         """Learn that ``size`` rows did not fit; what to try now is said once."""
         half = max(1, size // 2)
         with self._changing:
@@ -31,7 +31,6 @@ class Fit:
                     BatchHalved,
                     stacklevel=2,
                 )
-        return half
 
 
 @dataclass(frozen=True, slots=True)

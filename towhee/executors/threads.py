@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Executor, Future
 
+_SLOW = 0.02
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -39,13 +41,17 @@ def in_order(
 ) -> Iterator[Result]:
     """Map ``work`` over ``tasks``, ``ahead`` of them at once.
 
-    That bounds the memory: no task is pulled while so many are under way or wait.
+    That bounds the memory: no task is pulled while so many are under way or wait. What
+    is done does not wait for the next task of a slow source.
     """
     pending: deque[Future[Result]] = deque()
+    asked = time.perf_counter()
     for task in tasks:
         pending.append(pool.submit(work, task))
-        if len(pending) >= ahead:
+        is_slow = time.perf_counter() - asked > _SLOW
+        while pending and (len(pending) >= ahead or (is_slow and pending[0].done())):
             yield pending.popleft().result()
+        asked = time.perf_counter()
     while pending:
         yield pending.popleft().result()
 

@@ -9,20 +9,24 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import methodcaller
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from towhee.executors.allocator import allocator
 from towhee.executors.arrangements import Chunks, arrange
 from towhee.executors.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from typing import TypeAlias
 
     from towhee.executors.arrangements import Work
     from towhee.executors.batching import Numbered
     from towhee.executors.run import Run
     from towhee.executors.segments import Segment
+
+    Move: TypeAlias = Callable[[Plan], Plan]
 
 _SECONDS: Final = 0.25
 _MOST_ROWS: Final = 256
@@ -30,6 +34,7 @@ _ROWS_AT_ONCE: Final = 4
 # What is simpler stays unless something else is clearly faster.
 _CLEARLY: Final = 1.03
 _FINALISTS: Final = 3
+_LARGEST_BATCH: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +75,37 @@ class Space:
             settings=tuple(first.items()),
         )
 
-    def other_settings(self, plan: Plan) -> Iterator[Plan]:
-        """One setting after the other in each of its other ways."""
-        for name, choices in self.settings.items():
-            for choice in choices[1:]:
-                changed = {**dict(plan.settings), name: choice}
-                yield plan.but(settings=tuple(changed.items()))
+    @property
+    def settings_moves(self) -> list[Move]:
+        """One setting to another of its choices; and memory to be kept."""
+        moves: list[Move] = [
+            methodcaller("with_setting", name, choice)
+            for name, choices in self.settings.items()
+            for choice in choices
+        ]
+        return [*moves, *([_move(allocator="keep")] if self.can_keep else [])]
 
-    def other_arrangements(self, plan: Plan) -> Iterator[Plan]:
-        """The same in other orders; the threads at work are never more than workers."""
+    @property
+    def arrangement_moves(self) -> list[Move]:
+        """Other arrangements; threads at work are never more than ``workers``."""
         if self.workers == 1:
-            return
-        if self.can_share:
-            size = plan.batch_size if self.batch_is_fixed else _ROWS_AT_ONCE
-            yield plan.but(arrangement="rows", batch_size=size, model_threads=1)
-        for predicting in sorted({1, self.workers // 2}):
-            yield plan.but(
+            return []
+        few = {} if self.batch_is_fixed else {"batch_size": _ROWS_AT_ONCE}
+        rows = _move(arrangement="rows", model_threads=1, **few)
+        overlaps = [
+            _move(
                 arrangement="overlap",
+                batch_size=self.batch_size,
                 threads=self.workers - predicting,
                 model_threads=predicting,
             )
+            for predicting in sorted({1, self.workers // 2})
+        ]
+        return [rows, *overlaps] if self.can_share else overlaps
+
+
+def _move(**changes: Any) -> Move:  # noqa: ANN401  (fields of a plan)
+    return methodcaller("but", **changes)
 
 
 class Search:
@@ -104,6 +120,11 @@ class Search:
         self.candidate: Plan | None = next(self._steps)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether any plan was measured."""
+        return bool(self._rates)
+
+    @property
     def best(self) -> Plan:
         """The fastest so far."""
         rates = self._rates
@@ -113,8 +134,7 @@ class Search:
     def rows(self) -> int:
         """How many rows the candidate has to be seen on; about as many as it needs."""
         plan = self.candidate or self.best
-        seconds = _SECONDS
-        wanted = min(_MOST_ROWS, seconds * self._rates.get(self.best, 0.0))
+        wanted = min(_MOST_ROWS, _SECONDS * self._rates.get(self.best, 0.0))
         return warm_up(plan) + max(1, round(wanted / turn(plan))) * turn(plan)
 
     def note(self, rate: float) -> None:
@@ -129,31 +149,37 @@ class Search:
         space, plan = self._space, self._space.default
         yield plan  # The first rows bring in libraries and weights; they do not count.
         self._rates[plan] = yield plan
-        for other in space.other_settings(plan):
-            plan = yield from self._duel(plan, other)
-        if space.can_keep:
-            plan = yield from self._duel(plan, plan.but(allocator="keep"))
-        for other in space.other_arrangements(plan):
-            plan = yield from self._duel(plan, other)
+        plan = yield from self._improve(plan, space.settings_moves)
+        plan = yield from self._improve(plan, space.arrangement_moves)
         if not space.batch_is_fixed:
             plan = yield from self._climb(plan)
+        # What suits one arrangement need not suit another.
+        yield from self._improve(plan, space.settings_moves)
         for finalist in sorted(self._rates, key=self._rates.__getitem__)[-_FINALISTS:]:
             again = yield finalist
             self._rates[finalist] = (self._rates[finalist] + again) / 2
 
+    def _improve(
+        self, plan: Plan, moves: Iterable[Move]
+    ) -> Generator[Plan, float, Plan]:
+        for move in moves:
+            plan = yield from self._duel(plan, move(plan))
+        return plan
+
     def _duel(self, plan: Plan, other: Plan) -> Generator[Plan, float, Plan]:
-        self._rates[other] = yield other
+        if other not in self._rates:
+            self._rates[other] = yield other
         return other if self._rates[other] > _CLEARLY * self._rates[plan] else plan
 
     def _climb(self, plan: Plan) -> Generator[Plan, float, Plan]:
         """Double the batch while that helps; if it never does, halve it."""
         for factor in (2, 0.5):
-            started = plan
-            while (size := int(plan.batch_size * factor)) >= 1:
-                faster = yield from self._duel(plan, plan.but(batch_size=size))
-                if faster is plan:
+            started, size = plan, int(plan.batch_size * factor)
+            while 1 <= size <= _LARGEST_BATCH:
+                plan = yield from self._duel(plan, plan.but(batch_size=size))
+                if plan.batch_size != size:
                     break
-                plan = faster
+                size = int(size * factor)
             if plan is not started:
                 break
         return plan
@@ -164,12 +190,12 @@ def tuned(segment: Segment, search: Search, rows: Iterable[Numbered], run: Run) 
     rows = iter(rows)
     blocks = iter(Chunks(rows, lambda: search.rows))
     while search.candidate is not None:
-        wanted = search.rows
+        least = warm_up(search.candidate) + turn(search.candidate)
         block = next(blocks, None)
         if block is None:
             return
-        if len(block) < wanted or segment.is_shared:
-            # The end, a slow source, or company: nothing can be learned here.
+        if len(block) < least or segment.is_shared:
+            # Too few rows, or company: nothing can be learned here.
             yield from arrange(segment, search.best, block, run)
             continue
         results, rate = measure(segment, search.candidate, block, run)

@@ -19,8 +19,9 @@ def user_file(tmp_path: Path) -> Path:
 
 
 def test_with_nothing_set_operators_are_bundled_and_installed_on_demand(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("HUB_TUNE")
     assert HubConfig.load() == HubConfig(
         cache_dir=tmp_path / "home" / "cache",
         config_dir=tmp_path / "home" / "config",

@@ -1,0 +1,210 @@
+"""Plans are found by measuring the job's own rows, and kept."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hub_client.config import HubConfig
+from towhee.executors.choosing import Chooser
+from towhee.executors.local import LocalExecutor
+from towhee.executors.plan import Plan
+from towhee.executors.plan_cache import PlanCache
+from towhee.executors.segments import Segment, parts
+from towhee.executors.tuning import Search, Space
+from towhee.loaded_operator import LoadedOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hub_client.installed import InstalledOperator
+    from towhee.bound import BoundPipeline
+
+    Write = Callable[..., InstalledOperator]
+    Bound = Callable[..., BoundPipeline]
+
+# Batches of 16 are best; told to be quick, all take a quarter of the time.
+MODEL = """
+import threading, time
+
+class Subject(ModelOperator):
+    concurrent_predict = False
+    computed = []
+    speed = "slow"
+
+    def __init__(self, batch_size=None):
+        self.batch_size = batch_size or 8
+
+    def settings(self):
+        return {"speed": ("slow", "quick")}
+
+    def configure(self, *, speed="slow"):
+        self.speed = speed
+
+    def prepare(self, value):
+        return value
+
+    def predict(self, batch):
+        self.computed.extend(batch)
+        seconds = 0.004 + 0.0000125 * len(batch) ** 2
+        time.sleep(seconds if self.speed == "slow" else seconds / 4)
+        return [value + 1 for value in batch]
+"""
+
+
+@pytest.fixture(autouse=True)
+def tune(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_TUNE", "auto")
+
+
+@pytest.fixture
+def chain(write_fresh: Write, bound: Bound) -> BoundPipeline:
+    return bound(write_fresh(MODEL, parameters={"batch_size": {}}))
+
+
+def choice(chain: BoundPipeline, workers: int = 2) -> tuple[str, Plan]:
+    (segment,) = parts(chain)
+    assert isinstance(segment, Segment)
+    found = Chooser(workers).preview(segment)
+    return found.source, found.plan
+
+
+def plan_files() -> list[Path]:
+    return list((HubConfig.load().cache_dir / "plans").glob("*"))
+
+
+def computed(chain: BoundPipeline) -> list[int]:
+    found: list[int] = chain.load()[-1].operator.operator.computed  # type: ignore[union-attr]
+    return found
+
+
+def test_a_search_finds_the_fastest_plan_and_tries_few() -> None:
+    """Plans get rates, as if they had been measured."""
+
+    def rate(plan: Plan) -> float:
+        found = 100.0 * {"rows": 1.5, "phases": 1.0, "overlap": 0.5}[plan.arrangement]
+        found *= 1.3 if dict(plan.settings)["layout"] == "good" else 1.0
+        found *= 1.2 if plan.allocator == "keep" else 1.0
+        return found / (1 + abs(plan.batch_size - 2))
+
+    space = Space(
+        workers=2,
+        batch_size=8,
+        settings={"layout": ("plain", "good", "bad")},
+        can_share=True,
+        can_keep=True,
+    )
+    search, tried = Search(space), 0
+    while search.candidate is not None:
+        tried += 1
+        search.note(rate(search.candidate))
+    assert (
+        str(search.best)
+        == "rows, 2 threads, batches of 2, 1 thread a model call, layout good, memory kept"
+    )
+    assert tried < 20
+
+
+def test_no_candidate_puts_more_threads_to_work_than_there_are_processors() -> None:
+    for workers in (1, 2, 3, 8):
+        space = Space(workers, 8, can_share=True)
+        plans = [move(space.default) for move in space.arrangement_moves]
+        assert all(
+            plan.threads * (plan.model_threads or 1) == workers
+            if plan.arrangement == "rows"
+            else plan.threads + (plan.model_threads or 0) == workers
+            for plan in plans
+        )
+
+
+def test_the_first_rows_of_a_job_show_the_fastest_plan(chain: BoundPipeline) -> None:
+    rows = range(5000)
+    assert list(LocalExecutor(2).values(chain, rows)) == [row + 1 for row in rows]
+    # Nothing was computed twice.
+    assert sorted(computed(chain)) == list(rows)
+    source, plan = choice(chain)
+    assert source == "measured"
+    assert dict(plan.settings) == {"speed": "quick"}
+    assert plan.batch_size > 8
+    assert threading.active_count() == 1
+
+
+def test_a_search_goes_on_in_the_next_run_of_a_short_job(chain: BoundPipeline) -> None:
+    executor = LocalExecutor(2)
+    for _ in range(30):
+        assert list(executor.values(chain, range(120))) == list(range(1, 121))
+    assert choice(chain)[0] == "measured"
+
+
+def test_what_was_found_is_kept_for_the_next_process(
+    chain: BoundPipeline, bound: Bound
+) -> None:
+    list(LocalExecutor(2).values(chain, range(5000)))
+    _, found = choice(chain)
+    (file,) = plan_files()
+    document = json.loads(file.read_text())
+    assert document["segment"] == "test/subject"
+    assert Plan.from_dict(document["plan"]) == found
+
+    # Another instance, as in another process.
+    (bound_operator,) = chain.steps
+    again = bound(bound_operator.installed)  # type: ignore[union-attr]
+    again.steps[0]._loaded.append(_copy(chain))  # type: ignore[union-attr]
+    assert choice(again) == ("cached", found)
+    # Other options or another machine are another matter.
+    assert choice(again, workers=4)[0] == "default"
+
+
+def _copy(chain: BoundPipeline) -> LoadedOperator:
+    loaded = chain.load()[0].operator  # type: ignore[union-attr]
+    return LoadedOperator(loaded.manifest, type(loaded.operator)())
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{", '{"plan": {"arrangement": "rows"}}'])
+def test_a_damaged_file_is_as_none(chain: BoundPipeline, damage: str) -> None:
+    list(LocalExecutor(2).values(chain, range(5000)))
+    (file,) = plan_files()
+    file.write_text(damage)
+    assert PlanCache(file.parent).read(file.stem) is None
+
+
+def test_nothing_is_measured_where_it_is_switched_off(
+    chain: BoundPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUB_TUNE", "never")
+    list(LocalExecutor(2).values(chain, range(1000)))
+    assert choice(chain)[0] == "default"
+    assert plan_files() == []
+
+
+def test_a_batch_size_that_was_asked_for_stays(
+    write_fresh: Write, bound: Bound
+) -> None:
+    operator = write_fresh(MODEL, parameters={"batch_size": {}})
+    chain = bound(operator, batch_size=5)
+    list(LocalExecutor(2).values(chain, range(4000)))
+    source, plan = choice(chain)
+    assert (source, plan.batch_size) == ("measured", 5)
+
+
+def test_options_that_are_objects_are_never_kept(
+    write_fresh: Write, bound: Bound
+) -> None:
+    code = MODEL.replace("batch_size=None", "batch_size=None, thing=None")
+    chain = bound(write_fresh(code, parameters={"thing": {}}), thing=object())
+    list(LocalExecutor(2).values(chain, range(300)))
+    assert choice(chain)[0] == "default"
+    assert plan_files() == []
+
+
+def test_a_run_beside_another_does_not_measure(chain: BoundPipeline) -> None:
+    executor = LocalExecutor(2)
+    first = executor.values(chain, range(2000))
+    next(first)
+    assert len(list(executor.values(chain, range(1000)))) == 1000
+    assert choice(chain)[0] != "measured"
+    first.close()  # type: ignore[attr-defined]
