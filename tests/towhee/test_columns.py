@@ -71,7 +71,7 @@ def test_a_column_may_have_any_name(name: str) -> None:
         [name, "other"],
         2,
     )
-    assert dict(row) == {name: 1, "other": 2}  # type: ignore[call-overload]
+    assert dict(row) == {name: 1, "other": 2}
     assert row.with_columns(**{name: 3})[name] == 3
     assert row[name] == 1
     for twin in (copy.copy(row), pickle.loads(pickle.dumps(row))):  # noqa: S301  (our own)

@@ -29,15 +29,18 @@ if TYPE_CHECKING:
     Step: TypeAlias = tuple[Kind, Columns | None]
 
 _SETTLING: Final = ("drop_empty", "fill_empty")
+_LEAVE: Final = "yield row, failed; continue"
 
 
 class Failed:
     """Stands in a stream where a row's value would be."""
 
-    __slots__ = ("error",)
+    __slots__ = ("error", "is_final")
 
     def __init__(self, error: OperatorFailed) -> None:
         self.error = error
+        self.is_final = False
+        """It failed before failures were to be kept: nothing settles it."""
 
 
 class _Loop(Protocol):
@@ -206,9 +209,10 @@ def _body(steps: tuple[Step, ...], form: _Form) -> Iterator[str]:
         yield from _applied(stage, kind, columns, given, row)
         yield "  except Exception as error:"
         failed = f"fail({stage}, {number}value, error)"
-        if form.numbered:
-            left = settle if safe or kinds[-1] not in _SETTLING else _leave(number)
-            yield f"   failed = {failed}; {left}"
+        if form.numbered and "safe" in kinds[stage:]:
+            yield f"   failed = {failed}; {_early(form)}"
+        elif form.numbered:
+            yield f"   failed = {failed}; {settle}"
         elif safe:
             yield f"   failed = Empty({failed}); {settle}"
         else:
@@ -222,9 +226,12 @@ def _arriving(kinds: list[Kind], form: _Form, settle: str) -> Iterator[str]:
     """The lines for rows that come as failures, or wrapped."""
     if form.numbered:
         yield "  if type(value) is Failed:"
-        if form.strict and "safe" in kinds:
-            yield "   raise value.error"
-        yield f"   failed = value; {settle}"
+        yield "   failed = value"
+        if "safe" in kinds:
+            yield f"   {_early(form)}"
+        else:
+            yield f"   if failed.is_final: {_LEAVE}"
+            yield f"   {settle}"
     elif form.arriving:
         yield f"  if type(value) is Empty: failed = value; {settle}"
     if "resume" in kinds:
@@ -233,8 +240,11 @@ def _arriving(kinds: list[Kind], form: _Form, settle: str) -> Iterator[str]:
         yield "  if type(value) is Some: value = value.value"
 
 
-def _leave(number: str) -> str:
-    return f"yield {number}failed; continue"
+def _early(form: _Form) -> str:
+    """What becomes of a failure that ``safe`` comes too late for."""
+    if form.strict:
+        return "raise failed.error"
+    return f"failed.is_final = True; {_LEAVE}"
 
 
 def _settling(kinds: list[Kind], form: _Form, number: str) -> str:
@@ -245,7 +255,7 @@ def _settling(kinds: list[Kind], form: _Form, number: str) -> str:
         return f"{settled}; continue"
     if kinds[-1] == "fill_empty":
         return f"yield {number}{settled}; continue"
-    return _leave(number)
+    return _LEAVE if form.numbered else "yield failed; continue"
 
 
 def _applied(

@@ -27,7 +27,7 @@ class Failures(Core):
         >>> DataCollection(["1", "x"]).exception_safe().map(int).to_list()
         [Some(1), Empty("`map(int)` failed on row 1, 'x': ValueError: invalid ...")]
         """
-        return self.then(FunctionCall("safe", bool))
+        return self if self.is_safe else self.then(FunctionCall("safe", bool))
 
     safe = exception_safe
 
