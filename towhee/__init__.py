@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from towhee.callable_pipeline import pipeline
     from towhee.functional import DataCollection
+    from towhee.functional.starting import dc, glob
     from towhee.operators import ops
 
-__all__ = ["DataCollection", "ops", "pipeline"]
+__all__ = ["DataCollection", "dc", "glob", "ops", "pipeline"]
 
 _MODULES: Final = {
     "DataCollection": "towhee.functional",
+    "dc": "towhee.functional.starting",
+    "glob": "towhee.functional.starting",
     "ops": "towhee.operators",
     "pipeline": "towhee.callable_pipeline",
 }

@@ -79,6 +79,15 @@ class Pipeline:
         """
         return Pipeline((*self.calls, call))
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether rows come out as they go in.
+
+        >>> Pipeline().is_idle
+        True
+        """
+        return all(getattr(call, "kind", None) == "resume" for call in self.calls)
+
     def __str__(self) -> str:
         return ".".join(map(str, self.calls))
 

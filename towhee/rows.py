@@ -55,10 +55,12 @@ class Rearranged:
     chain: Chain
     name: str
     rearrange: Callable[[Iterator[Any]], Iterable[Any]]
+    boxed: bool = False
+    """Whether it is given a safe chain's ``Some`` and ``Empty``, rather than values."""
 
     def __iter__(self) -> Iterator[Any]:
         rows = iter(self.chain)
-        if self.chain.is_safe:
+        if self.chain.is_safe and not self.boxed:
             return _around_failures(rows, self.rearrange)
         return iter(self.rearrange(rows))
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from towhee.functional.building import Building
 from towhee.functional.failures import Failures
+from towhee.functional.listing import Listing
 from towhee.functional.measuring import Measuring
+from towhee.functional.sampling import Sampling
 from towhee.functional.shaping import Shaping
 
 __all__ = ["DataCollection"]
 
 
-class DataCollection(Building, Shaping, Failures, Measuring):
+class DataCollection(Building, Shaping, Listing, Sampling, Failures, Measuring):
     """Rows, and the pipeline that each will go through.
 
     A collection is a value: methods return another one. Attributes that are no methods

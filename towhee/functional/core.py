@@ -77,19 +77,24 @@ class Core(Iterable[Any]):
         return type(self)(self._chain.then(call))
 
     def rearranged(
-        self, name: str, function: Callable[[Iterator[Any]], Iterable[Any]]
+        self,
+        name: str,
+        function: Callable[[Iterator[Any]], Iterable[Any]],
+        *,
+        boxed: bool = False,
     ) -> Self:
         """Rows that ``function`` makes of an iterator over these.
 
         What every method that changes the number or order of rows is made of. Rows of
-        an ``exception_safe`` collection that failed go past it.
+        an ``exception_safe`` collection that failed go past it, unless it is ``boxed``:
+        then it is given every row as it is, ``Some`` or ``Empty``.
 
         >>> DataCollection([1, 2]).rearranged("reversed()", lambda rows: [*rows][::-1])
         DataCollection(<[1, 2].reversed()>)
 
         :param name: for people, as in ``batch(2)``.
         """
-        return self.over(Rearranged(self._chain, name, function))
+        return self.over(Rearranged(self._chain, name, function, boxed))
 
     def over(self, rows: Iterable[Any]) -> Self:
         """A collection of other rows, which is run as this one is.

@@ -1,0 +1,77 @@
+"""Rows of several chains, side by side or one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from towhee.columns import Entity, MissingColumn, copied
+from towhee.maybe import Empty, Some
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from towhee.chain import Chain
+
+
+@dataclass(frozen=True, slots=True)
+class Zipped:
+    """Tuples of the rows of several chains; a failure among them takes their place."""
+
+    chains: tuple[Chain, ...]
+    strict: bool = False
+    """Whether chains of different lengths are an error."""
+
+    def __iter__(self) -> Iterator[Any]:
+        rows = zip(*self.chains, strict=self.strict)
+        safe = any(chain.is_safe for chain in self.chains)
+        return map(_together, rows) if safe else rows
+
+    def __repr__(self) -> str:
+        return f"<a zip of {len(self.chains)}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Concatenated:
+    """The rows of one chain, then those of the next."""
+
+    chains: tuple[Chain, ...]
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self.chains)
+
+    def __repr__(self) -> str:
+        return f"<{len(self.chains)} in a row>"
+
+
+def merged(rows: tuple[Any, ...]) -> Entity:
+    """One row with the columns of all; of columns with one name, the last.
+
+    >>> merged((Entity(a=1, b=2), Entity(b=3)))
+    Entity(a=1, b=3)
+
+    :raises MissingColumn: for a row without columns.
+    """
+    merged: Entity | None = None
+    for row in rows:
+        if not isinstance(row, Entity):
+            raise MissingColumn(
+                f"The row is a {type(row).__name__}, which has no columns",
+                hint="Build rows with columns, `dc['name'](rows)`, or use `as_entity`",
+            )
+        if merged is None:
+            merged = copied(row)
+        else:
+            merged.__dict__.update(row.__dict__)
+    return merged or Entity()
+
+
+def _together(rows: tuple[Any, ...]) -> Some | Empty:
+    """Values out of their boxes, in one."""
+    values = []
+    for row in rows:
+        if type(row) is Empty:
+            return row
+        values.append(row.value if type(row) is Some else row)
+    return Some(tuple(values))
