@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hub_client.atomic_file import write_atomically
 from hub_client.git_url import parse_git_url
-from hub_client.sources import BUNDLED, DIRECTORY, GIT
+from hub_client.sources import (
+    BUNDLED,
+    DIRECTORY,
+    GIT,
+    HUGGING_FACE,
+    HUGGING_FACE_AT,
+)
+from hub_client.sources.hugging_face_client import PUBLIC_ENDPOINT, endpoint
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -112,15 +120,21 @@ def _located(source: str, directory: Path | None) -> str:
         # A bare host, as in an entry, is the root of all its repositories.
         bare = path.count("/") == _SLASHES_OF_A_BARE_HOST
         return f"{GIT}{parse_git_url(path + '/' if bare else path)}"
+    if source.startswith(HUGGING_FACE) and endpoint() != PUBLIC_ENDPOINT:
+        # Trust in an organization there is no trust in its namesake on another server.
+        return f"{HUGGING_FACE_AT}{endpoint()}/{source.removeprefix(HUGGING_FACE)}"
     return source
 
 
 def _checked(entry: str) -> str:
+    if entry.startswith((HUGGING_FACE, HUGGING_FACE_AT)):
+        return _checked_hugging_face(entry)
     kind, path = entry[:4], entry[4:]
     if kind not in {DIRECTORY, GIT}:
         raise InvalidTrust(
             f"expected a source to trust, got {entry!r}",
-            hint="Write `git+URL` or `dir:PATH`; bundled operators need no trust",
+            hint="Write `git+URL`, `hf:ORG` or `dir:PATH`; "
+            "bundled operators need no trust",
         )
     if kind == DIRECTORY and not Path(path).is_absolute():
         raise InvalidTrust(f"the trusted folder {path!r} is not an absolute path")
@@ -128,6 +142,17 @@ def _checked(entry: str) -> str:
     if located in {f"{DIRECTORY}{Path(path).anchor}", f"{GIT}file:///"}:
         raise InvalidTrust(f"trusting {entry!r} would trust every folder")
     return located
+
+
+def _checked_hugging_face(entry: str) -> str:
+    """An organization, or a repository of it, at the public server or at another."""
+    form = r"hf:([\w.-]+)(/[\w.-]+)?/?|hf\+https?://[^/@\s]+(/[\w.-]+){0,3}/?"
+    if not re.fullmatch(form, entry) or "/.." in entry:
+        raise InvalidTrust(
+            f"expected whom to trust at Hugging Face, got {entry!r}",
+            hint="Write `hf:ORG`, `hf:ORG/REPO` or `hf+https://SERVER/ORG`",
+        )
+    return entry.rstrip("/")
 
 
 def _read(config_dir: Path) -> TOMLDocument:

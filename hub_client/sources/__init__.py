@@ -23,6 +23,10 @@ DIRECTORY: Final = "dir:"
 """How the source spec of a folder begins; a path follows."""
 GIT: Final = "git+"
 """How the source spec of git repositories begins; a URL follows."""
+HUGGING_FACE: Final = "hf:"
+"""How the source spec of Hugging Face repositories begins; ORG/REPO follows."""
+HUGGING_FACE_AT: Final = "hf+"
+"""The same, with the server's URL before ORG/REPO."""
 
 
 class Source(Protocol):

@@ -6,7 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub_client.sources import BUNDLED, DIRECTORY, GIT
+from hub_client.sources import (
+    BUNDLED,
+    DIRECTORY,
+    GIT,
+    HUGGING_FACE,
+    HUGGING_FACE_AT,
+)
 from hub_client.sources.bundled import BundledSource
 from hub_client.sources.directory import DirectorySource
 from plugin_spec.errors import HubError, InvalidName
@@ -31,7 +37,7 @@ class NoSource(HubError, LookupError):
 def open_source(
     spec: str, *, cache_dir: Path, offline: bool = False, directory: Path | None = None
 ) -> Source:
-    """The source that a spec describes: ``bundled``, ``dir:PATH`` or ``git+URL``.
+    """The source that a spec describes, as ``Source`` modules say how it begins.
 
     :param directory: what a relative PATH starts from; the current folder if not given.
     :raises InvalidSource: if it describes none.
@@ -46,9 +52,13 @@ def open_source(
 
         url = spec.removeprefix(GIT)
         return GitSource(url, cache_dir=cache_dir, offline=offline)
+    if spec.startswith((HUGGING_FACE, HUGGING_FACE_AT)):
+        from hub_client.sources.hugging_face import HuggingFaceSource  # noqa: PLC0415
+
+        return HuggingFaceSource(spec, offline=offline)
     raise InvalidSource(
         f"expected a source, got {spec!r}",
-        hint="Write `bundled`, `dir:PATH` or `git+URL`",
+        hint="Write `bundled`, `dir:PATH`, `git+URL` or `hf:ORG/REPO`",
     )
 
 
@@ -131,7 +141,7 @@ class SourceRouter:
         sources = {
             spec: self._open(spec)
             for spec in dict.fromkeys(self._rules.values())
-            if not spec.startswith(GIT) and "{" not in spec
+            if spec.startswith((BUNDLED, DIRECTORY)) and "{" not in spec
         }
         return {s: o for s, o in sources.items() if isinstance(o, DirectorySource)}
 

@@ -121,7 +121,9 @@ def test_a_source_of_another_kind_is_refused(project: Path, spec: str) -> None:
     with pytest.raises(InvalidSource) as refusal:
         router(project, {"*": spec}).versions(EMBED)
     assert str(refusal.value) == f"expected a source, got {spec!r}"
-    assert refusal.value.hint == "Write `bundled`, `dir:PATH` or `git+URL`"
+    assert (
+        refusal.value.hint == "Write `bundled`, `dir:PATH`, `git+URL` or `hf:ORG/REPO`"
+    )
 
 
 def test_each_spec_opens_its_kind_of_source(

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import huggingface_hub.constants
+import pytest
+from fastapi import Response
+from packaging.version import Version
+from servers.operator_files import operator_files
+
+from hub_client.candidate import Candidate, Release
+from hub_client.sources import hugging_face_client
+from hub_client.sources.hugging_face import HuggingFaceSource
+from hub_client.sources.hugging_face_client import (
+    RepositoryRefused,
+    ServerUnreachable,
+)
+from hub_client.store import Store
+from hub_client.tree_digest import DigestMismatch
+from plugin_spec.names import OperatorName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from servers.hugging_face import HuggingFaceServer
+
+EMBED = OperatorName.parse("acme/embed")
+WEIGHTS = bytes(range(256)) * 8192
+
+
+@pytest.fixture
+def server(
+    hugging_face: HuggingFaceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> HuggingFaceServer:
+    monkeypatch.setenv("HF_ENDPOINT", hugging_face.url)
+    cache = tmp_path / "huggingface"
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(hugging_face_client, "WAITS", (0.01, 0.01))
+    return hugging_face
+
+
+@pytest.fixture
+def release(server: HuggingFaceServer) -> Release:
+    """Version 1.0.0 of ``acme/embed``, with weights beside its code."""
+    files = operator_files("acme/embed", "1.0.0")
+    commit = server.create("acme/embed", {**files, "model.safetensors": WEIGHTS})
+    server.repository("acme/embed").git("tag", "v1.0.0", commit)
+    server.requests.clear()
+    return Release(Version("1.0.0"), commit, "refs/tags/v1.0.0")
+
+
+def wanted(release: Release) -> Candidate:
+    source = HuggingFaceSource("hf:acme/{name}")
+    return Candidate(EMBED, release, "hf:acme/embed", source.manifest(EMBED, release))
+
+
+def test_versions_are_tags_at_their_commits(
+    server: HuggingFaceServer, release: Release
+) -> None:
+    repository = server.repository("acme/embed")
+    repository.git("tag", "latest", release.revision)
+    repository.git("tag", "-m", "an annotated one", "v1.1.0", release.revision)
+    repository.git("branch", "v9.0.0", release.revision)
+    found = HuggingFaceSource("hf:acme/{name}").versions(EMBED)
+    assert [(str(each.version), each.revision) for each in found] == [
+        ("1.0.0", release.revision),
+        ("1.1.0", release.revision),
+    ]
+
+
+def test_a_manifest_is_read_without_the_rest_of_its_tree(
+    server: HuggingFaceServer, release: Release
+) -> None:
+    manifest = HuggingFaceSource("hf:acme/{name}").manifest(EMBED, release)
+    assert manifest.name == EMBED
+    assert {line.rpartition("/")[2] for line in server.requests} == {
+        release.revision,
+        "operator.yaml",
+    }
+
+
+def test_a_tree_is_fetched_by_commit_and_its_weights_are_kept_once(
+    release: Release, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "store")
+    source = HuggingFaceSource("hf:acme/{name}")
+    digest = store.add(lambda folder: source.fetch(wanted(release), folder))
+    tree = store.path(digest)
+    assert (tree / "model.safetensors").read_bytes() == WEIGHTS
+    assert (tree / "echo" / "__init__.py").is_file()
+    assert (tree / "model.safetensors").stat().st_nlink == 2
+    assert (tree / "operator.yaml").stat().st_nlink == 1
+
+
+def test_other_bytes_of_the_right_length_are_refused(
+    server: HuggingFaceServer, release: Release, tmp_path: Path
+) -> None:
+    def tamper(request: object) -> Response | None:
+        path = request.url.path
+        if request.method == "GET" and path.endswith("/model.safetensors"):
+            return Response(bytes(len(WEIGHTS)), headers={"ETag": '"x"'})
+        return None
+
+    server.before = tamper
+    with pytest.raises(DigestMismatch, match=r"`model.safetensors` at"):
+        HuggingFaceSource("hf:acme/{name}").fetch(wanted(release), tmp_path / "tree")
+    server.before = lambda _request: None
+    HuggingFaceSource("hf:acme/{name}").fetch(wanted(release), tmp_path / "again")
+    assert (tmp_path / "again" / "model.safetensors").read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_asked_again(
+    server: HuggingFaceServer, release: Release, status: int
+) -> None:
+    answers = iter([Response(status_code=status, headers={"Retry-After": "0"})])
+    server.before = lambda request: (
+        next(answers, None) if request.url.path.endswith("/refs") else None
+    )
+    (found,) = HuggingFaceSource("hf:acme/{name}").versions(EMBED)
+    assert found == release
+
+
+def test_a_server_that_stays_busy_is_named(server: HuggingFaceServer) -> None:
+    server.before = lambda _request: Response(status_code=429)
+    with pytest.raises(ServerUnreachable) as caught:
+        HuggingFaceSource("hf:acme/{name}").versions(EMBED)
+    assert str(caught.value) == (
+        f"`{server.url}` does not give `acme/embed`: "
+        "it asks to send fewer requests (429)"
+    )
+
+
+def test_a_missing_repository_may_be_a_private_one(server: HuggingFaceServer) -> None:
+    with pytest.raises(RepositoryRefused) as caught:
+        HuggingFaceSource("hf:acme/{name}").versions(EMBED)
+    assert str(caught.value) == (
+        f"`{server.url}/acme/embed` does not exist, or is private"
+    )
