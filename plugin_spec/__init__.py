@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from plugin_spec.operator import ModelOperator, Operator
     from plugin_spec.port import Port
     from plugin_spec.requirement import Requirement
+    from plugin_spec.stateful import StatefulOperator
 
 __all__ = [
     "HubError",
@@ -37,6 +38,7 @@ __all__ = [
     "OutOfMemory",
     "Port",
     "Requirement",
+    "StatefulOperator",
     "hookimpl",
 ]
 
@@ -53,6 +55,7 @@ _MODULES: Final = {
     "OutOfMemory": "errors",
     "Port": "port",
     "Requirement": "requirement",
+    "StatefulOperator": "stateful",
     "hookimpl": "hookspecs",
 }
 

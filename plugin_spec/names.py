@@ -24,16 +24,19 @@ _DEVICES = frozenset(
 # tests/towhee checks that every public method stands here.
 RESERVED_NAMESPACES: Final = frozenset(
     """
-    api append arrow as-entity as-function as-json as-raw batch clear cmap columns
-    combine copy count df drop-empty dropna evaluate exception-safe explain extend
-    fill-empty fill-entity filter flatten from-arrow from-df from-glob from-json
-    from-parquet get-executor group-by head insert is-safe is-stream map over parse-
-    json pipeline pop profile range read-audio read-camera read-csv read-json read-
-    video read-zip rearranged remove rename replace report reverse rolling run
-    runas-op safe sample select select-from serve set-chunksize set-engine set-
-    evaluating set-jit set-parallel set-training show shuffle sort space split-
-    train-test stream then to-arrow to-column to-csv to-df to-faiss to-lancedb to-
-    list to-milvus to-parquet to-video unset-parallel unstream with-metrics zip
+    api append arrow as-entity as-function as-json as-raw batch cate-one-hot-encoder
+    clear cmap columns combine copy count decision-tree df drop-empty dropna
+    evaluate exception-safe explain extend fill-empty fill-entity filter flatten
+    from-arrow from-df from-glob from-json from-parquet get-executor get-state
+    group-by head insert is-safe is-stream kmeans linear-regression
+    logistic-regression map min-max-scaler num-discretizer over parse-json pca
+    pipeline pop profile random-forest range read-audio read-camera read-csv
+    read-json read-video read-zip rearranged remove rename replace report reverse
+    rolling run runas-op safe sample select select-from serve set-chunksize
+    set-engine set-evaluating set-jit set-parallel set-training show shuffle sort
+    space split-train-test standard-scaler stream svc then to-arrow to-column to-csv
+    to-df to-faiss to-lancedb to-list to-milvus to-parquet to-video unset-parallel
+    unstream with-metrics zip
     """.split()  # noqa: SIM905  (a list of one name a line is four screens long)
 )
 

@@ -8,12 +8,14 @@ if TYPE_CHECKING:
     from towhee.callable_pipeline import pipeline
     from towhee.functional import DataCollection
     from towhee.functional.starting import dc, glob
+    from towhee.learning.state import State
     from towhee.operators import ops
 
-__all__ = ["DataCollection", "dc", "glob", "ops", "pipeline"]
+__all__ = ["DataCollection", "State", "dc", "glob", "ops", "pipeline"]
 
 _MODULES: Final = {
     "DataCollection": "towhee.functional",
+    "State": "towhee.learning.state",
     "dc": "towhee.functional.starting",
     "glob": "towhee.functional.starting",
     "ops": "towhee.operators",

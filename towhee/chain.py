@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from towhee.bound import BoundPipeline
     from towhee.evaluations import Evaluations
     from towhee.executors import Executor
+    from towhee.learning.modes import Mode
     from towhee.outcome import Outcome
     from towhee.pipelines import Call, Parallel
 
@@ -54,6 +55,7 @@ class Chain(Iterable[Any]):
     engine: Engine = Engine()
     parallel: Parallel | None = None
     evaluations: Evaluations | None = field(default=None, compare=False, repr=False)
+    learning: Mode | None = field(default=None, compare=False, repr=False)
     parent: Chain | None = field(default=None, compare=False, repr=False)
     memory: _Memory = field(default_factory=_Memory, compare=False, repr=False)
 
@@ -146,6 +148,7 @@ class Chain(Iterable[Any]):
             self.engine,
             self.parallel,
             self.evaluations,
+            self.learning,
         )
 
     def _walk(self) -> Iterator[Any]:

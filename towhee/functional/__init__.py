@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from towhee.functional.building import Building
+from towhee.functional.entities import Entities
+from towhee.functional.estimating import Estimating
 from towhee.functional.failures import Failures
 from towhee.functional.listing import Listing
 from towhee.functional.measuring import Measuring
@@ -12,7 +14,9 @@ from towhee.functional.shaping import Shaping
 __all__ = ["DataCollection"]
 
 
-class DataCollection(Building, Shaping, Listing, Sampling, Failures, Measuring):
+class DataCollection(
+    Building, Shaping, Listing, Sampling, Failures, Measuring, Estimating, Entities
+):
     """Rows, and the pipeline that each will go through.
 
     A collection is a value: methods return another one. Attributes that are no methods

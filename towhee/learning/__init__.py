@@ -1,0 +1,1 @@
+"""What chains learn, and how it is kept."""
