@@ -103,13 +103,13 @@ class Columns:
         :raises InvalidColumns: for any other form.
         """
         if not outputs:
-            return cls(_names(index))
+            return cls(column_names(index))
         if not isinstance(index, tuple) or len(index) != 2:  # noqa: PLR2004  (in, out)
             raise InvalidColumns(
                 f"[{index!r}] does not name the columns to read and to write",
                 hint="Write ['in', 'out'], or [('a', 'b'), ('c', 'd')] for several",
             )
-        return cls(_names(index[0]), _names(index[1]))
+        return cls(column_names(index[0]), column_names(index[1]))
 
     def through(self, steps: int) -> list[Columns]:
         """What each of ``steps`` steps in a row reads and writes.
@@ -156,7 +156,14 @@ def copied(row: Entity) -> Entity:
     return copy
 
 
-def _names(side: object) -> tuple[str, ...]:
+def column_names(side: object) -> tuple[str, ...]:
+    """One name, or several.
+
+    >>> column_names("a"), column_names(["a", "b"])
+    (('a',), ('a', 'b'))
+
+    :raises InvalidColumns: for anything else, and for none.
+    """
     names = (side,) if isinstance(side, str) else side
     if isinstance(names, tuple | list) and names:
         texts = [name for name in names if isinstance(name, str)]
@@ -176,9 +183,20 @@ def _missing(row: Entity, name: str) -> MissingColumn:
     )
 
 
-def without_columns(row: object, name: str) -> MissingColumn:
-    """What is wrong with a row that should have the column ``name``, and has none."""
+def columns_of(row: object, *names: str) -> dict[str, Any]:
+    """A dictionary of the row's columns, or of those that are named.
+
+    :raises MissingColumn: if the row lacks one, or has no columns.
+    """
+    if not isinstance(row, Entity):
+        raise without_columns(row, *names[:1])
+    return {name: row[name] for name in names or row}
+
+
+def without_columns(row: object, name: str | None = None) -> MissingColumn:
+    """What is wrong with a row that should have columns, and has none."""
+    lacking = "no columns" if name is None else f"no column `{name}`"
     return MissingColumn(
-        f"The row is a {type(row).__name__}, which has no column `{name}`",
+        f"The row is a {type(row).__name__}, which has {lacking}",
         hint="Build rows with columns, `dc['name'](rows)`, or use `as_entity`",
     )

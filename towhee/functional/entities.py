@@ -1,0 +1,152 @@
+"""Rows with columns: made, taken apart, renamed, filled."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from towhee.columns import Columns, column_names
+from towhee.functional.column_method import takes_columns
+from towhee.functional.core import Core
+from towhee.pipelines import FunctionCall
+from towhee.reshaping import (
+    AsEntity,
+    Fill,
+    IsComplete,
+    Rename,
+    Replace,
+    Select,
+    as_json,
+    as_raw,
+    parse_json,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from typing import Self
+
+_MISSING = frozenset({"", None, math.nan})
+
+
+class Entities(Core):
+    """Rows with columns. None of these methods changes a row: they make new ones."""
+
+    __slots__ = ()
+
+    @takes_columns()
+    def runas_op(
+        self, func: Callable[..., Any], *, columns: Columns | None = None
+    ) -> Self:
+        """Run a function as an operator is run: on columns, or on the whole row.
+
+        >>> rows = DataCollection([1, 2]).as_entity(["a"])
+        >>> rows.runas_op["a", "b"](func=lambda a: a + 1).to_list()
+        [Entity(a=1, b=2), Entity(a=2, b=3)]
+        """
+        return self.then(FunctionCall("map", func, columns, self._chain.parallel))
+
+    def as_entity(self, schema: str | Iterable[str] | None = None) -> Self:
+        """Give each row's values the names in ``schema``; a mapping has its own.
+
+        >>> DataCollection([{"a": 1}]).as_entity().to_list()
+        [Entity(a=1)]
+        >>> DataCollection([(1, 2)]).as_entity(["a", "b"]).to_list()
+        [Entity(a=1, b=2)]
+
+        :param schema: one name takes the whole row; several take its values in order,
+            which have to be as many, or those that a mapping has of these names.
+        """
+        names = None if schema is None else column_names(schema)
+        return self._each(AsEntity(names))
+
+    def as_json(self) -> Self:
+        """Write each row as a line of JSON; arrays become lists, and paths text.
+
+        >>> DataCollection([{"a": [1, 2]}]).as_entity().as_json().to_list()
+        ['{"a": [1, 2]}']
+        """
+        return self._each(as_json)
+
+    def parse_json(self) -> Self:
+        """Read each row, a JSON object, into columns.
+
+        >>> DataCollection(['{"a": 1}']).parse_json().to_list()
+        [Entity(a=1)]
+        """
+        return self._each(parse_json)
+
+    def as_raw(self) -> Self:
+        """Take columns' names away: the value of one, a tuple of several.
+
+        >>> rows = DataCollection([(1, 2)]).as_entity(["a", "b"])
+        >>> rows.as_raw().to_list(), rows.select("a").as_raw().to_list()
+        ([(1, 2)], [1])
+        """
+        return self._each(as_raw)
+
+    @takes_columns(outputs=False)
+    def select(self, *names: str, columns: Columns | None = None) -> Self:
+        """Keep the columns of those names, in that order.
+
+        >>> rows = DataCollection([(1, 2, 3)]).as_entity(["a", "b", "c"])
+        >>> rows.select["c", "a"]().to_list(), rows.select("b").to_list()
+        ([Entity(c=3, a=1)], [Entity(b=2)])
+
+        :raises InvalidColumns: without a name.
+        """
+        inputs = columns.inputs if columns else ()
+        return self._each(Select(column_names([*inputs, *names])))
+
+    def rename(self, column: Mapping[str, str]) -> Self:
+        """Give columns other names; they stay where they are.
+
+        >>> rows = DataCollection([(1, 2)]).as_entity(["a", "b"])
+        >>> rows.rename({"a": "b", "b": "a"}).to_list()
+        [Entity(b=1, a=2)]
+
+        :param column: new names by old ones. A row that lacks an old one fails, and so
+            does one with two columns of one name.
+        """
+        return self._each(Rename(dict(column)))
+
+    def replace(self, /, **columns: Mapping[Hashable, object]) -> Self:
+        """Replace values: by column, which become which.
+
+        >>> rows = DataCollection(["yes", "no", "maybe"]).as_entity(["a"])
+        >>> rows.replace(a={"yes": 1, "no": 0}).as_raw().to_list()
+        [1, 0, 'maybe']
+        """
+        return self._each(Replace(columns))
+
+    def dropna(self, na: Iterable[object] = _MISSING) -> Self:
+        """Leave out rows with a missing value in any column.
+
+        >>> rows = DataCollection([(1, "a"), (2, ""), (float("nan"), "c")])
+        >>> rows.as_entity(["a", "b"]).dropna().to_list()
+        [Entity(a=1, b='a')]
+
+        :param na: what counts as missing: empty text, None and ``nan`` if not given.
+        """
+        kept = IsComplete.without(na)
+        return self.then(FunctionCall("filter", kept, None, self._chain.parallel))
+
+    def fill_entity(
+        self,
+        /,
+        _DefaultKVs: Mapping[str, object] | None = None,  # noqa: N803  (Towhee's names)
+        _ReplaceNoneValue: bool = False,  # noqa: N803
+        **defaults: object,
+    ) -> Self:
+        """Add columns that rows lack.
+
+        >>> rows = DataCollection([{"a": 1}, {"a": None, "b": 2}]).as_entity()
+        >>> rows.fill_entity(a=0, b=0).to_list()
+        [Entity(a=1, b=0), Entity(a=None, b=2)]
+        >>> rows.fill_entity({"a": 0}, True).to_list()
+        [Entity(a=1), Entity(a=0, b=2)]
+        """
+        filled = {**defaults, **(_DefaultKVs or {})}
+        return self._each(Fill(filled, _ReplaceNoneValue))
+
+    def _each(self, function: Callable[..., Any]) -> Self:
+        return self.then(FunctionCall("map", function, None, self._chain.parallel))

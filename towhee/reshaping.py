@@ -1,0 +1,189 @@
+"""From a row with columns to another: what methods that name columns are made of.
+
+Classes, since other processes can read their instances.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from towhee.columns import Entity, InvalidColumns, columns_of
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class AsEntity:
+    """A mapping, or the values that ``schema`` names, as a row with columns."""
+
+    schema: tuple[str, ...] | None
+
+    def __call__(self, row: Any) -> Entity:  # noqa: ANN401  (any row)
+        """Give values names; those of an entity are its own.
+
+        :raises TypeError: without a schema, for what is no mapping.
+        :raises ValueError: if there are more or fewer values than names.
+        """
+        if self.schema is not None and len(self.schema) == 1:
+            return Entity(**{self.schema[0]: row})
+        if isinstance(row, Mapping | Entity):
+            return Entity(**{name: row[name] for name in self.schema or row})
+        if self.schema is None:
+            raise TypeError(
+                f"the row is a {type(row).__name__}, whose values have no names: "
+                "write them as in `as_entity(['a', 'b'])`"
+            )
+        return Entity(**dict(zip(self.schema, row, strict=True)))
+
+
+def as_json(row: object) -> str:
+    """Write a row as JSON; arrays become lists, and paths text.
+
+    >>> as_json(Entity(name="größe", sizes=(1, 2)))
+    '{"name": "größe", "sizes": [1, 2]}'
+
+    :raises TypeError: for values that JSON has no form for.
+    """
+    return json.dumps(row, default=_jsonable, ensure_ascii=False)
+
+
+def parse_json(text: str | bytes) -> Entity:
+    """Read a row that is a JSON object.
+
+    >>> parse_json('{"a": 1}')
+    Entity(a=1)
+
+    :raises ValueError: for what is no JSON, or no object.
+    """
+    columns = json.loads(text)
+    if not isinstance(columns, dict):
+        found = type(columns).__name__
+        raise ValueError(f"expected a JSON object with columns, got a {found}")  # noqa: TRY004  (of the text, not of an argument)
+    return Entity(**columns)
+
+
+def as_raw(row: object) -> Any:  # noqa: ANN401  (what columns hold)
+    """The value of the only column, or a tuple of all.
+
+    >>> as_raw(Entity(a=1)), as_raw(Entity(a=1, b=2))
+    (1, (1, 2))
+    """
+    values = tuple(columns_of(row).values())
+    return values[0] if len(values) == 1 else values
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """The columns of those names, in that order."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, row: object) -> Entity:
+        """:raises MissingColumn: if the row lacks one."""
+        return Entity(**columns_of(row, *self.names))
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Other names for some columns, which stay where they are."""
+
+    names: Mapping[str, str]
+
+    def __call__(self, row: object) -> Entity:
+        """Rename all at once, so that two may change places.
+
+        :raises MissingColumn: if the row lacks one.
+        :raises InvalidColumns: if two columns would have one name.
+        """
+        columns_of(row, *self.names)
+        columns = columns_of(row)
+        named = [self.names.get(name, name) for name in columns]
+        if len({*named}) < len(named):
+            twice = Counter(named).most_common(1)[0][0]
+            raise InvalidColumns(f"Two columns would be named `{twice}`")
+        return Entity(**dict(zip(named, columns.values(), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """By column, which values become which."""
+
+    columns: Mapping[str, Mapping[Hashable, object]]
+
+    def __call__(self, row: object) -> Entity:
+        """:raises MissingColumn: if the row lacks one of the columns."""
+        old = columns_of(row, *self.columns)
+        new = {
+            name: values[old[name]]
+            for name, values in self.columns.items()
+            if _is_in(old[name], values)
+        }
+        return Entity(**{**columns_of(row), **new})
+
+
+@dataclass(frozen=True, slots=True)
+class IsComplete:
+    """Whether no column holds a value that stands for a missing one."""
+
+    missing: frozenset[object]
+    nan: bool
+    """Whether ``nan`` does; it equals nothing, so that no set could tell."""
+
+    @classmethod
+    def without(cls, missing: Iterable[object]) -> IsComplete:
+        """Take any ``nan`` for all."""
+        values = frozenset(missing)
+        numbers = frozenset(value for value in values if not _is_nan(value))
+        return cls(numbers, nan=len(numbers) < len(values))
+
+    def __call__(self, row: object) -> bool:
+        """:raises MissingColumn: for a row without columns."""
+        return not any(
+            _is_in(value, self.missing) or (self.nan and _is_nan(value))
+            for value in columns_of(row).values()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Values for columns that a row lacks, and those in which it holds None."""
+
+    defaults: Mapping[str, object]
+    replace_none: bool
+
+    def __call__(self, row: object) -> Entity:
+        """Add columns behind those that there are."""
+        columns = columns_of(row)
+        for name, default in self.defaults.items():
+            value = columns.setdefault(name, default)
+            if value is None and self.replace_none:
+                columns[name] = default
+        return Entity(**columns)
+
+
+def _is_in(value: object, values: Any) -> bool:  # noqa: ANN401  (a set, or a mapping)
+    try:
+        return value in values
+    except TypeError:  # what cannot be hashed is in neither
+        return False
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, Real) and bool(value != value)  # noqa: PLR0124  (nan alone is not itself)
+
+
+def _jsonable(value: Any) -> object:  # noqa: ANN401  (of any package)
+    if isinstance(value, Entity):
+        return vars(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "tolist"):  # arrays and their numbers, tensors too
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__} has no form in JSON")
