@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from hub_client.cli import cache, project, trust
+from hub_client.cli import cache, needs, project, trust
 from hub_client.cli.check import check
 from hub_client.cli.command import register
 from hub_client.cli.help_page import PageGroup
@@ -76,6 +76,9 @@ register(app, project.add, panel=PROJECT)
 register(app, project.remove, panel=PROJECT)
 register(app, project.lock, panel=PROJECT)
 register(app, project.sync, panel=PROJECT)
+register(app, needs.tree, panel=PROJECT)
+register(app, needs.why, panel=PROJECT)
+register(app, needs.outdated, panel=PROJECT)
 register(app, check, panel=PUBLISH)
 
 trust_app = _new_group()

@@ -27,7 +27,14 @@ Check: TypeAlias = Annotated[
     bool, typer.Option("--check", help="Write nothing; fail if the lock is stale.")
 ]
 Upgrade: TypeAlias = Annotated[
-    bool, typer.Option("--upgrade", help="Take the newest versions that fit.")
+    bool,
+    typer.Option(
+        "--upgrade", help="Take the newest versions that fit, of NAME or of everything."
+    ),
+]
+Upgraded: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]…", help="With --upgrade: only these operators."),
 ]
 
 
@@ -85,8 +92,9 @@ def remove(
     recording.remove([OperatorName.parse(name) for name in names])
 
 
-def lock(
+def lock(  # noqa: PLR0913  (one a flag)
     session: Session,
+    names: Upgraded = None,
     *,
     check: Check = False,
     upgrade: Upgrade = False,
@@ -97,7 +105,11 @@ def lock(
 
     Operators by commit and digest, Python packages by version and hashes, for
     every platform. Versions that were locked are kept as long as they fit.
+
+      hub lock --upgrade image-embedding/timm
     """
+    if names and not upgrade:
+        raise typer.BadParameter("names are for `--upgrade`", param_hint="NAME")
     from hub_client.cli.recording import (  # noqa: PLC0415  (slow)
         current_lock,
         lock_is_written,
@@ -106,7 +118,9 @@ def lock(
     recording = _open(session, trust_once=trust_once)
     project = recording.project
     locked = (
-        current_lock(project) if check else recording.locked(project, upgrade=upgrade)
+        current_lock(project)
+        if check
+        else recording.locked(project, upgrade=upgrade, names=names or ())
     )
     changed = not lock_is_written(project, locked)
     if changed and not check:

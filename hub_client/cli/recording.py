@@ -95,8 +95,14 @@ class Recording:
         self.write(project, lock)
         self.installation.carry_out(plan)
 
-    def locked(self, project: Project, *, upgrade: bool = False) -> Lockfile:
-        """The lock of a project: the one it has, if that is of this very project."""
+    def locked(
+        self, project: Project, *, upgrade: bool = False, names: Iterable[str] = ()
+    ) -> Lockfile:
+        """The lock of a project: the one it has, if that is of this very project.
+
+        :param upgrade: take the newest versions of ``names``, or of everything.
+        :raises NotNeeded: if one of them is not locked.
+        """
         from hub_client.locker import lock_project  # noqa: PLC0415  (slow)
 
         previous = self._previous()
@@ -113,7 +119,7 @@ class Recording:
                 store=installer.store,
                 config=config,
                 installer=open_installer(config.installer, offline=config.offline),
-                previous=None if upgrade else previous,
+                previous=_kept(previous, names) if upgrade else previous,
                 trust_all=installer.trust_all,
             )
 
@@ -172,6 +178,27 @@ def source_from(folder: Path | None, source: str) -> str:
     if folder is None or typed.is_absolute():
         return f"dir:{path}"
     return f"dir:{Path(os.path.relpath(path, folder)).as_posix()}"
+
+
+def _kept(previous: Lockfile | None, names: Iterable[str]) -> Lockfile | None:
+    """What an upgrade of ``names`` keeps of a lock: nothing, if none is named."""
+    from hub_client.needs import NotNeeded  # noqa: PLC0415  (for upgrades alone)
+    from plugin_spec.names import OperatorName  # noqa: PLC0415
+    from plugin_spec.nearest import did_you_mean  # noqa: PLC0415
+
+    upgraded = {OperatorName.parse(name) for name in names}
+    locked = {each.name for each in previous.operators} if previous else set()
+    for name in sorted(upgraded - locked):
+        nearest = did_you_mean(str(name), map(str, locked))
+        raise NotNeeded(f"`{name}` is not locked{nearest}")
+    if previous is None or not upgraded:
+        return None
+    return replace(
+        previous,
+        operators=tuple(
+            each for each in previous.operators if each.name not in upgraded
+        ),
+    )
 
 
 def _asks_for(project: Project, requirement: Requirement) -> bool:

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from servers.operator_files import OperatorFolder
+    from servers.python_packages import PackageFolder
+
+    from tests.hub_client.cli.conftest import Hub
+
+Into = tuple[str, str]
+
+
+@pytest.fixture
+def locked(
+    hub: Hub, shelf: OperatorFolder, python_packages: PackageFolder, into: Into
+) -> OperatorFolder:
+    """A project that asks for two operators, which both need ``acme/blur``."""
+    python_packages.add("hub-tensor", "2.0")
+    shelf.publish("acme/blur", "1.0.0", packages=["hub-tensor>=2"])
+    shelf.publish("acme/embed", "1.0.0", operators=["acme/blur>=1,<2"])
+    shelf.publish("acme/sharpen", "1.0.0", operators=["acme/blur"])
+    hub.said("add", "acme/embed", "acme/sharpen>=1", *into)
+    return shelf
+
+
+def test_the_tree_shows_which_operator_brings_which(
+    hub: Hub, locked: OperatorFolder
+) -> None:
+    assert hub.result("tree") == (
+        "acme/embed 1.0.0\n"
+        "└── acme/blur 1.0.0\n"
+        "acme/sharpen 1.0.0\n"
+        "└── acme/blur 1.0.0\n"
+    )
+    assert hub.result("tree", "acme/blur") == "acme/blur 1.0.0\n"
+    assert json.loads(hub.result("tree", "--json"))["acme/blur"] == {
+        "version": "1.0.0",
+        "requested": False,
+        "operators": [],
+        "packages": ["hub-tensor>=2"],
+    }
+
+
+def test_why_names_every_chain_that_leads_to_an_operator(
+    hub: Hub, locked: OperatorFolder
+) -> None:
+    assert hub.result("why", "acme/blur") == (
+        "`acme/embed` is asked for\n"
+        "  acme/embed 1.0.0 requires `acme/blur<2,>=1`\n"
+        "\n"
+        "`acme/sharpen>=1` is asked for\n"
+        "  acme/sharpen 1.0.0 requires `acme/blur`\n"
+    )
+
+
+def test_why_knows_python_packages_and_near_names(
+    hub: Hub, locked: OperatorFolder
+) -> None:
+    assert json.loads(hub.result("why", "Hub_Tensor", "--json"))[0] == [
+        "`acme/embed` is asked for",
+        "acme/embed 1.0.0 requires `acme/blur<2,>=1`",
+        "acme/blur 1.0.0 requires `hub-tensor>=2`",
+    ]
+    assert hub.refused("why", "acme/blurr") == (
+        "error: `acme/blurr` is not needed here: did you mean `acme/blur`?\n"
+    )
+
+
+def test_outdated_says_what_fits_and_what_is_newest(
+    hub: Hub, locked: OperatorFolder
+) -> None:
+    assert hub.said("outdated") == (
+        "Asking the sources\nEverything that is locked is the newest\n"
+    )
+    locked.publish("acme/blur", "1.1.0")
+    locked.publish("acme/blur", "2.0.0")
+    locked.publish("acme/sharpen", "1.5.0", operators=["acme/blur"])
+    locked.publish("acme/embed", "2.0.0rc1")
+    done = hub("outdated")
+    assert done.stdout == (
+        "operator      here   fits   newest\n"
+        "acme/blur     1.0.0  1.1.0  2.0.0\n"
+        "acme/sharpen  1.0.0  1.5.0  1.5.0\n"
+    )
+    assert json.loads(hub("outdated", "--json").stdout)[0] == {
+        "name": "acme/blur",
+        "version": "1.0.0",
+        "fitting": "1.1.0",
+        "newest": "2.0.0",
+    }
+
+
+def test_an_upgrade_of_one_operator_keeps_the_others(
+    hub: Hub, locked: OperatorFolder
+) -> None:
+    locked.publish("acme/blur", "1.1.0")
+    locked.publish("acme/sharpen", "1.5.0", operators=["acme/blur"])
+    done = hub("lock", "--upgrade", "acme/sharpen", "--json")
+    assert json.loads(done.stdout)["operators"] == {
+        "acme/blur": "1.0.0",
+        "acme/embed": "1.0.0",
+        "acme/sharpen": "1.5.0",
+    }
+    assert hub.refused("lock", "--upgrade", "acme/sharpenn").endswith(
+        "error: `acme/sharpenn` is not locked: did you mean `acme/sharpen`?\n"
+    )
+    assert hub("lock", "acme/sharpen").returncode == 2
