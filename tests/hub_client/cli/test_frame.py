@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,12 +28,19 @@ def test_no_command_is_a_mistake_and_shows_the_page(hub: Hub) -> None:
 
 def test_help_lists_every_command_by_subject(hub: Hub) -> None:
     page = hub("-h").stdout
-    for line in (
-        "Use\n  install    Install operators, and the Python packages that they need\n",
-        "Project\n  add     Add operators to the project, lock it, and install them\n",
-        "Publish\n  check  Check that an operator's repository could be published as it stands\n",
+    sections = dict(
+        section.split("\n", 1) for section in page.split("\n\n") if "\n" in section
+    )
+    for subject, command, meaning in (
+        ("Use", "install", "Install operators, and the Python packages that they need"),
+        ("Project", "add", "Add operators to the project, lock it, and install them"),
+        (
+            "Publish",
+            "check",
+            "Check that an operator's repository could be published as it stands",
+        ),
     ):
-        assert line in page
+        assert re.search(rf"^  {command} +{meaning}$", sections[subject], re.MULTILINE)
     assert max(map(len, page.splitlines())) <= 88
 
 
