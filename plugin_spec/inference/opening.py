@@ -1,0 +1,105 @@
+"""Open a backend by its name, and check it before anybody relies on it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from plugin_spec.inference.agreement import compare
+from plugin_spec.inference.compiled import Compiled
+from plugin_spec.inference.eager import Eager
+from plugin_spec.inference.errors import BackendDiffers
+from plugin_spec.inference.onnx_runtime import OnnxRuntime
+from plugin_spec.inference.open_vino import OpenVino
+from plugin_spec.inference.replicas import Replicas
+from plugin_spec.inference.workload import Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor, nn
+
+    from plugin_spec.inference.agreement import Agreement
+    from plugin_spec.inference.backend import Backend
+
+BACKENDS: Final[Mapping[str, type[Backend]]] = {
+    kind.name: kind for kind in (Eager, Compiled, OnnxRuntime, OpenVino)
+}
+BOUNDS: Final = {"float32": 0.99999, "bfloat16": 0.99, "float16": 0.99}
+"""The least cosine to eager float32 that a backend may have, by its precision."""
+
+
+def open_backend(  # noqa: PLR0913  (each is a choice that a user may make)
+    name: str,
+    module: nn.Module,
+    samples: Sequence[tuple[Tensor, ...]],
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    autocast: bool = False,
+    dynamic: Sequence[Mapping[int, str]] | None = None,
+) -> Backend:
+    """Open a backend for a module from tensors to one tensor.
+
+    :param name: one of ``BACKENDS``.
+    :param module: in evaluation mode, float32; it is the backend's from now on.
+    :param samples: inputs of several batch sizes, one of them 1, as varied as real
+        ones; every backend but eager float32 has to agree with that on all of them.
+    :param device: torch's name, or several with commas: each batch is split over them.
+    :param dynamic: for each input, the dimensions whose length varies by name; by
+        default the first, which is the batch's.
+    :raises BackendUnavailable: if it is not installed, or does not compute so.
+    :raises BackendFailed: if it cannot take the module over.
+    :raises BackendDiffers: if a cosine is below ``BOUNDS``.
+    """
+    devices = [each.strip() for each in device.split(",")]
+    workload = Workload(
+        module=module,
+        samples=samples,
+        device=devices[0],
+        dtype=dtype,
+        autocast=autocast,
+        dynamic=dynamic or [{0: "batch"}] * len(samples[0]),
+    )
+    exact = name == Eager.name and dtype == "float32"
+    references = None if exact else _references(workload)
+    # Each opening may change the weights of its module.
+    workloads = [
+        replace(workload, device=each, module=deepcopy(module)) for each in devices[1:]
+    ]
+    backends = [BACKENDS[name](each) for each in (workload, *workloads)]
+    backend = backends[0] if len(backends) == 1 else Replicas(backends)
+    if references is not None:
+        for each in backends:
+            each.agreement = _checked(each, references)
+        backend.agreement = min(
+            (each.agreement for each in backends if each.agreement is not None),
+            key=lambda agreement: agreement.cosine,
+        )
+    return backend
+
+
+def _references(workload: Workload) -> Tensor:
+    eager = Eager(replace(workload, dtype="float32", autocast=False))
+    return _results(eager)
+
+
+def _checked(backend: Backend, references: Tensor) -> Agreement:
+    """How close a backend comes; one that does not come close is closed."""
+    try:
+        found = compare(_results(backend), references)
+    except BaseException:
+        backend.close()
+        raise
+    dtype = backend.workload.dtype
+    if found.cosine < BOUNDS[dtype]:
+        backend.close()
+        raise BackendDiffers(backend.name, dtype, found, BOUNDS[dtype])
+    return found
+
+
+def _results(backend: Backend) -> Tensor:
+    import torch
+
+    return torch.cat([backend(*each).flatten(1) for each in backend.workload.samples])
