@@ -31,7 +31,8 @@ RESERVED_NAMESPACES: Final = frozenset(
     group-by head insert is-safe is-stream kmeans linear-regression
     logistic-regression map min-max-scaler num-discretizer over parse-json pca
     pipeline pop profile random-forest range read-audio read-camera read-csv
-    read-json read-video read-zip rearranged remove rename replace report reverse
+    read-json read-parquet read-video read-zip rearranged remove rename replace
+    report reverse
     rolling run runas-op safe sample select select-from serve set-chunksize
     set-engine set-evaluating set-jit set-parallel set-training show shuffle sort
     space split-train-test standard-scaler stream svc then to-arrow to-column to-csv

@@ -8,6 +8,7 @@ from towhee.functional.estimating import Estimating
 from towhee.functional.failures import Failures
 from towhee.functional.listing import Listing
 from towhee.functional.measuring import Measuring
+from towhee.functional.media import Media
 from towhee.functional.sampling import Sampling
 from towhee.functional.shaping import Shaping
 
@@ -15,7 +16,15 @@ __all__ = ["DataCollection"]
 
 
 class DataCollection(
-    Building, Shaping, Listing, Sampling, Failures, Measuring, Estimating, Entities
+    Building,
+    Media,
+    Shaping,
+    Listing,
+    Sampling,
+    Failures,
+    Measuring,
+    Estimating,
+    Entities,
 ):
     """Rows, and the pipeline that each will go through.
 

@@ -1,0 +1,129 @@
+"""Tables of columns, read as rows: Arrow's, Parquet files, and frames of pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+from plugin_spec.nearest import did_you_mean
+from towhee.columns import Entity, MissingColumn
+from towhee.extras import needed_for
+from towhee.reading.files import FileRows, UnreadableFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ParquetRows(FileRows):
+    """Rows of a Parquet file; no more of it than a batch is kept."""
+
+    columns: tuple[str, ...] | None = None
+    """Those to read; None for all."""
+    batch_size: int = 1024
+
+    def __iter__(self) -> Iterator[Entity]:
+        """Read a batch at a time."""
+        with needed_for("Reading Parquet", extra="parquet"):
+            import pyarrow as pa
+            from pyarrow import parquet
+        try:
+            with parquet.ParquetFile(self.path) as file:
+                _check_names(self.path, self.columns or (), file.schema_arrow.names)
+                batches = file.iter_batches(self.batch_size, columns=self.columns)
+                for batch in batches:
+                    yield from entities(batch)
+        except pa.ArrowException as error:
+            raise UnreadableFile(f"`{self.path}` cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows(Sequence[Any]):
+    """Rows of an Arrow table, which stays as it is and is not copied."""
+
+    table: Any
+
+    def __iter__(self) -> Iterator[Entity]:
+        """Make rows of a batch at a time."""
+        for batch in self.table.to_batches():
+            yield from entities(batch)
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Entity: ...
+    @overload
+    def __getitem__(self, index: slice) -> TableRows: ...
+    def __getitem__(self, index: int | slice) -> Entity | TableRows:
+        """A row, or a table of some."""
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return TableRows(self.table.take(list(numbers)))
+        return next(iter(TableRows(self.table.slice(numbers, 1))))
+
+    def __repr__(self) -> str:
+        return f"<table of {len(self)}>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameRows(Sequence[Any]):
+    """Rows of a frame of pandas."""
+
+    frame: Any
+
+    def __iter__(self) -> Iterator[Entity]:
+        """Make one row after the other."""
+        names = [str(name) for name in self.frame.columns]
+        for values in self.frame.itertuples(index=False, name=None):
+            yield Entity(**dict(zip(names, values, strict=True)))
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @overload
+    def __getitem__(self, index: int) -> Entity: ...
+    @overload
+    def __getitem__(self, index: slice) -> FrameRows: ...
+    def __getitem__(self, index: int | slice) -> Entity | FrameRows:
+        """A row, or a frame of some."""
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return FrameRows(self.frame.iloc[index])
+        return next(iter(FrameRows(self.frame.iloc[numbers : numbers + 1])))
+
+    def __repr__(self) -> str:
+        return f"<frame of {len(self)}>"
+
+
+def entities(batch: Any) -> Iterator[Entity]:  # noqa: ANN401  (pyarrow has no types)
+    """The rows of an Arrow batch; vectors and tensors are numpy arrays."""
+    names = batch.schema.names
+    for values in zip(*map(_values, batch.columns), strict=True):
+        yield Entity(**dict(zip(names, values, strict=True)))
+
+
+def _values(column: Any) -> Iterable[Any]:  # noqa: ANN401
+    import pyarrow as pa
+    from pyarrow import types
+
+    if not column.null_count:
+        if isinstance(column, pa.FixedShapeTensorArray):
+            return list(column.to_numpy_ndarray().copy())
+        if types.is_fixed_size_list(column.type) and types.is_floating(
+            column.type.value_type
+        ):
+            # A copy, because rows may be written to, and Arrow's memory may not.
+            numbers = column.flatten().to_numpy(zero_copy_only=False).copy()
+            return list(numbers.reshape(-1, column.type.list_size))
+    return list(column.to_pylist())
+
+
+def _check_names(path: Path, wanted: Sequence[str], there: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in there:
+            raise MissingColumn(
+                f"`{path}` has no column `{name}`{did_you_mean(name, there)}",
+                hint=f"Its columns are: {', '.join(f'`{each}`' for each in there)}",
+            )
