@@ -55,7 +55,7 @@ def compare() -> None:
     vectors = random_vectors(COUNT, LENGTH, 0)
     vectors.setflags(write=False)
     index = faiss.IndexFlatL2(LENGTH)
-    index.add(vectors)
+    index.add(vectors)  # type: ignore[no-untyped-call]
     squares = np.einsum("nd,nd->n", vectors, vectors)
     search = SearchVectors(data=vectors, topk=TOPK)
     for count in (QUERIES, 1):
@@ -102,7 +102,7 @@ def write_files(folder: Path) -> list[Path]:
     from pyarrow import parquet  # noqa: PLC0415
 
     paths = [folder / "vectors.npy", folder / "vectors.parquet"]
-    matrix = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+    matrix = np.lib.format.open_memmap(
         paths[0], mode="w+", dtype=np.float32, shape=(MANY, SHORT)
     )
     schema = pa.schema({"embedding": pa.list_(pa.float32(), SHORT)})

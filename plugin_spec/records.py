@@ -1,0 +1,200 @@
+"""Records: what an operator that fills a store of vectors takes, one a row."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    Vector: TypeAlias = NDArray[Any]
+
+Id: TypeAlias = int | str
+
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_LARGEST: Final = 1 << 63
+_KINDS: Final = {bool: "bool", int: "int", float: "float", str: "text"}
+
+
+class InvalidRecord(HubError, ValueError):
+    """A row cannot be put in a store: no vector, no id, or a value no column holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A vector, what it is found by, and what is known of it."""
+
+    id: Id
+    vector: Vector
+    """(D,), float32, finite."""
+    metadata: Mapping[str, object]
+    """JSON values by column."""
+
+
+def parse_record(value: object, *, id: str = "id", vector: str = "vector") -> Record:  # noqa: A002  (the column's name)
+    """Read a mapping, or a tuple of id, vector and perhaps a mapping of metadata.
+
+    A record without an id gets one, a random number.
+
+    >>> parse_record({"id": 7, "vector": [0, 1], "file": "a.jpg"}).metadata
+    {'file': 'a.jpg'}
+    >>> parse_record(("a", [0, 1], {"width": 640})).id
+    'a'
+
+    :param id: the mapping's key for the id.
+    :param vector: its key for the vector; every other one is metadata.
+    :raises InvalidRecord: with what is wrong.
+    """
+    if isinstance(value, tuple) and len(value) in (2, 3):
+        key, found, rest = (*value, {})[:3]
+    elif hasattr(value, "keys") and vector in (rest := dict(value)):  # type: ignore[call-overload]  # a mapping, or like one
+        key, found = rest.pop(id, None), rest.pop(vector)
+    else:
+        raise InvalidRecord(
+            f"A record has an `{id}`, a `{vector}` and metadata, "
+            f"got a `{type(value).__name__}`"
+            + (f" of {', '.join(map(repr, rest))}" if hasattr(value, "keys") else ""),
+            hint="Give a mapping, or a tuple `(id, vector, metadata)`",
+        )
+    metadata = _parse_metadata(rest)
+    if taken := {id, vector} & metadata.keys():
+        raise InvalidRecord(f"`{taken.pop()}` is no metadata")
+    return Record(_parse_id(key), parse_vector(found), metadata)
+
+
+def parse_vector(value: object) -> Vector:
+    """A vector as float32.
+
+    :returns: (D,), finite; the array itself where it is one already.
+    :raises InvalidRecord: if it is none.
+    """
+    import numpy as np
+
+    try:
+        with np.errstate(over="ignore"):  # what overflows is refused as infinite
+            vector = np.asarray(value, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidRecord(
+            f"A `{type(value).__name__}` is no vector of numbers"
+        ) from error
+    if vector.ndim != 1 or not vector.size:
+        raise InvalidRecord(f"A vector has the shape (D,), got {vector.shape}")
+    if not np.isfinite(vector).all():
+        raise InvalidRecord("A vector holds NaN or infinity")
+    return vector
+
+
+def unit_vector(vector: Vector) -> Vector:
+    """The vector at length 1, for stores whose cosine is an inner product.
+
+    :raises InvalidRecord: for zeros, which point nowhere.
+    """
+    import numpy as np
+
+    largest = np.abs(vector).max()
+    if not largest:
+        raise InvalidRecord("A vector of zeros has no cosine")
+    unit = (vector / largest).astype(np.float64)  # so that no square overflows
+    result: Vector = (unit / np.linalg.norm(unit)).astype(np.float32)
+    return result
+
+
+def columns_of(records: Sequence[Record]) -> dict[str, str]:
+    """Columns and what they hold: ``text``, ``int``, ``float``, ``bool`` or ``json``.
+
+    >>> first = Record(0, None, {"file": "a.jpg", "width": 2})
+    >>> columns_of([first, Record(1, None, {"width": 0.5, "note": None})])
+    {'file': 'text', 'width': 'float', 'note': 'text'}
+    """
+    kinds: dict[str, set[str]] = {}
+    for record in records:
+        for name, value in record.metadata.items():
+            found = kinds.setdefault(name, set())
+            if value is not None:
+                found.add(_kind(value))
+    return {name: _common(found) for name, found in kinds.items()}
+
+
+def check_columns(records: Iterable[Record], columns: Mapping[str, str]) -> None:
+    """Refuse what a store that has these columns cannot hold.
+
+    :raises InvalidRecord: naming the record, and the columns that there are.
+    """
+    for record in records:
+        for name, value in record.metadata.items():
+            if name not in columns:
+                listed = ", ".join(f"`{column}`" for column in columns) or "none"
+                raise InvalidRecord(
+                    f"Record {record.id!r} has the column `{name}`, the store has: "
+                    f"{listed}",
+                    hint="The records that are written first decide the columns",
+                )
+            kind, expected = _kind(value), columns[name]
+            if value is not None and _common({kind, expected}) != expected:
+                raise InvalidRecord(
+                    f"Record {record.id!r} has {kind} in the column `{name}`, "
+                    f"which holds {expected}"
+                )
+
+
+def _kind(value: object) -> str:
+    return _KINDS.get(type(value), "json")
+
+
+def _common(kinds: set[str]) -> str:
+    if len(kinds) < 2:  # noqa: PLR2004
+        return next(iter(kinds), "text")
+    return "float" if kinds == {"int", "float"} else "json"
+
+
+def _parse_id(value: object) -> Id:
+    if value is None:
+        return secrets.randbelow(_LARGEST)
+    plain = _plain(value)
+    is_number = type(plain) is int and -_LARGEST <= plain < _LARGEST
+    if is_number or (isinstance(plain, str) and plain):
+        return plain  # type: ignore[return-value]  # one of the two
+    raise InvalidRecord(f"An id is a number of 64 bits or a text, got {value!r}")
+
+
+def _parse_metadata(value: object) -> dict[str, object]:
+    if not isinstance(value, Mapping):
+        raise InvalidRecord(f"Metadata is a mapping, got a `{type(value).__name__}`")
+    for name in value:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise InvalidRecord(
+                f"{name!r} is no column",
+                hint="Start with a letter; letters, digits and `_` may follow",
+            )
+    return {name: _json_value(name, each) for name, each in value.items()}
+
+
+def _json_value(name: str, value: object) -> object:
+    plain = _plain(value)
+    if isinstance(plain, dict | list | tuple):
+        try:
+            return json.loads(json.dumps(plain, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise InvalidRecord(f"`{name}` is no JSON: {error}") from error
+    fits = type(plain) is not int or -_LARGEST <= plain < _LARGEST
+    if plain is None or (type(plain) in _KINDS and fits):
+        return plain
+    raise InvalidRecord(f"`{name}` cannot hold a `{type(value).__name__}`")
+
+
+def _plain(value: object) -> object:
+    """A path as text, a numpy number as Python's own."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    is_scalar = hasattr(value, "item") and getattr(value, "shape", None) == ()
+    return value.item() if is_scalar else value  # type: ignore[attr-defined]  # as was asked

@@ -1,0 +1,153 @@
+"""The base classes of operators that fill a store of vectors, and that search one."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from plugin_spec.errors import HubError
+from plugin_spec.operator import ModelOperator
+from plugin_spec.records import parse_record, parse_vector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from plugin_spec.records import Id, Record, Vector
+
+
+class MissingStore(HubError, LookupError):
+    """There is no store at this place, or none of that name in it."""
+
+
+class StoreMismatch(HubError, ValueError):
+    """A store was made for other vectors, or with another metric."""
+
+
+class InvalidFilter(HubError, ValueError):
+    """A store does not understand a filter."""
+
+
+class StoreUnavailable(HubError, OSError):
+    """A store is there, and cannot be opened: in use, not a store, or not answering."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What was found for one query, nearest first."""
+
+    ids: list[Id]
+    scores: list[float]
+    """Euclidean distances for L2; similarities for IP and cosine."""
+    metadata: list[dict[str, object]]
+    """The columns of each."""
+
+    def __len__(self) -> int:
+        """How many were found."""
+        return len(self.ids)
+
+
+class InsertOperator(ModelOperator):
+    """Puts records into a store, a batch at a time; one whose id is there is replaced.
+
+    So inserting a batch again, after a failure, changes nothing.
+    """
+
+    batch_size = 256
+
+    id_column: str = "id"
+    """A record's key for the id."""
+    vector_column: str = "vector"
+    """A record's key for the vector."""
+
+    def prepare(self, record: object) -> Record:
+        """Check one record.
+
+        :param record: a mapping, or a tuple of id, vector and perhaps metadata.
+        :raises InvalidRecord: with what is wrong.
+        """
+        return parse_record(record, id=self.id_column, vector=self.vector_column)
+
+    def predict(self, batch: Sequence[Record]) -> list[Id]:
+        """Insert a batch.
+
+        :returns: the ids.
+        """
+        self.insert(batch)
+        return [record.id for record in batch]
+
+    @abstractmethod
+    def insert(
+        self, records: Sequence[Record], *, note: Mapping[str, object] | None = None
+    ) -> None:
+        """Put all of them into the store, or none, made now if there was none.
+
+        They outlive the process once this returns.
+
+        :param records: of several with one id, the last counts.
+        :param note: JSON values that the store keeps in the place of those it had, not
+            before the records are there.
+        :raises StoreMismatch: if their length is not that of the store's vectors.
+        :raises InvalidRecord: if it lacks a column, or has other values in one.
+        """
+
+    @abstractmethod
+    def note(self) -> Mapping[str, object] | None:
+        """What was noted last; None if nothing was."""
+
+    def finish(self) -> None:
+        """Put the store in order after many insertions."""
+
+
+class SearchOperator(ModelOperator):
+    """Finds a store's vectors that are nearest to a query."""
+
+    batch_size = 64
+
+    def prepare(self, query: object) -> Vector:
+        """Check one query.
+
+        :raises InvalidRecord: if it is no vector of finite numbers.
+        """
+        return parse_vector(query)
+
+    @abstractmethod
+    def predict(self, batch: Sequence[Vector]) -> list[SearchResult]:
+        """Find the nearest of each query.
+
+        :raises StoreMismatch: if a query's length is not that of the vectors.
+        """
+
+
+def last_of_each(records: Sequence[Record]) -> list[Record]:
+    """Records without those that a later one of the same id replaces."""
+    return list({record.id: record for record in records}.values())
+
+
+def check_store(
+    store: str,
+    *,
+    metric: str | None,
+    made_with: str | None,
+    length: int | None = None,
+    expected: int | None = None,
+) -> None:
+    """Refuse what does not fit a store; None fits.
+
+    >>> check_store("photos", metric="L2", made_with="cosine")
+    Traceback (most recent call last):
+    ...
+    plugin_spec.vector_stores.StoreMismatch: `photos` was made with the metric ...
+
+    :raises StoreMismatch: with what the store has, and what was asked.
+    """
+    if metric and made_with and metric != made_with:
+        raise StoreMismatch(
+            f"`{store}` was made with the metric `{made_with}`, not `{metric}`",
+            hint=f"Leave out `metric`, or say `metric='{made_with}'`",
+        )
+    if length and expected and length != expected:
+        raise StoreMismatch(
+            f"`{store}` holds vectors of {expected} dimensions, got {length}",
+            hint="Embed with the operator and options that the store was filled with",
+        )

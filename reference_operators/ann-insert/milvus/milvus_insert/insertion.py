@@ -1,0 +1,175 @@
+"""The operator: a batch is one upsert."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from pymilvus import DataType, MilvusClient
+
+from plugin_spec.records import InvalidRecord, check_columns, columns_of, unit_vector
+from plugin_spec.vector_stores import InsertOperator, check_store, last_of_each
+
+from .connection import connect, quietly
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from plugin_spec.records import Record
+
+_NOTE: Final = "towhee.note"
+"""The collection's property that holds what was noted."""
+
+_LONGEST: Final = 65_535
+"""Bytes of a text, Milvus's own limit."""
+
+_TYPES: Final = {
+    "text": DataType.VARCHAR,
+    "int": DataType.INT64,
+    "float": DataType.DOUBLE,
+    "bool": DataType.BOOL,
+    "json": DataType.JSON,
+}
+_KINDS: Final = {kind: name for name, kind in _TYPES.items()}
+
+
+class MilvusInsert(InsertOperator):
+    """Put records into a collection; every option has a page in ``operator.yaml``."""
+
+    def __init__(  # noqa: PLR0913  (each says where or how)
+        self,
+        *,
+        uri: str,
+        collection: str,
+        metric: str | None = None,
+        id: str = "id",  # noqa: A002  (the field's name)
+        vector: str = "vector",
+        batch_size: int = 256,
+    ) -> None:
+        self._uri, self._name, self._metric = uri, collection, metric
+        self.id_column, self.vector_column = id, vector
+        self.batch_size = batch_size
+        self._client = connect(uri)
+        self._fields: dict[str, Any] = {}
+        if self._client.has_collection(collection):
+            self._read()
+
+    def prepare(self, record: object) -> Record:
+        """Check one record."""
+        parsed = super().prepare(record)
+        if self._metric == "cosine":
+            unit_vector(parsed.vector)
+        texts = {self.id_column: parsed.id, **parsed.metadata}
+        for name, value in texts.items():
+            if isinstance(value, str) and len(value.encode()) > _LONGEST:
+                raise InvalidRecord(
+                    f"`{name}` is longer than Milvus's {_LONGEST} bytes"
+                )
+        return parsed
+
+    def insert(
+        self, records: Sequence[Record], *, note: Mapping[str, object] | None = None
+    ) -> None:
+        """Write a batch, then the note; without a collection nothing is noted."""
+        records = last_of_each(records)
+        if records and not self._fields:
+            self._make(records)
+        if records:
+            self._check(records)
+            with quietly():
+                self._client.upsert(self._name, [self._row(each) for each in records])
+        if note is not None and self._fields:
+            self._client.alter_collection_properties(
+                self._name, properties={_NOTE: json.dumps(note)}
+            )
+
+    def note(self) -> Mapping[str, object] | None:
+        """What was noted last."""
+        if not self._fields:
+            return None
+        properties = self._client.describe_collection(self._name)["properties"]
+        text = properties.get(_NOTE)
+        return None if text is None else json.loads(text)
+
+    def finish(self) -> None:
+        """Let Milvus seal what it holds in memory."""
+        if self._fields:
+            self._client.flush(self._name)
+
+    def describe(self) -> dict[str, Any]:
+        """Where the records go."""
+        where = {"uri": self._uri, "collection": self._name}
+        return {**where, "metric": self._metric}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _make(self, records: Sequence[Record]) -> None:
+        first = records[0]
+        schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+        if isinstance(first.id, int):
+            schema.add_field(self.id_column, DataType.INT64, is_primary=True)
+        else:
+            schema.add_field(
+                self.id_column, DataType.VARCHAR, is_primary=True, max_length=_LONGEST
+            )
+        schema.add_field(
+            self.vector_column, DataType.FLOAT_VECTOR, dim=len(first.vector)
+        )
+        for name, kind in columns_of(records).items():
+            length = {"max_length": _LONGEST} if kind == "text" else {}
+            schema.add_field(name, _TYPES[kind], nullable=True, **length)
+        index = MilvusClient.prepare_index_params()
+        index.add_index(
+            self.vector_column,
+            index_type="AUTOINDEX",
+            metric_type=(self._metric or "L2").upper(),
+        )
+        self._client.create_collection(self._name, schema=schema, index_params=index)
+        self._read()
+
+    def _read(self) -> None:
+        """Learn what the collection was made for."""
+        fields = self._client.describe_collection(self._name)["fields"]
+        self._fields = {field["name"]: field for field in fields}
+        index = self._client.describe_index(self._name, self.vector_column) or {}
+        made_with = {"L2": "L2", "IP": "IP", "COSINE": "cosine"}.get(
+            index.get("metric_type", "")
+        )
+        check_store(self._name, metric=self._metric, made_with=made_with)
+        self._metric = self._metric or made_with
+
+    def _check(self, records: Sequence[Record]) -> None:
+        """Refuse what the collection cannot hold, before anything is written."""
+        length = self._fields[self.vector_column]["params"]["dim"]
+        key = self._fields[self.id_column]["type"]
+        wanted = int if key == DataType.INT64 else str
+        for record in records:
+            check_store(
+                self._name,
+                metric=None,
+                made_with=None,
+                length=len(record.vector),
+                expected=length,
+            )
+            if not isinstance(record.id, wanted):
+                raise InvalidRecord(
+                    f"`{self._name}` has ids of the type {DataType(key).name}, "
+                    f"got {record.id!r}"
+                )
+        check_columns(records, self._columns)
+
+    @property
+    def _columns(self) -> dict[str, str]:
+        keys = (self.id_column, self.vector_column)
+        return {
+            name: _KINDS.get(field["type"], "json")
+            for name, field in self._fields.items()
+            if name not in keys
+        }
+
+    def _row(self, record: Record) -> dict[str, Any]:
+        metadata = {name: record.metadata.get(name) for name in self._columns}
+        keys = {self.id_column: record.id, self.vector_column: record.vector}
+        return {**keys, **metadata}

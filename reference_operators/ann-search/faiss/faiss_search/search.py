@@ -1,0 +1,94 @@
+"""The operator: vectors are in memory, metadata stay in SQLite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import faiss
+import numpy as np
+
+from plugin_spec.records import unit_vector
+from plugin_spec.vector_stores import SearchOperator, SearchResult, check_store
+
+from .catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from plugin_spec.records import Vector
+
+
+class FaissSearch(SearchOperator):
+    """Search a folder's vectors; every option has a page in ``operator.yaml``."""
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        metric: str | None = None,
+        topk: int = 5,
+        filter: str | None = None,  # noqa: A002  (every store calls it so)
+    ) -> None:
+        self._path, self._topk, self._filter = path, topk, filter
+        self._catalogue = Catalogue(Path(path))
+        check_store(path, metric=metric, made_with=self._catalogue.metric)
+        self._load()
+
+    def prepare(self, query: object) -> Vector:
+        """Check one query."""
+        vector = super().prepare(query)
+        check_store(
+            self._path,
+            metric=None,
+            made_with=None,
+            length=len(vector),
+            expected=self._catalogue.length,
+        )
+        return unit_vector(vector) if self._catalogue.metric == "cosine" else vector
+
+    def predict(self, batch: Sequence[Vector]) -> list[SearchResult]:
+        """Find the nearest of each query, among what is in the store by now."""
+        if self._catalogue.version != self._version:
+            self._load()
+        count = min(self._topk, len(self._found))
+        if not count:
+            return [SearchResult([], [], []) for _ in batch]
+        scores, positions = self._index.search(
+            np.stack(batch), count, params=faiss.SearchParameters(sel=self._selector)
+        )
+        if self._catalogue.metric == "L2":
+            scores = np.sqrt(np.maximum(scores, 0))  # faiss leaves out the root
+        return [self._result(*found) for found in zip(scores, positions, strict=True)]
+
+    def set_threads(self, count: int) -> None:
+        """Limit what faiss starts when this thread calls it."""
+        faiss.omp_set_num_threads(count)
+
+    def describe(self) -> dict[str, Any]:
+        """What decides the results."""
+        return {
+            "path": self._path,
+            "metric": self._catalogue.metric,
+            "topk": self._topk,
+            "filter": self._filter,
+        }
+
+    def close(self) -> None:
+        """Close the catalogue."""
+        self._catalogue.close()
+
+    def _load(self) -> None:
+        self._version = self._catalogue.version
+        with self._catalogue.reading():
+            self._found = self._catalogue.positions(self._filter)
+            self._index = self._catalogue.index()
+        # Without those that were replaced, which no record names any more.
+        self._selector = faiss.IDSelectorBatch(self._found)
+
+    def _result(self, scores: Vector, positions: NDArray[np.int64]) -> SearchResult:
+        records = self._catalogue.records(positions.tolist())
+        ids = [record.pop(self._catalogue.id_column) for record in records]
+        return SearchResult(ids, scores.tolist(), records)

@@ -1,0 +1,246 @@
+"""What a store promises, each kind alike."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from reference_operators.stores import CLASSES, Store, store_in
+
+from plugin_spec.records import InvalidRecord
+from plugin_spec.vector_stores import InvalidFilter, MissingStore, StoreMismatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+RECORDS = [
+    {"id": 1, "vector": [3.0, 0.0], "file": "a.jpg", "width": 640, "tags": ["x"]},
+    {"id": 2, "vector": [0.0, 4.0], "file": "b.jpg", "width": 1024, "tags": None},
+    {"id": 3, "vector": [0.0, 9.0], "file": "it's", "width": None, "tags": {"y": 1}},
+]
+
+
+@pytest.fixture(params=CLASSES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return store_in(tmp_path, request.param)
+
+
+def metadata(number: int) -> dict[str, Any]:
+    record = RECORDS[number]
+    return {name: record[name] for name in ("file", "width", "tags")}
+
+
+def refusal(call: Callable[..., object], *arguments: object, **options: object) -> str:
+    kinds = (InvalidRecord, StoreMismatch, MissingStore, InvalidFilter)
+    with pytest.raises(kinds) as caught:
+        call(*arguments, **options)
+    return f"{type(caught.value).__name__}: {caught.value}"
+
+
+def test_another_process_finds_what_this_one_wrote(store: Store) -> None:
+    assert store.elsewhere("insert", RECORDS) == [1, 2, 3]
+    assert store.search([0, 5]) == [
+        [2, 3, 1],
+        [1.0, 4.0, pytest.approx(34**0.5)],
+        [metadata(1), metadata(2), metadata(0)],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("metric", "ids", "scores"),
+    [
+        ("L2", [1, 2, 3], [2**0.5, 13**0.5, 68**0.5]),
+        ("IP", [3, 1, 2], [9.0, 6.0, 4.0]),
+        ("cosine", [1, 2, 3], [2 / 5**0.5, 1 / 5**0.5, 1 / 5**0.5]),
+    ],
+)
+def test_scores_are_distances_or_similarities(
+    store: Store, metric: str, ids: list[int], scores: list[float]
+) -> None:
+    store.insert(RECORDS, {"metric": metric})
+    found = store.search([2, 1])
+    assert found[1] == pytest.approx(scores, rel=1e-5)
+    assert found[0] == ids or (metric == "cosine" and found[0] == [1, 3, 2])
+
+
+def test_a_filter_leaves_the_nearest_that_meet_it(store: Store) -> None:
+    many = [
+        {
+            "id": number,
+            "vector": [number, 0],
+            "even": number % 2 == 0,
+            "half": number / 2,
+        }
+        for number in range(100)
+    ]
+    store.insert(many)
+    condition = "even = true and half > 10"
+    if store.kind == "milvus":
+        condition = condition.replace("=", "==")
+    ids, scores, columns = store.search([0, 0], {"filter": condition, "topk": 3})
+    assert (ids, scores) == ([22, 24, 26], [22.0, 24.0, 26.0])
+    assert columns[0] == {"even": True, "half": 11.0}
+    none = store.search([0, 0], {"filter": "half > 1000"})
+    assert none == [[], [], []]
+
+
+def test_a_record_whose_id_is_there_is_replaced(store: Store) -> None:
+    store.insert(RECORDS)
+    again = {"id": 2, "vector": [7, 7], "file": "new", "width": None, "tags": None}
+    twice = {"id": 3, "vector": [1, 1], "file": "old", "width": None, "tags": None}
+    store.insert([twice, again, {**twice, "vector": [8, 8], "file": "newest"}])
+    ids, scores, columns = store.search([7, 7])
+    assert (ids, scores[0]) == ([2, 3, 1], 0)
+    assert [each["file"] for each in columns] == ["new", "newest", "a.jpg"]
+
+
+def test_tuples_and_mappings_under_other_names_are_records_too(store: Store) -> None:
+    options = {"id": "name", "vector": "embedding"}
+    store.insert(
+        [{"name": "a", "embedding": np.zeros(2), "width": np.int64(3)}], options
+    )
+    store.insert([("b", (3, 4)), ("c", [6, 8], {"width": 5})], options)
+    where = options if store.kind == "lancedb" else {}
+    ids, scores, columns = store.search([0, 0], where)
+    assert (ids, scores) == (["a", "b", "c"], [0.0, 5.0, 10.0])
+    assert columns == [{"width": 3}, {"width": None}, {"width": 5}]
+
+
+def test_records_without_an_id_get_one(store: Store) -> None:
+    ids = store.insert([{"vector": [number, 1]} for number in range(5)])
+    assert len(set(ids)) == 5
+    assert store.search([3, 1], {"topk": 1})[0] == [ids[3]]
+
+
+def test_what_is_inserted_while_a_search_is_open_is_found(store: Store) -> None:
+    store.insert(RECORDS)
+    search = store.searcher(topk=1)
+    assert search([7, 7]).ids == [3]
+    store.insert([(9, [7, 7])])
+    assert search([7, 7]).ids == [9]
+
+
+def test_a_note_is_kept_across_a_restart(store: Store) -> None:
+    operator = store.inserter()
+    assert operator.note() is None
+    records = [operator.prepare(record) for record in RECORDS]
+    operator.insert(records[:2], note={"row": 1})
+    operator.insert(records[2:], note={"row": 2, "text": "é"})
+    operator.finish()
+    operator.close()
+    assert store.inserter().note() == {"row": 2, "text": "é"}
+    assert store.search([0, 5])[0] == [2, 3, 1]
+
+
+def test_many_batches_are_one_store(store: Store) -> None:
+    operator = store.inserter()
+    vectors = np.random.default_rng(0).standard_normal((600, 8), np.float32)
+    for start in range(0, 600, 10):
+        batch = [(row, vectors[row]) for row in range(start, start + 10)]
+        operator.insert([operator.prepare(record) for record in batch])
+    operator.close()
+    for row in (0, 299, 599):
+        assert store.search(vectors[row].tolist(), {"topk": 1})[:2] == [[row], [0.0]]
+    operator = store.inserter()
+    operator.finish()
+    operator.close()
+    assert store.search(vectors[5].tolist(), {"topk": 1})[0] == [5]
+
+
+def test_vectors_that_do_not_fit_are_refused(store: Store) -> None:
+    store.insert(RECORDS, {"metric": "cosine"})
+    name = store.place["path"] if store.kind == "faiss" else "photos"
+    wrong = f"StoreMismatch: `{name}` holds vectors of 2 dimensions, got 3"
+    assert refusal(store.insert, [(7, [1, 2, 3])]) == wrong
+    assert refusal(store.search, [1, 2, 3]) == wrong
+    infinite = "InvalidRecord: A vector holds NaN or infinity"
+    assert refusal(store.insert, [(7, [1, float("nan")])]) == infinite
+    assert refusal(store.search, [1, float("inf")]) == infinite
+    nowhere = "InvalidRecord: A vector of zeros has no cosine"
+    assert refusal(store.insert, [(7, [0, 0])]) == nowhere
+    assert refusal(store.search, [0, 0]) == nowhere
+    metric = f"StoreMismatch: `{name}` was made with the metric `cosine`, not `L2`"
+    assert refusal(store.inserter, metric="L2") == metric
+    assert refusal(store.searcher, metric="L2") == metric
+    assert store.search([1, 1])[0] != [7]
+
+
+def test_a_store_that_is_not_there_is_refused(store: Store) -> None:
+    place = store.place
+    assert refusal(store.searcher) == "MissingStore: There is no " + (
+        f"store in `{place['path']}`"
+        if store.kind == "faiss"
+        else f"{[*place][1]} `photos` in `{place['uri']}`"
+    )
+
+
+def test_a_filter_that_names_no_column_is_refused_with_those_there_are(
+    store: Store,
+) -> None:
+    store.insert(RECORDS)
+    for condition in ("height > 3", "width >"):
+        with pytest.raises(InvalidFilter) as caught:
+            store.searcher(filter=condition)
+        assert str(caught.value).startswith(f"Cannot filter by `{condition}`: ")
+        assert caught.value.hint == ("The columns are: `id`, `file`, `width`, `tags`")
+
+
+def test_values_that_no_column_holds_are_refused_and_nothing_is_written(
+    store: Store,
+) -> None:
+    store.insert(RECORDS)
+    good = {**RECORDS[0], "id": 4}
+    assert refusal(store.insert, [good, {**good, "id": 5, "height": 3}]) == (
+        "InvalidRecord: Record 5 has the column `height`, "
+        "the store has: `file`, `width`, `tags`"
+    )
+    assert refusal(store.insert, [good, {**good, "id": 5, "width": "wide"}]) == (
+        "InvalidRecord: Record 5 has text in the column `width`, which holds int"
+    )
+    assert sorted(store.search([0, 0])[0]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ("photo.jpg", "A record has an `id`, a `vector` and metadata, got a `str`"),
+        (
+            {"id": 1, "vec": [1]},
+            "A record has an `id`, a `vector` and metadata, got a `dict` of 'id', 'vec'",
+        ),
+        ((1, None), "A vector has the shape (D,), got ()"),
+        ((1, "no"), "A `str` is no vector of numbers"),
+        ((1, [[1]]), "A vector has the shape (D,), got (1, 1)"),
+        ((1.5, [1]), "An id is a number of 64 bits or a text, got 1.5"),
+        (("", [1]), "An id is a number of 64 bits or a text, got ''"),
+        ((1 << 63, [1]), f"An id is a number of 64 bits or a text, got {1 << 63}"),
+        ((True, [1]), "An id is a number of 64 bits or a text, got True"),
+        ((1, [1], "meta"), "Metadata is a mapping, got a `str`"),
+        ((1, [1], {"a b": 1}), "'a b' is no column"),
+        ((1, [1], {"_distance": 1}), "'_distance' is no column"),
+        ((1, [1], {"vector": 1}), "`vector` is no metadata"),
+        ((1, [1], {"a": object()}), "`a` cannot hold a `object`"),
+        ((1, [1], {"a": 1 << 64}), "`a` cannot hold a `int`"),
+        (
+            (1, [1], {"a": [object()]}),
+            "`a` is no JSON: Object of type object is not JSON serializable",
+        ),
+    ],
+)
+def test_what_is_no_record_is_refused(
+    record: object, reason: str, tmp_path: Path
+) -> None:
+    operator = store_in(tmp_path, "faiss").inserter()
+    assert refusal(operator.prepare, record) == f"InvalidRecord: {reason}"
+
+
+def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    store = store_in(tmp_path, "faiss")
+    store.insert(RECORDS)
+    (tmp_path / "photos/records.sqlite").write_text("no database" * 100)
+    with pytest.raises(OSError, match=r"^Cannot use .*: file is not a database$"):
+        store.searcher()
+    shutil.rmtree(tmp_path / "photos")
