@@ -30,7 +30,8 @@ def needed_for(task: str, *, extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
         raise MissingExtra(
-            f"{task} needs the package `{error.name}`",
+            f"{task} needs the package `{package}`",
             hint=f"Install `towhee-hub[{extra}]`",
         ) from error

@@ -98,7 +98,8 @@ class Learning(Core):
         here = type(self)(self._chain.derive(learning=learning))
         if learning.name == "evaluating":
             return Core.then(here, FunctionCall("map", Prediction(call)))
-        taught = here.rearranged(str(call), Lesson(call))
+        lesson = Lesson(call, safe=self.is_safe)
+        taught = here.rearranged(str(call), lesson, boxed=True)
         learning.state.expect(name, partial(_compute, taught))
         return taught
 

@@ -11,11 +11,12 @@ from plugin_spec.stateful import StatefulOperator
 from towhee.bound import BoundOperator
 from towhee.learning.estimators import KINDS, Estimator
 from towhee.learning.state import Learned, NotLearned, Saved
+from towhee.maybe import Empty, Some
 from towhee.outcome import OperatorFailed
 from towhee.pipelines import OperatorCall, Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from towhee.columns import Columns
     from towhee.learning.state import State
@@ -79,40 +80,65 @@ class Lesson:
     """Learns from all rows, then gives each with what is predicted for it."""
 
     call: StatefulCall
+    safe: bool = False
+    """Rows come as ``Some`` and ``Empty``, and one that cannot be fed becomes that."""
 
-    def __call__(self, rows: Iterator[Any]) -> Iterable[Any]:
+    def __call__(self, rows: Iterable[Any]) -> Iterator[Any]:
         """Read every row, and keep what was learned in the state.
 
         :raises OperatorFailed: naming the row that the operator could not take.
         :raises CannotLearn: if it cannot learn from these rows together.
         """
-        call, operator = self.call, self.call.operator()
-        kept, inputs = [], []
-        for row in rows:
-            kept.append(row)
-            inputs.append(self._feed(operator, row, len(inputs)))
-        features = len(inputs[0]) - operator.targets if inputs else 0
+        operator = self.call.operator()
+        kept = [self._feed(operator, row, number) for number, row in enumerate(rows)]
+        fed = [row.inputs for row in kept if isinstance(row, _Fed)]
+        outputs = iter(self._learn(operator, fed))
+        for row in kept:
+            if isinstance(row, _Fed):
+                value = self.call.write(row.row, next(outputs))
+                yield Some(value) if self.safe else value
+            else:
+                yield row
+
+    def _feed(self, operator: StatefulOperator, row: Any, number: int) -> _Fed | Empty:  # noqa: ANN401
+        if self.safe:
+            if isinstance(row, Empty):
+                return row
+            row = row.value
+        try:
+            inputs = self.call.read(row)
+            operator.feed(*inputs)
+        except Exception as error:
+            failed = OperatorFailed(str(self.call), row, error, row=number)
+            if self.safe:
+                return Empty(failed)
+            raise failed from error
+        return _Fed(row, inputs)
+
+    def _learn(
+        self, operator: StatefulOperator, rows: Sequence[tuple[Any, ...]]
+    ) -> Sequence[Any]:
+        features = len(rows[0]) - operator.targets if rows else 0
         try:
             operator.fit()
-            outputs = operator.predict([values[:features] for values in inputs])
+            outputs = operator.predict([inputs[:features] for inputs in rows])
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise CannotLearn(
-                f"`{call}` cannot learn from {len(kept)} rows: {reason}"
+                f"`{self.call}` cannot learn from {len(rows)} rows: {reason}"
             ) from error
+        call = self.call
         learned = Learned(operator, call.source, call.options, features)
         call.state.learn(call.name, learned)
-        return map(call.write, kept, outputs)
+        return outputs
 
-    def _feed(
-        self, operator: StatefulOperator, row: object, number: int
-    ) -> tuple[Any, ...]:
-        try:
-            values = self.call.read(row)
-            operator.feed(*values)
-        except Exception as error:
-            raise OperatorFailed(str(self.call), row, error, row=number) from error
-        return values
+
+@dataclass(frozen=True, slots=True)
+class _Fed:
+    """A row, and what the operator was given of it."""
+
+    row: Any
+    inputs: tuple[Any, ...]
 
 
 class Prediction:
