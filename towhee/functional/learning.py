@@ -6,8 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from towhee.functional.core import Core
-from towhee.learning.lessons import Lesson, Prediction, StatefulCall
+from towhee.learning.calls import StatefulCall
+from towhee.learning.lessons import Lesson
 from towhee.learning.modes import Mode
+from towhee.learning.predictions import Prediction, Predictions
 from towhee.learning.state import State
 from towhee.pipelines import FunctionCall, OperatorCall
 
@@ -96,8 +98,11 @@ class Learning(Core):
         learning = Mode.of(self._chain, source).with_name(name)
         call = StatefulCall(source, name, options, columns, learning.state)
         here = type(self)(self._chain.derive(learning=learning))
-        if learning.name == "evaluating":
+        if learning.name == "evaluating" and self.is_stream:
             return Core.then(here, FunctionCall("map", Prediction(call)))
+        if learning.name == "evaluating":
+            predictions = Predictions(call, safe=self.is_safe)
+            return here.rearranged(str(call), predictions, boxed=True)
         lesson = Lesson(call, safe=self.is_safe)
         taught = here.rearranged(str(call), lesson, boxed=True)
         learning.state.expect(name, partial(_compute, taught))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXTRA: Final = "sklearn"
+_OURS: Final = ("sklearn.", "numpy.dtype")
 
 
 class Untrusted(HubError, ValueError):
@@ -109,7 +110,7 @@ class Estimator(StatefulOperator):
         with needed_for("Reading what was learned", extra=EXTRA):
             from skops.io import get_untrusted_types, loads  # noqa: PLC0415
         unchecked = get_untrusted_types(data=saved)
-        ours = all(name.startswith("sklearn.") for name in unchecked)
+        ours = all(name.startswith(_OURS) for name in unchecked)
         if unchecked and not (trusted and ours):
             listed = ", ".join(f"`{name}`" for name in unchecked)
             hint = "If you made it, read it with `State.load(folder, trusted=True)`"

@@ -194,7 +194,7 @@ def test_a_tree_from_a_stranger_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OperatorFailed) as caught:
         test.to_list()
     assert str(caught.value) == (
-        "`map(decision_tree(name='decision_tree'))` failed on row 0, 1: The file holds `sklearn.tree._tree.Tree`"
+        "`decision_tree(name='decision_tree')` failed on row 0, 1: The file holds `sklearn.tree._tree.Tree`"
     )
     assert caught.value.hint == (
         "If you made it, read it with `State.load(folder, trusted=True)`"
@@ -395,6 +395,27 @@ def test_a_state_gives_only_what_was_learned(
         use(DataCollection([1.0]).set_evaluating(state)).to_list()
     assert isinstance(caught.value.__cause__, NotLearned)
     assert str(caught.value.__cause__) == message
+
+
+def test_a_row_that_cannot_be_predicted_is_named() -> None:
+    state = State()
+    _ = DataCollection([0, 10]).set_training(state).min_max_scaler(name="it")
+    rows = [*range(10), "x", 5]
+    with pytest.raises(OperatorFailed) as caught:
+        DataCollection(rows).set_evaluating(state).min_max_scaler(name="it").to_list()
+    assert (caught.value.row, caught.value.input) == (10, "x")
+    for dc in (DataCollection(rows), DataCollection(iter(rows))):
+        kept = dc.safe().set_evaluating(state).min_max_scaler(name="it").to_list()
+        assert [row.is_some() for row in kept] == [True] * 10 + [False, True]
+        assert (kept[10].row, kept[11].get()) == (10, [0.5])
+
+
+def test_a_stream_waits_for_no_second_row() -> None:
+    state = State()
+    _ = DataCollection([0, 10]).set_training(state).min_max_scaler(name="it")
+    numbers = iter(range(10))
+    stream = DataCollection(numbers).set_evaluating(state).min_max_scaler(name="it")
+    assert (next(iter(stream)), next(numbers)) == ([0], 1)
 
 
 def test_what_cannot_be_learned_is_said() -> None:
