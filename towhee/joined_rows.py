@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from towhee.columns import Entity, MissingColumn, copied
+from towhee.columns import Entity, columns_of
 from towhee.maybe import Empty, Some
 
 if TYPE_CHECKING:
@@ -53,18 +53,8 @@ def merged(rows: tuple[Any, ...]) -> Entity:
 
     :raises MissingColumn: for a row without columns.
     """
-    merged: Entity | None = None
-    for row in rows:
-        if not isinstance(row, Entity):
-            raise MissingColumn(
-                f"The row is a {type(row).__name__}, which has no columns",
-                hint="Build rows with columns, `dc['name'](rows)`, or use `as_entity`",
-            )
-        if merged is None:
-            merged = copied(row)
-        else:
-            merged.__dict__.update(row.__dict__)
-    return merged or Entity()
+    columns = (columns_of(row) for row in rows)
+    return Entity(**{name: each[name] for each in columns for name in each})
 
 
 def _together(rows: tuple[Any, ...]) -> Some | Empty:

@@ -49,14 +49,14 @@ class Windows:
             window.append(row)
             if len(window) == self.size:
                 growing = False
-                yield window
-                # What was given away belongs to its reader: go on with another list.
-                window = window[self.step :]
+                # What is given away belongs to its reader: go on with another list.
+                full, window = window, window[self.step :]
+                yield full
                 if self.step > self.size:
                     between = self.step - self.size
                     next(islice(rows, between, between), None)
             elif growing:
                 yield window.copy()
         while window and not self.drop_tail:
-            yield window
-            window = window[self.step :]
+            shrunk, window = window, window[self.step :]
+            yield shrunk

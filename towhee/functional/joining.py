@@ -55,13 +55,11 @@ class Joining(Core):
     def __add__(self, other: Iterable[Any]) -> Self:
         if not isinstance(other, Iterable):
             return NotImplemented
-        *first, last = self._with([other])
-        rows = self._chain.rows
+        pair, rows = self._with([other]), self._chain.rows
         if isinstance(rows, Concatenated) and self.pipeline.is_idle:
             # A sum of many is one long row, not a tower that iterators fall from.
-            first = [*rows.chains]
-        chains = (*first, last)
-        return self._joined(chains, Concatenated(chains))
+            return self._joined(pair, Concatenated((*rows.chains, pair[1])))
+        return self._joined(pair, Concatenated(pair))
 
     def __radd__(self, other: Iterable[Any]) -> Self:
         if not isinstance(other, Iterable):
