@@ -131,6 +131,8 @@ class Chain(Iterable[Any]):
         return self.memory.kept
 
     def __iter__(self) -> Iterator[Any]:
+        if not self.pipeline.calls and is_sized(self.rows):
+            return iter(self.rows)
         return self.values() if self.is_stream else self._walk()
 
     def __len__(self) -> int:

@@ -9,7 +9,7 @@ from plugin_spec.errors import HubError
 from plugin_spec.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, KeysView
+    from collections.abc import Callable, Collection, Iterator, KeysView
 
 PASSED: Final = " passed"
 """The column through which steps of one pipeline hand on what is no result of it."""
@@ -57,12 +57,12 @@ class Entity:
         try:
             return self.__dict__[name]
         except KeyError:
-            raise _missing(self, name) from None
+            raise missing_column(name, self.__dict__) from None
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         if name.startswith("__"):
             raise AttributeError(name)
-        raise _missing(self, name)
+        raise missing_column(name, self.__dict__)
 
     def __contains__(self, name: object) -> bool:
         return name in self.__dict__
@@ -175,11 +175,12 @@ def column_names(side: object) -> tuple[str, ...]:
     )
 
 
-def _missing(row: Entity, name: str) -> MissingColumn:
-    there = ", ".join(f"`{column}`" for column in row.__dict__) or "none"
+def missing_column(name: str, there: Collection[str]) -> MissingColumn:
+    """What is wrong with a row that has only the columns ``there``."""
+    listed = ", ".join(f"`{column}`" for column in there) or "none"
     return MissingColumn(
-        f"The row has no column `{name}`{did_you_mean(name, row.__dict__)}",
-        hint=f"Its columns are: {there}",
+        f"The row has no column `{name}`{did_you_mean(name, there)}",
+        hint=f"Its columns are: {listed}",
     )
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from towhee.outcome import OperatorFailed
 
 
@@ -80,3 +82,15 @@ class Empty:
 
     def __repr__(self) -> str:
         return f"Empty({str(self.error)!r})"
+
+
+def values_of(rows: Iterable[Any]) -> Iterator[Any]:
+    """Rows as they are, and the values of those that are ``Some``.
+
+    >>> list(values_of([1, Some(2)]))
+    [1, 2]
+
+    :raises OperatorFailed: for the first ``Empty``: what writes rows swallows none.
+    """
+    for row in rows:
+        yield row.get() if isinstance(row, Some | Empty) else row

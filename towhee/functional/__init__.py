@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from towhee.functional.arrow import Arrow
 from towhee.functional.building import Building
 from towhee.functional.entities import Entities
 from towhee.functional.estimating import Estimating
@@ -25,6 +26,7 @@ class DataCollection(
     Measuring,
     Estimating,
     Entities,
+    Arrow,
 ):
     """Rows, and the pipeline that each will go through.
 

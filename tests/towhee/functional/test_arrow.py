@@ -1,0 +1,277 @@
+"""What columns promise: the same rows, whole columns for functions, little memory."""
+# ruff: noqa: ANN401  (arrays of any type)
+
+from __future__ import annotations
+
+import datetime as dt
+import operator
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from towhee import DataCollection
+from towhee.chain import NotIndexable
+from towhee.columns import Entity, InvalidColumns, MissingColumn
+from towhee.maybe import Empty, Some
+from towhee.outcome import OperatorFailed
+from towhee.vector_files import UnwritableValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def numbers(count: int) -> DataCollection:
+    return DataCollection([Entity(a=n) for n in range(count)])
+
+
+def lengths(array: Any) -> list[int]:
+    return [len(array)] * len(array)
+
+
+def test_rows_come_back_as_they_were() -> None:
+    when = dt.datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001  (as it is kept)
+    row = Entity(
+        whole=3,
+        real=0.5,
+        flag=True,
+        text="größe",
+        raw=b"\0\xff",
+        none=None,
+        when=when,
+        tags=["a", "b"],
+        vector=np.float32([0.5, 1]),
+        codes=np.uint8([1, 2]),
+        image=np.arange(12, dtype=np.uint8).reshape(2, 2, 3),
+        table={"x": 1},
+        **{"first name": 1},
+    )
+    for kept in (
+        DataCollection([row, row]).to_column(),
+        DataCollection([row, row]).stream().set_chunksize(1),
+        DataCollection.from_arrow(DataCollection([row, row]).to_arrow()),
+    ):
+        rows = list(kept)
+        assert len(rows) == 2
+        for name, value in dict(row).items():  # type: ignore[call-overload]
+            found = rows[1][name]
+            assert type(found) is type(value)
+            assert np.array_equal(found, value)
+            assert getattr(found, "dtype", None) == getattr(value, "dtype", None)
+
+
+def test_columns_of_a_list_are_computed_once_and_have_numbers() -> None:
+    calls: list[int] = []
+    kept = numbers(3).map["a", "b"](lambda a: calls.append(a) or a * 2).to_column()
+    assert calls == []
+    assert (len(kept), kept[1], kept[-1]) == (3, Entity(a=1, b=2), Entity(a=2, b=4))
+    more = kept.cmap["b", "c"](np.negative)
+    assert [row.c for row in more] == [0, -2, -4]
+    assert more[1:].to_list() == [Entity(a=1, b=2, c=-2), Entity(a=2, b=4, c=-4)]
+    assert kept.to_list() == [Entity(a=n, b=2 * n) for n in range(3)]
+    assert calls == [0, 1, 2]
+    with pytest.raises(IndexError):
+        kept[3]
+
+
+def test_a_stream_holds_one_chunk() -> None:
+    pulled: list[int] = []
+
+    def source() -> Iterator[Entity]:
+        for n in range(100):
+            pulled.append(n)
+            yield Entity(a=n)
+
+    rows = DataCollection(source()).set_chunksize(10).cmap["a", "n"](lengths)
+    assert rows.is_stream
+    iterator = iter(rows)
+    assert next(iterator) == Entity(a=0, n=10)
+    assert len(pulled) == 10
+    with pytest.raises(NotIndexable):
+        len(rows)
+
+
+def test_chunks_have_the_size_that_was_asked_for() -> None:
+    def sizes(rows: DataCollection) -> list[int]:
+        return rows.cmap["a", "n"](lengths).select("n").as_raw().to_list()
+
+    rows = numbers(7)
+    assert sizes(rows) == sizes(rows.to_column()) == [7] * 7
+    assert sizes(rows.set_chunksize(3)) == [3] * 6 + [1]
+    for start in (rows.set_chunksize(3), rows.stream().set_chunksize(3)):
+        assert sizes(start.set_chunksize(2)) == [2] * 6 + [1]
+        assert sizes(start.set_chunksize(5)) == [5] * 5 + [2] * 2
+        assert sizes(start.to_column()) == [7] * 7
+    assert sizes(DataCollection.from_arrow(rows.to_arrow()).set_chunksize(4)) == (
+        [4] * 4 + [3] * 3
+    )
+    assert sizes(DataCollection(iter(rows))) == [7] * 7
+    for wrong in (0, -1, 1.5):
+        with pytest.raises(ValueError, match="chunksize is"):
+            rows.set_chunksize(wrong)  # type: ignore[arg-type]
+
+
+def test_functions_read_and_write_several_columns() -> None:
+    rows = DataCollection([(1, 2.0), (3, 4.0)]).as_entity(["a", "first name"])
+    assert rows.cmap[("a", "first name"), "a"](operator.add).to_list() == [
+        Entity(**{"a": 3.0, "first name": 2.0}),
+        Entity(**{"a": 7.0, "first name": 4.0}),
+    ]
+    result = rows.cmap["a", ("half", "rest")](lambda a: divmod(a, 2)).to_list()
+    assert [(row.half, row.rest) for row in result] == [(0, 1), (1, 1)]
+    vectors = rows.cmap["a", "v"](lambda a: np.stack([a, a * 0.5], axis=1))
+    assert [row.v.tolist() for row in vectors] == [[1.0, 0.5], [3.0, 1.5]]
+    norms = vectors.cmap["v", "norm"](lambda v: np.linalg.norm(v, axis=1))
+    assert norms[0].norm == pytest.approx(1.25**0.5)
+
+
+def test_values_without_columns_go_as_one_array() -> None:
+    rows = DataCollection([1.0, 4.0, 9.0])
+    assert rows.cmap(np.sqrt).map(str).to_list() == ["1.0", "2.0", "3.0"]
+    assert DataCollection(["a", "b"]).cmap(lambda a: a + "!").to_list() == ["a!", "b!"]
+    assert rows.to_column().to_list() == [1.0, 4.0, 9.0]
+    with pytest.raises(OperatorFailed) as caught:
+        numbers(1).cmap(np.sqrt).to_list()
+    assert isinstance(caught.value.__cause__, InvalidColumns)
+    assert caught.value.hint == "Write `cmap['in', 'out'](function)`"
+
+
+def test_a_function_sees_memory_that_it_cannot_spoil() -> None:
+    def spoil(a: Any) -> Any:
+        a[0] = 9
+        return a
+
+    kept = numbers(2).to_column()
+    with pytest.raises(OperatorFailed, match="read-only"):
+        kept.cmap["a", "b"](spoil).to_list()
+    assert kept.to_list() == [Entity(a=0), Entity(a=1)]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda a: a[:1], "it was given 2 rows, and returned 1 values"),
+        (lambda a: a.sum(), "it was given 2 rows, and returned one value"),
+    ],
+)
+def test_a_wrong_number_of_values_fails(function: Any, message: str) -> None:
+    with pytest.raises(OperatorFailed) as caught:
+        numbers(3).set_chunksize(2).cmap["a", "b"](function).to_list()
+    assert str(caught.value.__cause__) == message
+    assert (caught.value.operator, caught.value.row) == (
+        "map(cmap['a', 'b'](<lambda>))",
+        0,
+    )
+
+
+def test_a_missing_column_is_named_with_the_nearest() -> None:
+    with pytest.raises(OperatorFailed) as caught:
+        numbers(1).cmap["aa", "b"](np.sqrt).to_list()
+    assert isinstance(caught.value.__cause__, MissingColumn)
+    assert str(caught.value.__cause__) == (
+        "The row has no column `aa`: did you mean `a`?"
+    )
+
+
+def inverse(a: Any) -> Any:
+    if not a.all():
+        raise ZeroDivisionError
+    return 1 / a
+
+
+def test_failures_that_are_kept_go_past_columns() -> None:
+    rows = DataCollection(["1", "x", "2", "0"]).exception_safe().map(int)
+    safe = rows.as_entity("a").set_chunksize(2).cmap["a", "b"](inverse)
+    first, second, text, chunk = sorted(safe, key=lambda row: row.is_empty())
+    assert (first, second) == (Some(Entity(a=1, b=1.0)), Some(Entity(a=2, b=0.5)))
+    assert isinstance(text, Empty)
+    assert isinstance(text.exception, ValueError)
+    assert isinstance(chunk.exception, ZeroDivisionError)
+    assert len(safe.drop_empty().to_list()) == 2
+    with pytest.raises(OperatorFailed):
+        safe.to_arrow()
+    assert safe.drop_empty().to_arrow().num_rows == 2
+
+
+def test_columns_that_arrow_cannot_hold_are_named() -> None:
+    images = [np.zeros((2, 2, 3)), np.zeros((3, 2, 3))]
+    for values in (images, [object()], [1, "a"], [2**80]):
+        rows = DataCollection(values).as_entity("image")
+        for keep in (rows.to_arrow, rows.to_column().to_list):
+            with pytest.raises(UnwritableValue) as caught:
+                keep()
+            assert str(caught.value).startswith(
+                "Arrow cannot hold the column `image`: "
+            )
+    with pytest.raises(UnwritableValue, match=r"^Arrow cannot hold the rows: "):
+        DataCollection([object()]).to_arrow()
+
+
+def test_a_table_takes_what_chunks_differ_in() -> None:
+    rows = [Entity(a=None, b=n) for n in range(5000)] + [Entity(a=1.5, c="x")]
+    table = DataCollection(rows).to_arrow()
+    assert table.schema.names == ["a", "b", "c"]
+    assert table.num_rows == 5001
+    assert table.slice(4999).to_pylist() == [
+        {"a": None, "b": 4999, "c": None},
+        {"a": 1.5, "b": None, "c": "x"},
+    ]
+    with pytest.raises(UnwritableValue, match="Arrow cannot join the rows"):
+        DataCollection([*range(4096), "x"]).to_arrow()
+    assert DataCollection([]).to_arrow().num_rows == 0
+    assert numbers(0).to_column().to_list() == []
+    assert numbers(0).cmap["a", "b"](np.sqrt).to_list() == []
+
+
+def test_an_arrow_table_is_worked_on_where_it_is() -> None:
+    table = pa.table({"a": np.arange(4.0)})
+    address = table.column("a").chunk(0).buffers()[1].address
+    seen: list[int] = []
+
+    def look(a: Any) -> Any:
+        seen.append(a.__array_interface__["data"][0])
+        return -a
+
+    rows = DataCollection.from_arrow(table).cmap["a", "b"](look)
+    result = rows.to_arrow()
+    assert seen == [address]
+    assert result.column("a").chunk(0).buffers()[1].address == address
+    assert result.column("b").to_pylist() == [0, -1, -2, -3]
+
+
+def test_chunks_may_be_worked_on_at_once_and_keep_their_order() -> None:
+    rows = numbers(100).stream().set_chunksize(7).set_parallel(3)
+    assert [row.b for row in rows.cmap["a", "b"](np.negative)] == [
+        -n for n in range(100)
+    ]
+
+
+def test_columns_go_to_other_processes_and_show_themselves() -> None:
+    rows = numbers(3).set_chunksize(2).cmap["a", "b"](np.negative)
+    copy = pickle.loads(pickle.dumps(rows))  # noqa: S301  (our own)
+    assert copy.to_list() == rows.to_list()
+    assert repr(rows) == ("DataCollection(<columns of <...chunksize(2)>>)")
+
+
+VALUE = st.one_of(st.none(), st.integers(-9, 9), st.floats(allow_nan=False))
+
+
+@given(
+    st.lists(st.fixed_dictionaries({"a": VALUE, "b c": st.none() | st.text()})),
+    st.integers(1, 4),
+    st.integers(1, 4),
+)
+def test_chunks_of_any_size_hold_the_same_rows(
+    values: list[dict[str, Any]], first: int, second: int
+) -> None:
+    rows = DataCollection(values).as_entity()
+    expected = rows.to_list()
+    chunked = rows.set_chunksize(first)
+    assert chunked.to_list() == expected
+    assert chunked.set_chunksize(second).to_list() == expected
+    assert list(chunked.stream().to_column()) == expected
+    assert rows.to_arrow().num_rows == len(expected)

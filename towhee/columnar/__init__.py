@@ -1,0 +1,1 @@
+"""Rows kept as columns: Arrow record batches, each a chunk of rows."""

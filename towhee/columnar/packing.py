@@ -1,0 +1,153 @@
+"""Rows to Arrow's columns, and columns to numpy's arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from towhee.columns import Entity, columns_of
+from towhee.extras import needed_for
+from towhee.vector_files import UnwritableValue
+from towhee.windows import Batches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+    Column: TypeAlias = Any
+    """A ``pyarrow.Array``; pyarrow publishes no types."""
+    Batch: TypeAlias = Any
+    """A ``pyarrow.RecordBatch``."""
+    Table: TypeAlias = Any
+    """A ``pyarrow.Table``."""
+
+VALUE: Final = " value"
+"""The column of rows that have none: their values."""
+
+_CHUNK: Final = 4096
+
+
+def pack(rows: Sequence[object]) -> Batch:
+    """One chunk of rows as a record batch; a column that a row lacks is null there.
+
+    >>> pack([Entity(a=1, b="x"), Entity(a=2)]).to_pydict()
+    {'a': [1, 2], 'b': ['x', None]}
+
+    :raises UnwritableValue: naming the column whose values Arrow cannot hold.
+    :raises MissingColumn: if some rows have columns and others none.
+    """
+    with needed_for("Keeping rows as columns", extra="parquet"):
+        import pyarrow as pa
+    if not any(isinstance(row, Entity) for row in rows):
+        return pa.record_batch({VALUE: as_column(VALUE, rows)} if rows else {})
+    dicts = [columns_of(row) for row in rows]
+    names = dict.fromkeys(name for columns in dicts for name in columns)
+    return pa.record_batch(
+        {
+            name: as_column(name, [columns.get(name) for columns in dicts])
+            for name in names
+        }
+    )
+
+
+def pack_all(rows: Iterable[object]) -> Table:
+    """Every row in one table, packed a chunk at a time.
+
+    >>> pack_all([Entity(a=1), Entity(a=2.5)]).to_pydict()
+    {'a': [1.0, 2.5]}
+
+    :raises UnwritableValue: also if a column's types do not go together.
+    """
+    return joined(map(pack, Batches(_CHUNK)(iter(rows))))
+
+
+def joined(batches: Iterable[Batch]) -> Table:
+    """One table of batches whose types may differ as those of numbers do.
+
+    :raises UnwritableValue: if they differ more.
+    """
+    with needed_for("Keeping rows as columns", extra="parquet"):
+        import pyarrow as pa
+    tables = [pa.Table.from_batches([batch]) for batch in batches] or [pa.table({})]
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise UnwritableValue(f"Arrow cannot join the rows: {error}") from error
+
+
+def as_column(name: str, values: Any) -> Column:  # noqa: ANN401  (of any package)
+    """Values, or an array with one along its first axis, as a column.
+
+    Arrays of one shape become tensors; vectors of floats become lists of one size, the
+    form in which vectors are usually stored.
+
+    :raises UnwritableValue: naming the column.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    try:
+        if isinstance(values, pa.Array):
+            return values
+        if isinstance(values, pa.ChunkedArray):
+            return values.combine_chunks()
+        if not isinstance(values, np.ndarray):
+            values = _stacked(values)
+        return _from_array(values)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        where = "the rows" if name == VALUE else f"the column `{name}`"
+        raise UnwritableValue(
+            f"Arrow cannot hold {where}: {error}",
+            hint="It holds numbers, text, bytes, times, lists, and arrays of one shape",
+        ) from error
+
+
+def as_array(column: Column) -> NDArray[Any]:
+    """A column as an array with its values along the first axis, not to be written to.
+
+    Without a copy where numpy can read Arrow's memory. Numbers among which some are
+    missing become floats, with ``nan`` for those.
+    """
+    import pyarrow as pa
+    from pyarrow import types
+
+    if not column.null_count:
+        if isinstance(column, pa.FixedShapeTensorArray):
+            return column.to_numpy_ndarray()  # type: ignore[no-any-return]
+        if types.is_fixed_size_list(column.type):
+            size = column.type.list_size
+            numbers = column.flatten().to_numpy(zero_copy_only=False)
+            return numbers.reshape(-1, size)  # type: ignore[no-any-return]
+    return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
+def _stacked(values: Sequence[object]) -> Sequence[object] | NDArray[Any]:
+    """One array of arrays that are alike; other values as they are."""
+    import numpy as np
+
+    first = next(iter(values), None)
+    if not isinstance(first, np.ndarray):
+        return values
+    alike = (np.ndarray, first.shape, first.dtype)
+    kinds = (
+        (type(value), getattr(value, "shape", None), getattr(value, "dtype", None))
+        for value in values
+    )
+    return np.stack(values) if all(kind == alike for kind in kinds) else values  # type: ignore[arg-type]
+
+
+def _from_array(values: Any) -> Column:  # noqa: ANN401  (a list, or an array)
+    import numpy as np
+    import pyarrow as pa
+
+    if not isinstance(values, np.ndarray) or values.ndim == 1:
+        return pa.array(values)
+    if not values.size or values.dtype.kind not in "iuf":
+        return pa.array(list(values))
+    values = np.ascontiguousarray(values)
+    if values.ndim == 2 and values.dtype.kind == "f":  # noqa: PLR2004  (rows, numbers)
+        return pa.FixedSizeListArray.from_arrays(
+            pa.array(values.ravel()), values.shape[1]
+        )
+    return pa.FixedShapeTensorArray.from_numpy_ndarray(values)

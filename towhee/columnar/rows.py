@@ -1,0 +1,78 @@
+"""Record batches, seen as the rows that they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from towhee.columnar.packing import VALUE
+from towhee.maybe import Empty, Some
+from towhee.pipelines import Pipeline
+from towhee.reading.table import TableRows, entities
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from towhee.chain import Chain
+    from towhee.columnar.packing import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRows(Iterable[Any]):
+    """Rows of a chain of batches, made as they are asked for."""
+
+    batches: Chain
+
+    def __iter__(self) -> Iterator[Any]:
+        """Make rows of a batch at a time; a batch that failed is one ``Empty``."""
+        safe = self.batches.is_safe
+        for batch in self.batches:
+            if not safe:
+                yield from rows_of(batch)
+            elif isinstance(batch, Empty):
+                yield batch
+            else:
+                yield from map(Some, rows_of(batch.value))
+
+    def __repr__(self) -> str:
+        return f"<columns of {self.batches.rows!r}>"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ColumnTable(ColumnRows, Sequence[Any]):
+    """Rows of batches that are kept: they have numbers."""
+
+    def __len__(self) -> int:
+        return sum(map(len, self.batches))
+
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401  (a row, or a list)
+        """A row, or a list of some."""
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return [self[number] for number in numbers]
+        for batch in self.batches:
+            if numbers < len(batch):
+                break
+            numbers -= len(batch)
+        return next(rows_of(batch[numbers : numbers + 1]))
+
+
+def rows_of(batch: Batch) -> Iterator[Any]:
+    """The rows of a batch, or the values of those without columns."""
+    if batch.schema.names == [VALUE]:
+        return (row[VALUE] for row in entities(batch))
+    return entities(batch)
+
+
+def batches_of(chain: Chain) -> Chain | None:
+    """The batches that a chain's rows are in, unless they are no columns yet."""
+    rows = chain.rows
+    if any(call.kind != "resume" for call in chain.pipeline.calls):  # type: ignore[union-attr]
+        return None
+    if isinstance(rows, ColumnRows):
+        return rows.batches
+    if isinstance(rows, TableRows):
+        batches = rows.table.to_batches()
+        return chain.derive(rows=batches, pipeline=Pipeline(), parent=None)
+    return None
