@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from towhee.functional.starting import dc, glob
     from towhee.learning.state import State
     from towhee.operators import ops
+    from towhee.parameters import param_scope
 
-__all__ = ["DataCollection", "State", "dc", "glob", "ops", "pipeline"]
+__all__ = ["DataCollection", "State", "dc", "glob", "ops", "param_scope", "pipeline"]
 
 _MODULES: Final = {
     "DataCollection": "towhee.functional",
@@ -19,6 +20,7 @@ _MODULES: Final = {
     "dc": "towhee.functional.starting",
     "glob": "towhee.functional.starting",
     "ops": "towhee.operators",
+    "param_scope": "towhee.parameters",
     "pipeline": "towhee.callable_pipeline",
 }
 

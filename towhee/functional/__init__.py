@@ -12,8 +12,9 @@ from towhee.functional.measuring import Measuring
 from towhee.functional.media import Media
 from towhee.functional.sampling import Sampling
 from towhee.functional.shaping import Shaping
+from towhee.parameters import param_scope
 
-__all__ = ["DataCollection"]
+__all__ = ["DataCollection", "param_scope"]
 
 
 class DataCollection(
