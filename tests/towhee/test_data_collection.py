@@ -70,18 +70,17 @@ def test_pipeline_stays_a_function_whatever_is_imported() -> None:
         _ = towhee.pip
 
 
+PUBLIC = sorted(name for name in dir(DataCollection) if not name.startswith("_"))
+
+
 def test_no_public_method_can_be_taken_for_a_namespace() -> None:
-    public = {name for name in vars(DataCollection) if not name.startswith("_")}
-    assert {name.replace("_", "-") for name in public} - RESERVED_NAMESPACES == set()
+    assert {"map", "read_csv", "append"} < set(PUBLIC)
+    assert {name.replace("_", "-") for name in PUBLIC} - RESERVED_NAMESPACES == set()
 
 
 def test_every_public_method_shows_how_it_is_used() -> None:
-    public = {n: v for n, v in vars(DataCollection).items() if not n.startswith("_")}
-    documented = {name for name, value in public.items() if ">>>" in str(value.__doc__)}
-    methods = {
-        name for name in public if ">>>" in str(getattr(DataCollection, name).__doc__)
-    }
-    assert documented | methods == set(public)
+    silent = [n for n in PUBLIC if ">>>" not in str(getattr(DataCollection, n).__doc__)]
+    assert silent == []
 
 
 def test_a_chain_is_a_value() -> None:

@@ -12,47 +12,50 @@ if TYPE_CHECKING:
 
 Owner = TypeVar("Owner")
 Given = ParamSpec("Given")
-Result = TypeVar("Result")
 
 
-class Indexed(Generic[Given, Result]):
+class Indexed(Generic[Owner, Given]):
     """A method of one collection, to call, or to give columns first."""
 
-    def __init__(self, method: Callable[..., Result], *, outputs: bool) -> None:
+    __slots__ = ("_instance", "_method")
+
+    def __init__(self, method: ColumnMethod[Given], instance: Owner) -> None:
         self._method = method
-        self._outputs = outputs
+        self._instance = instance
 
-    def __getitem__(self, index: object) -> Callable[Given, Result]:
-        columns = Columns.parse(index, outputs=self._outputs)
-        return partial(self._method, columns=columns)
+    def __getitem__(self, index: object) -> Callable[Given, Owner]:
+        columns = Columns.parse(index, outputs=self._method.outputs)
+        return partial(self._method.function, self._instance, columns=columns)
 
-    def __call__(self, *args: Given.args, **kwargs: Given.kwargs) -> Result:
+    def __call__(self, *args: Given.args, **kwargs: Given.kwargs) -> Owner:
         """Call the method without columns."""
-        return self._method(*args, **kwargs)
+        return cast("Owner", self._method.function(self._instance, *args, **kwargs))
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]  # that of the method
+        return self._method.function.__doc__
 
 
-class ColumnMethod(Generic[Owner, Given, Result]):
-    """What ``takes_columns`` makes of a method."""
+class ColumnMethod(Generic[Given]):
+    """What ``takes_columns`` makes of a method, which returns one of its own kind."""
 
-    def __init__(
-        self, function: Callable[Concatenate[Owner, Given], Result], *, outputs: bool
-    ) -> None:
-        self._function = function
-        self._outputs = outputs
+    def __init__(self, function: Callable[..., Any], *, outputs: bool) -> None:
+        self.function = function
+        self.outputs = outputs
         update_wrapper(cast("Any", self), function)
 
-    def __get__(self, instance: object, owner: type) -> Indexed[Given, Result]:
-        function: Callable[..., Result] = self._function
-        if instance is None:
-            return Indexed(function, outputs=self._outputs)
-        return Indexed(partial(function, instance), outputs=self._outputs)
+    def __get__(self, instance: Owner, owner: type) -> Indexed[Owner, Given]:
+        # Of the class itself, it is what pages and `help` take a method for.
+        return Indexed(self, instance) if instance is not None else cast("Any", self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Call it as a function of the class, with a collection first."""
+        return self.function(*args, **kwargs)
 
 
 def takes_columns(
     *, outputs: bool = True
-) -> Callable[
-    [Callable[Concatenate[Owner, Given], Result]], ColumnMethod[Owner, Given, Result]
-]:
+) -> Callable[[Callable[Concatenate[Any, Given], Any]], ColumnMethod[Given]]:
     """Let a method be called as ``method['in', 'out'](…)`` too.
 
     It gets them as the keyword ``columns``, which is None without brackets.
@@ -60,7 +63,7 @@ def takes_columns(
     :param outputs: False for a method whose brackets only name what is read.
     """
 
-    def decorate(function: Any) -> Any:  # noqa: ANN401  (as the signature says)
+    def decorate(function: Callable[..., Any]) -> ColumnMethod[Given]:
         return ColumnMethod(function, outputs=outputs)
 
     return decorate

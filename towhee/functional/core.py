@@ -100,6 +100,9 @@ class Core(Iterable[Any]):
         """A collection of other rows, which is run as this one is.
 
         Rows that are ``Some`` and ``Empty`` here are so there.
+
+        >>> DataCollection([1]).set_engine("local").over([2]).to_list()
+        [2]
         """
         safe = self.is_safe
         calls = (FunctionCall("resume", bool),) if safe else ()
