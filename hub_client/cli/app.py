@@ -9,6 +9,7 @@ import typer
 from hub_client.cli import cache, needs, project, trust
 from hub_client.cli.check import check
 from hub_client.cli.command import register
+from hub_client.cli.export import export
 from hub_client.cli.help_page import PageGroup
 from hub_client.cli.info import info
 from hub_client.cli.install import install, uninstall
@@ -79,6 +80,7 @@ register(app, project.sync, panel=PROJECT)
 register(app, needs.tree, panel=PROJECT)
 register(app, needs.why, panel=PROJECT)
 register(app, needs.outdated, panel=PROJECT)
+register(app, export, panel=PROJECT)
 register(app, check, panel=PUBLISH)
 
 trust_app = _new_group()

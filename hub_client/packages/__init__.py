@@ -164,6 +164,14 @@ class PackageInstaller(Protocol):
         :raises PackageConflict: if there is no way.
         """
 
+    def pylock(
+        self, locked: Sequence[LockedPackage], *, requires_python: SpecifierSet
+    ) -> str:
+        """The text of a ``pylock.toml`` for these packages, with their addresses.
+
+        :raises PackageInstallFailed: if the registry does not have one of them.
+        """
+
 
 def open_installer(
     kind: str, *, offline: bool = False, live: bool = False

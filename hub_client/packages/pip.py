@@ -92,6 +92,23 @@ class PipInstaller:
             hint="Install it: `pip install uv`",
         )
 
+    def pylock(
+        self,
+        locked: Sequence[LockedPackage],
+        *,
+        requires_python: SpecifierSet,  # noqa: ARG002  (as in lock)
+    ) -> NoReturn:
+        """Refuse, for the same reason.
+
+        :raises InstallerMissing: always.
+        """
+        del locked
+        raise InstallerMissing(
+            "A `pylock.toml` is for every platform, which needs uv, "
+            "and uv cannot be found",
+            hint="Install it: `pip install uv`",
+        )
+
     def _report(
         self,
         requests: Requests,

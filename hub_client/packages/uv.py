@@ -126,6 +126,18 @@ class UvInstaller:
         except _Unsolvable as error:
             raise error.explain(requests) from error
 
+    def pylock(
+        self, locked: Sequence[LockedPackage], *, requires_python: SpecifierSet
+    ) -> str:
+        """Ask the registry where the files of these packages are."""
+        words = ("--universal", "--python-version", _oldest(requires_python), *_WHEELS)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "pylock.toml")
+            kinds = ("--no-deps", "--format", "pylock.toml", "--no-header", "--quiet")
+            given = ("compile", "-", *kinds, "--output-file", str(file), *words)
+            self._run(given, _pinned(locked))
+            return file.read_text(encoding="utf-8")
+
     def _compile(
         self,
         requests: Requests,

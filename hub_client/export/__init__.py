@@ -1,0 +1,1 @@
+"""A lock in the forms that other tools read."""
