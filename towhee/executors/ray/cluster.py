@@ -60,7 +60,8 @@ def ray_start(address: str | None = None, **options: Any) -> None:  # noqa: ANN4
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     ours = quiet if address else {**quiet, "include_dashboard": False}
     try:
-        ray.init(address, **{**ours, **options})
+        # Without a word, Ray would join whatever was started on this machine before.
+        ray.init(address or "local", **{**ours, **options})
     except ConnectionError as error:
         raise RayUnreachable(
             f"No Ray cluster answers at `{address}`: {error}",

@@ -1,0 +1,138 @@
+"""Processes that die, are stopped, or never had the operator."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import ray  # noqa: F401  (it brings psutil, and makes it importable)
+
+from towhee import DataCollection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psutil
+    from ray.cluster_utils import Cluster
+
+pytestmark = [
+    pytest.mark.slow,
+    # Ray Data sets options that it has deprecated itself.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
+]
+
+WHO = """
+import os, time
+
+class Subject(Operator):
+    def __call__(self, value):
+        time.sleep(0.01)
+        return value, os.getpid()
+"""
+INTERRUPTED = """
+import time
+from towhee import DataCollection
+from towhee.executors.ray.cluster import ray_start
+
+def work(value):
+    time.sleep(0.05)
+    return value
+
+ray_start(num_cpus=2)
+for value in DataCollection.range(10**9).map(work).set_engine("ray"):
+    if value == 0:
+        print("working", flush=True)
+"""
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What a process needs that starts Ray with this process's engine."""
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "RAY_TMPDIR": str(folder),
+        "TMPDIR": str(folder),
+    }
+
+
+@pytest.mark.parametrize("victim", ["MapBatches", "ReadFeedSource"])
+@pytest.mark.usefixtures("cluster")
+def test_a_worker_that_is_killed_loses_no_row_and_doubles_none(
+    publish: Callable[..., Path], victim: str
+) -> None:
+    publish(WHO)
+    rows = DataCollection(range(600)).test.subject()
+    stream = iter(rows.set_engine("ray", block_size=8).stream())
+    results = [next(stream)]
+    _worker(victim, results[0][1]).kill()
+    results += stream
+    assert [value for value, _ in results] == list(range(600))
+    if victim == "MapBatches":
+        assert len({process for _, process in results}) > 2
+
+
+def _worker(name: str, process: int) -> psutil.Process:
+    """The worker that made a row, or another of Ray's of that name."""
+    import psutil  # noqa: PLC0415  (as above)
+
+    if name == "MapBatches":
+        return psutil.Process(process)
+    return next(each for each in _below(os.getpid()) if name in each.cmdline()[0])
+
+
+def _below(process: int) -> list[psutil.Process]:
+    import psutil  # noqa: PLC0415  (as above)
+
+    return psutil.Process(process).children(recursive=True)
+
+
+def test_ctrl_c_ends_a_run_at_once_and_leaves_no_process(ray_folder: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=environment(ray_folder),
+    )
+    assert child.stdout is not None
+    assert child.stderr is not None
+    assert child.stdout.readline() == "working\n", child.stderr.read()
+    family = _below(child.pid)
+    assert any("MapWorker" in " ".join(each.cmdline()) for each in family)
+    start = time.monotonic()
+    os.killpg(child.pid, signal.SIGINT)
+    _, errors = child.communicate(timeout=30)
+    assert time.monotonic() - start < 10
+    assert errors.endswith("KeyboardInterrupt\n"), errors
+    assert child.returncode != 0
+    deadline = time.monotonic() + 10
+    while any(each.is_running() for each in family) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [each for each in family if each.is_running()] == []
+
+
+def test_a_node_without_the_operator_fetches_verifies_and_keeps_it_once(
+    publish: Callable[..., Path], cluster: Cluster, ray_folder: Path
+) -> None:
+    code = WHO.replace("os.getpid()", "os.environ['HUB_CACHE_DIR']")
+    tree = publish(code, name="test/fetched")
+    chain = DataCollection(range(100)).test.fetched().stream()
+    chain = chain.set_engine("ray", block_size=4, num_cpus=0.5)
+    used = {cache for _, cache in chain.to_list()}
+    nodes = {str(ray_folder / f"node-{number}") for number in range(2)}
+    assert used == nodes
+    for node in nodes:
+        kept = list(Path(node, "store", "sha256").iterdir())
+        assert any(
+            (each / "operator.yaml").read_bytes().find(b"fetched") > 0 for each in kept
+        )
+    # What is kept serves the next run, when the source is gone.
+    (tree / "subject" / "__init__.py").write_text("raise SystemExit")
+    assert {cache for _, cache in chain.to_list()} <= nodes
