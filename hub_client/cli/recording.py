@@ -124,13 +124,20 @@ class Recording:
             )
 
     def _previous(self) -> Lockfile | None:
-        """The lock that is there; one that does not read is locked anew."""
+        """The lock that is there; one that does not read is locked anew.
+
+        Of one with an unfinished merge, what either side pins is kept where it fits.
+        """
         if not self.project.lock_path.exists():
             return None
         try:
             return Lockfile.load(self.project.lock_path)
         except InvalidLockfile as error:
-            self.installation.session.console.warn(f"{error}; it is written anew")
+            warn = self.installation.session.console.warn
+            if both := _unmerged(self.project.lock_path):
+                warn(f"{error}; what both sides pin is kept where it fits")
+                return replace(both, inputs_hash="")  # which is no project's
+            warn(f"{error}; it is written anew")
             return None
 
     def _locked_names(self) -> set[OperatorName]:
@@ -178,6 +185,12 @@ def source_from(folder: Path | None, source: str) -> str:
     if folder is None or typed.is_absolute():
         return f"dir:{path}"
     return f"dir:{Path(os.path.relpath(path, folder)).as_posix()}"
+
+
+def _unmerged(path: Path) -> Lockfile | None:
+    from hub_client.lockfile.merging import read_both_sides  # noqa: PLC0415  (seldom)
+
+    return read_both_sides(path.read_bytes().decode(errors="replace"))
 
 
 def _kept(previous: Lockfile | None, names: Iterable[str]) -> Lockfile | None:
