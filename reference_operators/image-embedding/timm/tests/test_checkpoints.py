@@ -87,7 +87,8 @@ def test_a_file_alone_takes_the_models_own_conditions(
         folder / "model.safetensors", model_name="test_resnet.r160_in1k", num_classes=7
     )
     assert embed.describe()["preprocessing"]["input_size"] == [3, 160, 160]
-    loaded = embed._model.state_dict()  # noqa: SLF001  (what no vector shows)
+    network = embed._backend.workload.module  # noqa: SLF001  (what no vector shows)
+    loaded = network.model.state_dict()
     assert loaded
     for name, tensor in loaded.items():
         assert torch.equal(tensor, weights[name])

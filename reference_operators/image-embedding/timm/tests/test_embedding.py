@@ -292,6 +292,10 @@ def test_describe_says_what_decides_the_vectors() -> None:
             "crop_mode": "center",
         },
         "dtype": "bfloat16",
+        "autocast": False,
+        "backend": "eager",
+        "transform": "exact",
+        "differences": {"backend": embed.describe()["differences"]["backend"]},
         "timm": timm.__version__,
         "torch": torch.__version__,
     }

@@ -5,14 +5,14 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from timm.data import create_transform, resolve_model_data_config
+from timm.data import resolve_model_data_config
 
 from .errors import ConditionsDiffer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from torch import Tensor, nn
+    from torch import nn
 
 
 def resolve_conditions(
@@ -37,14 +37,6 @@ def resolve_conditions(
         )
         warnings.warn(f"{tag}: {differences}", ConditionsDiffer, stacklevel=3)
     return {**own, **changed}
-
-
-def make_transform(conditions: Mapping[str, Any]) -> Callable[[Any], Tensor]:
-    """timm's own transform for inference: a Pillow image in, (3, H, W) out."""  # noqa: D403  (a name)
-    transform: Callable[[Any], Tensor] = create_transform(
-        **conditions, is_training=False
-    )
-    return transform
 
 
 def _comparable(value: Any) -> Any:  # noqa: ANN401  (numbers, words and tuples of them)

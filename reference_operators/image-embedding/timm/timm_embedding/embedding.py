@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import timm
 import torch
-from PIL import Image
 from torch.nn.functional import normalize as scale_to_one
 
 from plugin_spec import HubError, ModelOperator
 from plugin_spec.inference.memory import memory_errors
-from plugin_spec.inference.threads import ThreadShare, torch_threads
+from plugin_spec.inference.opening import open_backend
+from plugin_spec.inference.threads import ThreadShare
 
-from .conditions import make_transform, resolve_conditions
+from .conditions import resolve_conditions
 from .errors import CannotRun
-from .layers import check_pooling, find_stage, last_features, stage_features
+from .layers import Network, check_pooling, find_stage
+from .preparing import Exact, Fast, measure_fast, sample_batches
 from .weights import load_model
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
 
 class TimmEmbedding(ModelOperator):
@@ -48,8 +50,11 @@ class TimmEmbedding(ModelOperator):
         crop_pct: float | None = None,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
-        device: str | None = None,
+        device: str | Sequence[str] | None = None,
         dtype: str = "float32",
+        autocast: bool = False,
+        backend: str = "eager",
+        transform: str = "exact",
         batch_size: int | None = None,
     ) -> None:
         loaded = load_model(
@@ -65,42 +70,64 @@ class TimmEmbedding(ModelOperator):
             "mean": mean,
             "std": std,
         }
+        if autocast and dtype == "float32":
+            raise CannotRun(
+                "There is nothing to cast to: `dtype` is float32",
+                hint="Give `dtype='bfloat16'` beside `autocast`",
+            )
         self.batch_size = batch_size or type(self).batch_size
         self._threads = ThreadShare()
-        self._memory_format = torch.channels_last
         self._tag, self._origin = loaded.tag, loaded.origin
         self._conditions = resolve_conditions(loaded.model, loaded.tag, wanted)
-        self._transform = make_transform(self._conditions)
+        self._transform = (Fast if transform == "fast" else Exact)(self._conditions)
         self._layer, self._normalize = layer, normalize
-        self._stage = find_stage(loaded.model, loaded.tag, layer)
+        stage = find_stage(loaded.model, loaded.tag, layer)
         # A stage has no pooling of its own.
-        self._pooling = pooling or (None if self._stage is None else "avg")
-        check_pooling(loaded.model, loaded.tag, self._stage, self._pooling)
-        self._dtype = getattr(torch, dtype)
+        self._pooling = pooling or (None if stage is None else "avg")
+        check_pooling(loaded.model, loaded.tag, stage, self._pooling)
         loaded.model.reset_classifier(0)
-        self._model = loaded.model.eval()
-        self._start(device or _best_device())
+        network = Network(loaded.model, stage, self._pooling).eval()
+        self._running = {
+            "dtype": dtype,
+            "autocast": autocast,
+            "backend": backend,
+            "transform": transform,
+        }
+        self._differences: dict[str, Mapping[str, float]] = {}
+        self._start(
+            network,
+            backend=backend,
+            device=_one_name(device),
+            dtype=dtype,
+            autocast=autocast,
+        )
 
-    def _start(self, device: str) -> None:
-        """Move the model, and embed one black image: what cannot work fails here.
+    def _start(self, network: Network, **running: Any) -> None:  # noqa: ANN401
+        """Open the backend, and embed one black image: what cannot work fails here.
 
         :raises CannotRun: with torch's or timm's own reason.
         """
+        size = self._conditions["input_size"]
         try:
-            self._device = torch.device(device)
-            self._model = self._model.to(
-                self._device, self._dtype, memory_format=self._memory_format
+            if isinstance(self._transform, Fast):
+                found = measure_fast(self._transform, self._conditions, network)
+                self._differences["transform"] = found.to_dict()
+            samples = sample_batches(Exact(self._conditions))
+            self._backend = open_backend(
+                running.pop("backend"), network, samples, **running
             )
-            self.predict([torch.zeros(self._conditions["input_size"])])
+            self.predict([torch.zeros(size)])
         except HubError:
             raise
         except (RuntimeError, AssertionError, ValueError, TypeError) as error:
-            size = " x ".join(map(str, self._conditions["input_size"][1:]))
             raise CannotRun(
-                f"`{self._tag}` cannot run on `{device}` with {size} pixels "
-                f"in {self._dtype}: {str(error).splitlines()[0]}",
+                f"`{self._tag}` cannot run on `{running['device']}` with "
+                f"{size[1]} x {size[2]} pixels in torch.{running['dtype']}: "
+                f"{str(error).splitlines()[0]}",
                 hint="Leave out `device`, `input_size`, `dtype` or `pooling`",
             ) from error
+        if self._backend.agreement is not None:
+            self._differences["backend"] = self._backend.agreement.to_dict()
 
     def prepare(self, image: NDArray[np.uint8] | Image.Image) -> torch.Tensor:
         """Transform one image as the model's evaluation did.
@@ -108,48 +135,40 @@ class TimmEmbedding(ModelOperator):
         :param image: RGB, uint8, (H, W, 3); or a Pillow image.
         :returns: (3, H, W), normalised, float32.
         """
-        if isinstance(image, Image.Image):
-            return self._transform(image.convert("RGB"))
-        return self._transform(Image.fromarray(image))
+        return self._transform(image)
 
-    @torch.inference_mode()
     def predict(self, batch: Sequence[torch.Tensor]) -> list[NDArray[np.float32]]:
         """Embed a batch.
 
         :returns: one (D,) an image, float32, of length 1 if ``normalize``.
         :raises OutOfMemory: if the device has no room for so many.
         """
-        with (
-            torch_threads(self._threads.count),
-            memory_errors(len(batch), self._device),
-        ):
-            images = torch.stack(tuple(batch)).to(
-                self._device, self._dtype, memory_format=self._memory_format
-            )
-            vectors = self._features(images).float()
+        device = self._backend.workload.device
+        with torch.inference_mode(), memory_errors(len(batch), device):
+            images = torch.stack(tuple(batch))
+            vectors = self._backend(images, threads=self._threads.count)
             if self._normalize:
                 vectors = scale_to_one(vectors)
-            return list(vectors.cpu().numpy())
+        return list(vectors.numpy())
 
     def set_threads(self, count: int) -> None:
         """Compute with so many threads when this thread calls ``predict``."""
         self._threads.count = count
 
     def settings(self) -> Mapping[str, Sequence[object]]:
-        """Name the orders that pixels can lie in; which is faster, the machine says."""
-        return {"memory_format": ("channels_last", "contiguous")}
+        """Name what the backend may be set to: eager, the order that pixels lie in."""
+        return self._backend.settings()
 
-    def configure(self, *, memory_format: str = "channels_last") -> None:
-        """Lay the model's weights, and the images from now on, out in this order."""
-        formats = {
-            "channels_last": torch.channels_last,
-            "contiguous": torch.contiguous_format,
-        }
-        self._memory_format = formats[memory_format]
-        self._model = self._model.to(memory_format=self._memory_format)
+    def configure(self, **settings: Any) -> None:  # noqa: ANN401
+        """Set the backend so."""
+        self._backend.configure(**settings)
 
     def describe(self) -> dict[str, Any]:
-        """What decides the vectors, as JSON values."""
+        """What decides the vectors, as JSON values.
+
+        ``differences`` holds the least cosine to exact preprocessing and to eager
+        float32, measured on synthetic images as the operator was made.
+        """
         return {
             "model": self._tag,
             "weights": self._origin,
@@ -160,20 +179,18 @@ class TimmEmbedding(ModelOperator):
                 key: list(value) if isinstance(value, tuple) else value
                 for key, value in self._conditions.items()
             },
-            "dtype": str(self._dtype).removeprefix("torch."),
+            **self._running,
+            "differences": self._differences,
             "timm": timm.__version__,
             "torch": torch.__version__,
         }
 
-    def _features(self, images: torch.Tensor) -> torch.Tensor:
-        if self._stage is not None:
-            features = stage_features(self._model, images, self._stage)
-            return features.pooled(str(self._pooling))
-        if self._pooling is not None:
-            return last_features(self._model, images).pooled(self._pooling)
-        vectors: torch.Tensor = self._model(images)
-        return vectors
+    def close(self) -> None:
+        """Release the backend's files and threads."""
+        self._backend.close()
 
 
-def _best_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def _one_name(device: str | Sequence[str] | None) -> str:
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device if isinstance(device, str) else ",".join(device)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from .errors import UnknownLayer
 
 if TYPE_CHECKING:
@@ -31,6 +33,32 @@ class Features:
             return self.positions.flatten(1)
         assert self.tokens is not None
         return self.tokens[:, 0]
+
+
+class Network(nn.Module):
+    """A model up to where its vectors are taken: (B, 3, H, W) in, (B, D) out.
+
+    :param stage: an index; None for the penultimate features.
+    :param pooling: None for the model's own, which a stage has not.
+    """
+
+    def __init__(
+        self, model: nn.Module, stage: int | None, pooling: str | None
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.stage = stage
+        self.pooling = pooling
+
+    def forward(self, images: Tensor) -> Tensor:
+        """One row an image, in the model's precision, of any length."""
+        if self.stage is not None:
+            features = stage_features(self.model, images, self.stage)
+            return features.pooled(str(self.pooling))
+        if self.pooling is not None:
+            return last_features(self.model, images).pooled(self.pooling)
+        vectors: Tensor = self.model(images)
+        return vectors
 
 
 def stage_names(model: Any) -> list[str]:  # noqa: ANN401  (timm's models share no type)
