@@ -97,6 +97,8 @@ class Chain(Iterable[Any]):
     def values(self) -> Iterator[Any]:
         """Compute every row, keeping none."""
         rows, bound = self._work()
+        if not bound.groups:
+            return iter(rows)
         return self.engine.executor().values(bound, rows)
 
     def outcomes(self) -> Iterator[Outcome]:

@@ -53,7 +53,8 @@ class Rearranged:
     """Rows of a chain in another number or order."""
 
     chain: Chain
-    name: str
+    name: object
+    """Whose text says what was done, as in ``batch(2)``."""
     rearrange: Callable[[Iterator[Any]], Iterable[Any]]
     boxed: bool = False
     """Whether it is given a safe chain's ``Some`` and ``Empty``, rather than values."""

@@ -149,7 +149,7 @@ class Listing(Joining):
         self._kept_for(edit.method)
         chain, edits = self._before_edits()
         edited = Edits((*edits, edit))
-        return self.over(Rearranged(chain, str(edited), edited, boxed=True))
+        return self.over(Rearranged(chain, edited, edited, boxed=True))
 
     def _before_edits(self) -> tuple[Chain, tuple[Edit, ...]]:
         # A loop of appends makes one list of edits, not a tower of iterators.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from plugin_spec.nearest import did_you_mean
 from towhee.columns import Entity, MissingColumn
@@ -13,6 +13,8 @@ from towhee.reading.files import FileRows, UnreadableFile
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_BUFFER: Final = 2**16
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -29,10 +31,12 @@ class ParquetRows(FileRows):
             import pyarrow as pa
             from pyarrow import parquet
         try:
-            with parquet.ParquetFile(self.path) as file:
+            # Without a buffer it would read whole groups of rows, beforehand all of them.
+            with parquet.ParquetFile(
+                self.path, pre_buffer=False, buffer_size=_BUFFER
+            ) as file:
                 _check_names(self.path, self.columns or (), file.schema_arrow.names)
-                batches = file.iter_batches(self.batch_size, columns=self.columns)
-                for batch in batches:
+                for batch in file.iter_batches(self.batch_size, columns=self.columns):
                     yield from entities(batch)
         except pa.ArrowException as error:
             raise UnreadableFile(f"`{self.path}` cannot be read: {error}") from error
