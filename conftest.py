@@ -45,7 +45,8 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _examples(request: pytest.FixtureRequest) -> None:
     """Examples of collections need not say where the class is from."""
     if isinstance(request.node, pytest.DoctestItem):
-        from towhee import DataCollection  # noqa: PLC0415  (for these alone)
+        from towhee import DataCollection, pipe  # noqa: PLC0415  (for these alone)
 
         names: dict[str, Any] = request.getfixturevalue("doctest_namespace")
         names["DataCollection"] = DataCollection
+        names["pipe"] = pipe

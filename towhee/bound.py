@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from towhee.outcome import short_repr
@@ -33,6 +33,10 @@ class BoundOperator:
     def name(self) -> OperatorName:
         """The operator's name."""
         return self.installed.manifest.name
+
+    def in_columns(self, columns: Columns | None) -> BoundOperator:
+        """The same operator for other columns; loaded once for both."""
+        return replace(self, columns=columns)
 
     def load(self) -> LoadedOperator:
         """Import the operator and build it, unless that was done before."""

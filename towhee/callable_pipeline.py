@@ -14,7 +14,9 @@ from towhee.pipelines import OperatorCall, Pipeline
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from towhee.bound import BoundPipeline
     from towhee.outcome import Outcome
+    from towhee.pipelines import Call
 
 
 def pipeline(
@@ -45,6 +47,21 @@ class CallablePipeline:
         self._steps = [
             step for step in self._bound.steps if isinstance(step, BoundOperator)
         ]
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """What was asked for."""
+        return self._pipeline.calls
+
+    @property
+    def bound(self) -> BoundPipeline:
+        """What was found."""
+        return self._bound
+
+    @property
+    def engine(self) -> str:
+        """What runs it over many values."""
+        return self._engine
 
     def load(self) -> Self:
         """Load every operator now, rather than at the first call."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from plugin_spec.errors import HubError
 from plugin_spec.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, KeysView
+    from collections.abc import Callable, Collection, Iterable, Iterator, KeysView
 
 PASSED: Final = " passed"
 """The column through which steps of one pipeline hand on what is no result of it."""
@@ -91,6 +91,8 @@ class Columns:
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...] = ()
+    gathers: bool = field(default=False, repr=False)
+    """Whether what a generator gives is written as a list, one for each output."""
 
     @classmethod
     def parse(cls, index: object, *, outputs: bool = True) -> Columns:
@@ -154,6 +156,21 @@ def copied(row: Entity) -> Entity:
     copy = Entity.__new__(Entity)
     copy.__dict__ = row.__dict__.copy()
     return copy
+
+
+def gathered(rows: Iterable[Any], columns: int) -> list[Any]:
+    """A list of the rows; a list for each column, if there are several.
+
+    >>> gathered(iter([(1, "a"), (2, "b")]), 2)
+    [[1, 2], ['a', 'b']]
+    """
+    if columns == 1:
+        return list(rows)
+    lists: list[Any] = [[] for _ in range(columns)]
+    for row in rows:
+        for values, value in zip(lists, row, strict=True):
+            values.append(value)
+    return lists
 
 
 def column_names(side: object) -> tuple[str, ...]:

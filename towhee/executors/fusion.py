@@ -11,9 +11,10 @@ from functools import lru_cache
 from itertools import compress, count
 from keyword import iskeyword
 from operator import length_hint
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from towhee.columns import Entity, copied, without_columns
+from towhee.columns import Entity, copied, gathered, without_columns
 from towhee.maybe import Empty, Some
 from towhee.outcome import OperatorFailed
 from towhee.pipelines import ends_safe
@@ -182,8 +183,10 @@ def _compile(steps: tuple[Step, ...], form: _Form) -> _Loop:
         "Empty": Empty,
         "Entity": Entity,
         "Failed": Failed,
+        "Generator": GeneratorType,
         "Some": Some,
         "copied": copied,
+        "gathered": gathered,
         "without_columns": without_columns,
     }
     exec("\n".join(lines), scope)  # noqa: S102  (our own words; names are quoted)
@@ -283,6 +286,9 @@ def _applied(
             yield f"    {leave}"
     elif columns:
         yield f"   result = {call}"
+        if columns.gathers:
+            several = f"result = gathered(result, {len(columns.outputs)})"
+            yield f"   if type(result) is Generator: {several}"
         yield f"   {'' if row.is_ours else 'value = copied(value); '}{targets} = result"
     else:
         yield f"   value = {call}"

@@ -1,0 +1,109 @@
+"""A graph to call: with one call's values, or with those of many."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from towhee.executors import get_executor
+from towhee.outcome import OperatorFailed
+from towhee.pipe.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+
+    from towhee.columns import Entity
+    from towhee.pipe.columns import Column
+    from towhee.pipe.data_queue import DataQueue
+    from towhee.pipe.nodes import Node
+    from towhee.pipe.plan import Stage, Through
+
+
+class Pipe:
+    """A graph with its outputs; threads may call it at once."""
+
+    def __init__(self, nodes: Sequence[Node], outputs: Sequence[Column]) -> None:
+        self._nodes, self._outputs = tuple(nodes), tuple(outputs)
+        self._plan = Plan(nodes, outputs)
+        self._executor = get_executor()
+        self._loading = Lock()
+        self._is_loaded = False
+
+    def __call__(self, *values: Any) -> DataQueue:  # noqa: ANN401  (ports give the types)
+        """Run the graph on one value for each input.
+
+        >>> pipe.input("a", "b").map(("a", "b"), "c", max).output("c")(1, 2).get()
+        [2]
+
+        :raises OperatorFailed: naming the function or operator, and its row.
+        :raises TypeError: if there are more values than inputs, or fewer.
+        """
+        if len(values) != len(self._plan.inputs):
+            raise self._other_values(values)
+        (result,) = self._run([values], self._through, alone=True)
+        return result
+
+    def batch(self, rows: Iterable[Any]) -> list[DataQueue]:
+        """Run the graph on many rows: models get rows of all of them in one batch.
+
+        >>> p = pipe.input("a").map("a", "b", str).output("b")
+        >>> [result.get() for result in p.batch([1, 2])]
+        [['1'], ['2']]
+
+        :param rows: values; tuples of them if there are several inputs.
+        :returns: a result a row, in order.
+        :raises OperatorFailed: on the first row that fails, with its number.
+        """
+        return list(self._run(self._calls(rows), self._through))
+
+    def preload(self) -> Self:
+        """Load every operator now, rather than at the first call."""
+        with self._loading:
+            if not self._is_loaded:
+                self._plan.load()
+                self._is_loaded = True
+        return self
+
+    def flush(self) -> None:
+        """Let operators that hold something back write it: call their ``flush``."""
+        for operator in self._plan.operators():
+            flush = getattr(operator, "flush", None)
+            if flush is not None:
+                flush()
+
+    def _run(
+        self, calls: Iterable[Sequence[Any]], through: Through, *, alone: bool = False
+    ) -> Iterator[DataQueue]:
+        if not self._is_loaded:
+            self.preload()
+        try:
+            yield from self._plan.run(calls, through)
+        except OperatorFailed as failure:
+            raise self._plan.as_written(failure, alone=alone) from failure.__cause__
+
+    def _through(self, stage: Stage, rows: Iterator[Entity]) -> Generator[Entity]:
+        return cast("Generator[Entity]", self._executor.values(stage.bound, rows))
+
+    def _calls(self, rows: Iterable[Any]) -> Iterator[Sequence[Any]]:
+        count = len(self._plan.inputs)
+        for row in rows:
+            if count == 1:
+                yield (row,)
+            elif isinstance(row, tuple | list) and len(row) == count:
+                yield row
+            else:
+                raise self._other_values(row)
+
+    def _other_values(self, values: object) -> TypeError:
+        names = ", ".join(self._plan.inputs)
+        return TypeError(f"a value for each of ({names}) is needed, not {values!r}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # What is loaded stays here.
+        return Pipe, (self._nodes, self._outputs)
+
+    def __repr__(self) -> str:
+        inputs, *rest = self._nodes
+        first = ", ".join(repr(column.name) for column in inputs.outputs)
+        last = ", ".join(repr(column.name) for column in self._outputs)
+        return ".".join([f"pipe.input({first})", *map(str, rest), f"output({last})"])

@@ -1,0 +1,162 @@
+"""Rows on their way: which call they belong to, and how frames are put together."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import chain, groupby, repeat
+from typing import TYPE_CHECKING, Any, Final
+
+from towhee.columns import Entity
+from towhee.pipe.data_queue import NOTHING
+from towhee.pipe.windows import windows
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from towhee.pipe.frames import Joined, Windowed
+
+CALL: Final = " call"
+"""The column in which a row has the number of its call."""
+
+
+class Begun:
+    """The rows that calls begin with, and how many have begun."""
+
+    def __init__(self, names: tuple[str, ...], calls: Iterable[Sequence[Any]]) -> None:
+        self._names = names
+        self._calls = calls
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Entity]:
+        for number, values in enumerate(self._calls):
+            columns = dict(zip(self._names, values, strict=True))
+            columns[CALL] = number
+            self.count = number + 1
+            yield _row(columns)
+
+
+class Shared:
+    """Rows with several readers, who get the columns that they need.
+
+    Rows that one reader is ahead of another are kept for the other.
+    """
+
+    def __init__(
+        self, rows: Iterator[Entity], readers: Sequence[Collection[str]]
+    ) -> None:
+        self._rows = rows
+        self._needs = [(*names, CALL) for names in readers]
+        self._waiting: list[deque[Entity]] = [deque() for _ in readers]
+
+    def readers(self) -> Iterator[Iterator[Entity]]:
+        """The rows, for each of the readers."""
+        return map(self._reader, self._waiting)
+
+    def _reader(self, waiting: deque[Entity]) -> Iterator[Entity]:
+        while waiting or self._pull():
+            yield waiting.popleft()
+
+    def _pull(self) -> bool:
+        row = next(self._rows, None)
+        if row is None:
+            return False
+        columns = row.__dict__
+        for names, waiting in zip(self._needs, self._waiting, strict=True):
+            waiting.append(_row({name: columns[name] for name in names}))
+        return True
+
+
+def each_call(
+    readers: Sequence[Iterator[Entity]], begun: Begun
+) -> Iterator[tuple[list[Entity], ...]]:
+    """The rows of each call, from every reader; a call may have none."""
+    for call, groups in enumerate(zip(*map(_grouped, readers), strict=True)):
+        # Whoever gives no row of a call has seen a later one, or the end of all.
+        if call >= begun.count:
+            return
+        yield groups
+
+
+def aligned(
+    groups: Sequence[list[Entity]], queues: Sequence[bool]
+) -> Iterator[tuple[Entity | None, ...]]:
+    """Rows side by side, None where there is none; what is no queue is repeated."""
+    pairs = list(zip(groups, queues, strict=True))
+    size = max((len(group) for group, queue in pairs if queue), default=0)
+    size = size or int(any(groups))
+    columns = (
+        chain(group, repeat(None, size - len(group)))
+        if queue
+        else repeat(group[0] if group else None, size)
+        for group, queue in pairs
+    )
+    return zip(*columns, strict=True)
+
+
+def windowed(
+    rows: Iterator[Entity], source: Windowed, carried: Collection[str]
+) -> Iterator[Entity]:
+    """One row a window, with lists of what the rows in it have.
+
+    :param carried: columns of the call, which go with it.
+    """
+    carried = (*carried, CALL)
+    for _, group in groupby(rows, lambda row: row.__dict__[CALL]):
+        for held in _held(group, source):
+            lists = {
+                target: [
+                    row.__dict__[name]
+                    for row in held
+                    if row.__dict__[name] is not NOTHING
+                ]
+                for name, target in source.lists
+            }
+            first = held[0].__dict__
+            yield _row({**{name: first[name] for name in carried}, **lists})
+
+
+def joined(
+    readers: Sequence[Iterator[Entity]],
+    source: Joined,
+    carried: Collection[str],
+    begun: Begun,
+) -> Iterator[Entity]:
+    """Rows of several frames as one row, with ``NOTHING`` where there is none."""
+    queues = [side.frame.is_queue for side in source.sides]
+    for groups in each_call(readers, begun):
+        for parts in aligned(groups, queues):
+            if source.whole and None in parts:
+                continue
+            one = next(part for part in parts if part is not None)
+            columns = {name: one.__dict__[name] for name in (*carried, CALL)}
+            for part, side in zip(parts, source.sides, strict=True):
+                for name, target in side.columns:
+                    columns[target] = NOTHING if part is None else part.__dict__[name]
+            yield _row(columns)
+
+
+def _held(rows: Iterable[Entity], source: Windowed) -> Iterable[list[Entity]]:
+    if source.window is None:
+        return [list(rows)]
+    size, step, time = source.window.size, source.window.step, source.time
+    if time is None:
+        return windows(enumerate(rows), size, step)
+    placed = ((row[time], row) for row in rows if row[time] is not NOTHING)
+    return windows(placed, size * 1000, step * 1000)
+
+
+def _grouped(rows: Iterator[Entity]) -> Iterator[list[Entity]]:
+    row, call = next(rows, None), 0
+    while True:
+        group = []
+        while row is not None and row.__dict__[CALL] == call:
+            group.append(row)
+            row = next(rows, None)
+        yield group
+        call += 1
+
+
+def _row(columns: dict[str, Any]) -> Entity:
+    row = Entity.__new__(Entity)
+    row.__dict__ = columns
+    return row
