@@ -31,7 +31,7 @@ class ParquetRows(FileRows):
             import pyarrow as pa
             from pyarrow import parquet
         try:
-            # Without a buffer it would read whole groups of rows, beforehand all of them.
+            # Otherwise it would read whole groups of rows, and all of them at once.
             with parquet.ParquetFile(
                 self.path, pre_buffer=False, buffer_size=_BUFFER
             ) as file:

@@ -44,7 +44,8 @@ def write_zip(name: str, members: dict[str, bytes]) -> str:
 
 
 def write_table(name: str, columns: dict[str, Any], group: int | None = None) -> str:
-    parquet.write_table(pa.table(columns), name, row_group_size=group)
+    table = pa.table(columns)
+    parquet.write_table(table, name, row_group_size=group, use_dictionary=False)
     return name
 
 
