@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import secrets
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from plugin_spec.errors import HubError
+from towhee.writing.staging import staged_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class VectorFile(ABC):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        self._staged = staged_name(path)
 
     @abstractmethod
     def add(self, file: str, value: object) -> None:

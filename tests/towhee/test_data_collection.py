@@ -114,7 +114,7 @@ def test_repr_shows_the_chain_and_reads_no_row() -> None:
 
 def test_names_that_are_no_operators_raise_attribute_errors() -> None:
     collection = DataCollection([1])
-    for name in ("__array_interface__", "_repr_html_", "show", "to_csv"):
+    for name in ("__array_interface__", "_repr_png_", "set_jit", "arrow"):
         assert not hasattr(collection, name)
     with pytest.raises(AttributeError):
         _ = collection.image_decode.__wrapped__

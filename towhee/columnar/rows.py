@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from towhee.columnar.chunks import Packing, Rechunking
 from towhee.columnar.packing import VALUE
 from towhee.maybe import Empty, Some
-from towhee.pipelines import Pipeline
+from towhee.pipelines import FunctionCall, Pipeline
 from towhee.reading.table import TableRows, entities
+from towhee.rows import Rearranged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,3 +78,18 @@ def batches_of(chain: Chain) -> Chain | None:
         batches = rows.table.to_batches()
         return chain.derive(rows=batches, pipeline=Pipeline(), parent=None)
     return None
+
+
+def in_batches(chain: Chain, size: int | None, name: str) -> Chain:
+    """A chain of batches of ``size`` that hold the rows; None for one of all.
+
+    :param name: for people, as in ``to_column()``.
+    """
+    batches = batches_of(chain)
+    rows = (
+        Rearranged(chain, name, Packing(size))
+        if batches is None
+        else Rearranged(batches, name, Rechunking(size))
+    )
+    calls = (FunctionCall("resume", bool),) if chain.is_safe else ()
+    return chain.derive(rows=rows, pipeline=Pipeline(calls), parent=None)

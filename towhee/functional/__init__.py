@@ -12,6 +12,7 @@ from towhee.functional.measuring import Measuring
 from towhee.functional.media import Media
 from towhee.functional.sampling import Sampling
 from towhee.functional.shaping import Shaping
+from towhee.functional.writing import Writing
 from towhee.parameters import param_scope
 
 __all__ = ["DataCollection", "param_scope"]
@@ -28,6 +29,7 @@ class DataCollection(
     Estimating,
     Entities,
     Arrow,
+    Writing,
 ):
     """Rows, and the pipeline that each will go through.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from towhee.columnar.chunks import OnColumns, Packing, Rechunking
+from towhee.columnar.chunks import OnColumns
 from towhee.columnar.packing import joined, pack_all
-from towhee.columnar.rows import ColumnRows, ColumnTable, batches_of
+from towhee.columnar.rows import ColumnRows, ColumnTable, batches_of, in_batches
 from towhee.functional.column_method import takes_columns
 from towhee.functional.core import Core
 from towhee.functional.limits import whole
@@ -102,12 +102,7 @@ class Arrow(Core):
         return joined(values_of(batches))
 
     def _in_chunks(self, size: int | None, name: str) -> Self:
-        rows: Chain | None = batches_of(self._chain)
-        rearrange: Packing | Rechunking = Rechunking(size)
-        if rows is None:
-            rows, rearrange = self._chain, Packing(size)
-        chunks = type(self)(rows).rearranged(name, rearrange)
-        return self._columns(chunks._chain)  # noqa: SLF001  (of our own kind)
+        return self._columns(in_batches(self._chain, size, name))
 
     def _columns(self, batches: Chain) -> Self:
         numbered = not self.is_stream and not self.is_safe

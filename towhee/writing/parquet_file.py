@@ -1,0 +1,87 @@
+"""Parquet, a group of rows at a time."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from towhee.columnar.packing import VALUE
+from towhee.extras import needed_for
+from towhee.vector_files import UnwritableValue
+from towhee.writing.staging import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from towhee.columnar.packing import Batch
+    from towhee.writing.staging import PathLike
+
+_ONLY = "value"
+"""The column of rows that have none."""
+
+
+def write_parquet(
+    path: PathLike,
+    batches: Iterable[Batch],
+    *,
+    schema: Any,  # noqa: ANN401  (pyarrow has no types)
+    compression: str,
+) -> None:
+    """Write each batch as a group of rows; no other is held meanwhile.
+
+    :param schema: a ``pyarrow.Schema``, that of the first batch if there is none.
+    :raises UnwritableValue: naming the column that does not fit the schema.
+    """
+    with needed_for("Writing Parquet", extra="parquet"):
+        import pyarrow as pa
+        from pyarrow import parquet
+    with replacing(path) as staged, ExitStack() as stack:
+        writer = None
+        for batch in map(_named, batches):
+            schema = batch.schema if schema is None else schema
+            if writer is None:
+                writer = parquet.ParquetWriter(staged, schema, compression=compression)
+                stack.enter_context(writer)
+            writer.write_batch(_fitted(batch, schema))
+        if writer is None:
+            parquet.write_table((schema or pa.schema([])).empty_table(), staged)
+
+
+def _named(batch: Batch) -> Batch:
+    """Rows without columns get one."""
+    return batch.rename_columns([_ONLY]) if batch.schema.names == [VALUE] else batch
+
+
+def _fitted(batch: Batch, schema: Any) -> Batch:  # noqa: ANN401
+    import pyarrow as pa
+
+    if batch.schema.equals(schema):
+        return batch
+    there = batch.schema.names
+    if more := [name for name in there if name not in schema.names]:
+        raise UnwritableValue(
+            f"the column `{more[0]}` is not in the schema, or in the first rows",
+            hint="Give every row the same columns, with `fill_entity` or `select`",
+        )
+    columns = [
+        _as(field, batch.column(field.name))
+        if field.name in there
+        else pa.nulls(len(batch), field.type)
+        for field in schema
+    ]
+    return pa.record_batch(columns, schema=schema)
+
+
+def _as(field: Any, column: Any) -> Any:  # noqa: ANN401
+    import pyarrow as pa
+
+    if column.type.equals(field.type):
+        return column
+    try:
+        return column.cast(field.type)
+    except pa.ArrowException as error:
+        raise UnwritableValue(
+            f"the column `{field.name}` is {field.type} in the schema, or in the first "
+            f"rows, and {column.type} later: {error}",
+            hint="Give `schema=` a `pyarrow.Schema` that fits all rows",
+        ) from error
