@@ -5,22 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from towhee import pipe
     from towhee.callable_pipeline import pipeline
     from towhee.functional import DataCollection
+    from towhee.functional.opening import api
     from towhee.functional.starting import dc, glob
     from towhee.learning.state import State
     from towhee.operators import ops
     from towhee.parameters import param_scope
 
-__all__ = ["DataCollection", "State", "dc", "glob", "ops", "param_scope", "pipeline"]
+__all__ = [
+    "DataCollection",
+    "State",
+    "api",
+    "dc",
+    "glob",
+    "ops",
+    "param_scope",
+    "pipe",
+    "pipeline",
+]
 
 _MODULES: Final = {
     "DataCollection": "towhee.functional",
     "State": "towhee.learning.state",
+    "api": "towhee.functional.opening",
     "dc": "towhee.functional.starting",
     "glob": "towhee.functional.starting",
     "ops": "towhee.operators",
     "param_scope": "towhee.parameters",
+    "pipe": "towhee.pipe",
     "pipeline": "towhee.callable_pipeline",
 }
 
@@ -30,7 +44,9 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415  (so that `import towhee` is bare)
 
-    value: object = getattr(import_module(_MODULES[name]), name)
+    module = import_module(_MODULES[name])
+    # `pipe` is the package itself.
+    value: object = getattr(module, name, module)
     globals()[name] = value
     return value
 

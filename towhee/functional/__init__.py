@@ -11,7 +11,9 @@ from towhee.functional.listing import Listing
 from towhee.functional.measuring import Measuring
 from towhee.functional.media import Media
 from towhee.functional.sampling import Sampling
+from towhee.functional.serving import Serving
 from towhee.functional.shaping import Shaping
+from towhee.functional.stores import Stores
 from towhee.functional.writing import Writing
 from towhee.parameters import param_scope
 
@@ -27,9 +29,11 @@ class DataCollection(
     Failures,
     Measuring,
     Estimating,
+    Serving,
     Entities,
     Arrow,
     Writing,
+    Stores,
 ):
     """Rows, and the pipeline that each will go through.
 

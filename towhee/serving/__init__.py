@@ -1,0 +1,1 @@
+"""Chains as functions of one value, called from Python or over HTTP."""

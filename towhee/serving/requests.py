@@ -1,0 +1,95 @@
+"""Where the rows of a chain come from that is called with one at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from plugin_spec.errors import HubError
+from towhee.columns import Entity
+
+if TYPE_CHECKING:
+    from towhee.chain import Chain
+
+_NONE: Final = object()
+
+
+class NoRequest(HubError, RuntimeError):
+    """A chain has no rows until it is called with one."""
+
+
+class NotCallable(HubError, TypeError):
+    """A chain cannot become a function of one value."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Requests(Iterable[Any]):
+    """The one row of the call that is going on in this thread."""
+
+    columns: tuple[str, ...] = ()
+    _here: threading.local = field(default_factory=threading.local, repr=False)
+
+    def row(self, values: tuple[Any, ...]) -> Any:  # noqa: ANN401  (an Entity, or any value)
+        """The row that a call's values make.
+
+        >>> Requests(("a", "b")).row((1, 2))
+        Entity(a=1, b=2)
+
+        :raises TypeError: if there are more or fewer than columns.
+        """
+        if len(values) != (len(self.columns) or 1):
+            names = ", ".join(self.columns) or "a value"
+            raise TypeError(f"expected {names}, got {len(values)} values")
+        if not self.columns:
+            return values[0]
+        return Entity(**dict(zip(self.columns, values, strict=True)))
+
+    @contextmanager
+    def giving(self, row: object) -> Iterator[None]:
+        """Have ``row`` be the one that there is."""
+        before = self._current()
+        self._here.row = row
+        try:
+            yield
+        finally:
+            self._here.row = before
+
+    def __iter__(self) -> Iterator[Any]:
+        row = self._current()
+        if row is _NONE:
+            raise NoRequest(
+                "This chain has no rows of its own: it is called with one at a time",
+                hint="Make a function of it with `as_function()`, or `serve(path)` it",
+            )
+        return iter([row])
+
+    def _current(self) -> Any:  # noqa: ANN401
+        return getattr(self._here, "row", _NONE)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Requests, (self.columns,)
+
+
+def requests_of(chain: Chain) -> Requests:
+    """Find where a chain's rows come from.
+
+    :raises NotCallable: if they are its own, or kept from one call to the next.
+    """
+    rows: Any = chain
+    while not isinstance(rows, Requests):
+        if not getattr(rows, "is_stream", True):
+            raise NotCallable(
+                f"{rows!r} keeps rows, and every call would get those of the first",
+                hint="Leave out `head` and `unstream`",
+            )
+        below = getattr(rows, "chain", getattr(rows, "rows", None))
+        if below is None:
+            raise NotCallable(
+                "This collection has rows of its own, and takes no others",
+                hint="Begin with `with DataCollection.api() as api:`",
+            )
+        rows = below
+    return rows
