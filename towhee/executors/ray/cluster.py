@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
 from plugin_spec.errors import HubError
+from towhee.executors.ray.environment import runtime_env
 
 _QUIET: Final = {
     # Nothing is reported to anybody.
@@ -31,7 +33,12 @@ class RayRunning(HubError):
     """This process has a Ray already."""
 
 
-def ray_start(address: str | None = None, **options: Any) -> None:  # noqa: ANN401  (ray.init's)
+def ray_start(
+    address: str | None = None,
+    *,
+    lock: str | os.PathLike[str] | None = None,
+    **options: Any,  # noqa: ANN401  (ray.init's)
+) -> None:
     """Connect to the Ray cluster at ``address``, or start Ray on this machine.
 
     Chains on the engine ``ray`` start one themselves where there is none; this is for
@@ -40,8 +47,10 @@ def ray_start(address: str | None = None, **options: Any) -> None:  # noqa: ANN4
 
     :param address: ``HOST:PORT`` of the cluster's head, or ``auto`` on one of its
         nodes; Ray's own variable ``RAY_ADDRESS`` counts if it is not given.
-    :param options: what ``ray.init`` takes, for example ``num_cpus=4``, or
-        ``runtime_env=runtime_env(lockfile)`` for workers made from a lock.
+    :param lock: a ``hub.lock``, whose Python packages workers are to have; those of
+        their nodes if it is not given.
+    :param options: what ``ray.init`` takes, for example ``num_cpus=4``.
+    :raises InvalidLockfile: if the lock does not read.
     :raises RayMissing: if Ray is not installed.
     :raises RayRunning: if this process has started or joined one before.
     :raises RayUnreachable: if no cluster answers there.
@@ -59,6 +68,9 @@ def ray_start(address: str | None = None, **options: Any) -> None:  # noqa: ANN4
         )
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     ours = quiet if address else {**quiet, "include_dashboard": False}
+    if lock is not None:
+        asked = options.get("runtime_env") or {}
+        options["runtime_env"] = {**runtime_env(Path(lock)), **asked}
     try:
         # Without a word, Ray would join whatever was started on this machine before.
         ray.init(address or "local", **{**ours, **options})

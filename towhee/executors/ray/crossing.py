@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -13,8 +14,7 @@ from towhee.outcome import OperatorFailed, short_repr
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Operators' own classes are known where their code was verified and loaded.
-_PRIVATE: Final = "_towhee_operators."
+_OPERATORS: Final = "_towhee_operators"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,19 @@ def pack(block: Block, *, place: str = "") -> bytes:
     except Exception:  # noqa: BLE001  (whatever a value's own code raises)
         movable = [(row, _movable(row, value, place)) for row, value in pairs]
         return _dumps(Block(movable, problem))
+
+
+def carry_classes() -> None:
+    """Let operators' own classes travel with their values.
+
+    Elsewhere no module has the private names that they are imported under.
+    """
+    from ray import cloudpickle
+
+    if _OPERATORS in sys.modules:
+        cloudpickle.register_pickle_by_value(  # type: ignore[no-untyped-call]  # Ray's
+            sys.modules[_OPERATORS]
+        )
 
 
 def unpack(packed: bytes) -> Block:
@@ -101,8 +114,6 @@ def _hindrance(value: object) -> Exception | None:
     """Why a value cannot be read elsewhere; None if it can."""
     from ray import cloudpickle
 
-    if type(value).__module__.startswith(_PRIVATE):
-        return TypeError(f"`{type(value).__name__}` is known in the worker alone")
     try:
         cloudpickle.loads(_dumps(value))
     except Exception as error:  # noqa: BLE001  (whatever a value's own code raises)

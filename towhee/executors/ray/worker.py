@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from towhee.executors.local import LocalExecutor
-from towhee.executors.ray.crossing import Block, pack, unpack
+from towhee.executors.ray.crossing import Block, carry_classes, pack, unpack
 from towhee.executors.ray.tables import from_table, to_table
 
 if TYPE_CHECKING:
@@ -32,11 +32,14 @@ class StageWorker:
         self._strict = strict
         self._problem: BaseException | None = None
         self._pipeline: BoundPipeline
+        self._place = ""
         try:
             from ray import cloudpickle
 
             self._pipeline = cloudpickle.loads(shipment).unpack()
-            self._pipeline.load()
+            # What the last step gives is what leaves.
+            self._place = "".join(map(str, self._pipeline.load()[-1:]))
+            carry_classes()
         except Exception as error:  # noqa: BLE001  (told with the first rows)
             self._problem = error
 
@@ -60,7 +63,7 @@ class StageWorker:
             return pack(Block(problem=error))
         if block.problem is not None:
             return packed
-        return pack(self._run(block), place=str(self._pipeline.steps[-1]))
+        return pack(self._run(block), place=self._place)
 
     def _run(self, block: Block) -> Block:
         pairs: list[tuple[int, Any]] = []
