@@ -51,6 +51,6 @@ def test_what_stops_before_its_transaction_was_never_there(
     assert sizes(tmp_path / "store") == [1, 2]  # a file that nothing names
     assert operator.note() == {"row": 0}
     operator.insert([record(operator, 7), record(operator, 8)], note={"row": 1})
-    last = sorted((tmp_path / "store").glob("*.faiss"))[-1]
+    last = max((tmp_path / "store").glob("*.faiss"))
     vectors = faiss.read_index(str(last)).reconstruct_n(0, 2)
     assert np.array_equal(vectors, [[7, 1], [8, 1]])

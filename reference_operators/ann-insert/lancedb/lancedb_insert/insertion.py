@@ -87,9 +87,9 @@ class LanceInsert(InsertOperator):
 
     def note(self) -> Mapping[str, object] | None:
         """What was noted last."""
+        self._table = self._open()
         if self._table is None:
             return None
-        self._table.checkout_latest()
         found: Mapping[str, object] | None = self._metadata(_NOTE)
         return found
 

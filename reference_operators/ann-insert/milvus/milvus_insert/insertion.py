@@ -85,8 +85,10 @@ class MilvusInsert(InsertOperator):
 
     def note(self) -> Mapping[str, object] | None:
         """What was noted last."""
-        if not self._fields:
+        if not self._client.has_collection(self._name):
+            self._fields = {}
             return None
+        self._read()
         properties = self._client.describe_collection(self._name)["properties"]
         text = properties.get(_NOTE)
         return None if text is None else json.loads(text)

@@ -1,0 +1,1 @@
+"""Writing a collection's vectors into a store, so that a killed job goes on."""
