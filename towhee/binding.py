@@ -38,6 +38,9 @@ def bind(pipeline: Pipeline) -> BoundPipeline:
     :raises InvalidOptions: with every option that no step takes.
     """
     names = [call.name for call in pipeline.calls if isinstance(call, OperatorCall)]
+    if not names:
+        # Chains of one row and a function or two are made by the thousand.
+        return BoundPipeline(tuple((call,) for call in pipeline.calls))  # type: ignore[misc]  # there are only functions
     found = _find(map(_any_version, dict.fromkeys(names)))
     bound = BoundPipeline(
         tuple(

@@ -33,12 +33,14 @@ class Core(Iterable[Any]):
 
         :raises TypeError: for text and bytes, which are one value.
         """
-        if isinstance(rows, str | bytes):
+        if isinstance(rows, Chain):
+            self._chain = rows
+        elif isinstance(rows, Core):
+            self._chain = rows._chain  # noqa: SLF001  (of our own kind)
+        elif isinstance(rows, str | bytes):
             raise TypeError("text and bytes are one value; write `[value]` for its row")
-        if isinstance(rows, Core):
-            self._chain: Chain = rows._chain  # noqa: SLF001  (of our own kind)
         else:
-            self._chain = rows if isinstance(rows, Chain) else Chain.over(rows)
+            self._chain = Chain.over(rows)
 
     @property
     def pipeline(self) -> Pipeline:
