@@ -81,6 +81,8 @@ class Chain(Iterable[Any]):
             "is_stream": self.is_stream,
             "engine": self.engine,
             "parallel": self.parallel,
+            "evaluations": self.evaluations,
+            "learning": self.learning,
             "parent": self,
         }
         # What `replace` of dataclasses does, at half its cost: every method is one.
