@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from towhee.executors.allocator import allocator
 from towhee.executors.batching import Batches
+from towhee.executors.chunks import Chunks
 from towhee.executors.threads import in_order, share, threads
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable
     from typing import TypeAlias
 
-    from towhee.executors.batching import Numbered
+    from towhee.executors.chunks import Numbered
     from towhee.executors.plan import Plan
     from towhee.executors.run import Run
     from towhee.executors.segments import Segment
 
     Work: TypeAlias = Generator[list[Numbered], None, None]
 
-_PATIENCE = 0.05
 _SHORTEST_CHUNK = 0.002
 _LARGEST_CHUNK = 1024
 
@@ -132,27 +132,3 @@ def _limit(segment: Segment, plan: Plan) -> Any:  # noqa: ANN401  (what a thread
     if count is None or model is None:
         return None
     return partial(model.set_threads, count)
-
-
-class Chunks:
-    """Lists of rows: full ones from a quick source, what there is from a slow one."""
-
-    def __init__(self, rows: Iterable[Numbered], size: Any) -> None:  # noqa: ANN401
-        self._rows = iter(rows)
-        self._size = size
-
-    def __iter__(self) -> Iterator[list[Numbered]]:
-        patience = _PATIENCE
-        chunk: list[Numbered] = []
-        start = time.perf_counter()
-        for pair in self._rows:
-            chunk.append(pair)
-            now = time.perf_counter()
-            if len(chunk) >= self._size() or now - start > patience:
-                yield chunk
-                chunk = []
-                start = time.perf_counter()
-                # Rows are waited for no longer than computing takes anyway.
-                patience = max(_PATIENCE, start - now)
-        if chunk:
-            yield chunk

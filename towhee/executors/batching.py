@@ -10,13 +10,11 @@ from towhee.executors.segments import Prepared, failed
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
-    from typing import TypeAlias
 
     from towhee.bound import LoadedStep
+    from towhee.executors.chunks import Numbered
     from towhee.executors.plan import Plan
     from towhee.executors.run import Fit
-
-    Numbered: TypeAlias = tuple[int, Any]
 
 _RAGGED_WINDOW = 8
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from towhee.executors import Executor
 from towhee.executors.arrangements import arrange
 from towhee.executors.choosing import Chooser
 from towhee.executors.fusion import Failed, fused_pairs, fused_values
+from towhee.executors.parallel import in_parallel
 from towhee.executors.run import Run
 from towhee.executors.segments import Functions, parts
 from towhee.executors.tuning import tuned
@@ -51,7 +52,7 @@ class LocalExecutor(Executor):
         self, bound: BoundPipeline, rows: Iterable[object], *, start: int = 0
     ) -> Iterator[object]:
         """Give the values alone; functions without operators run as one flat loop."""
-        calls = [step for step in bound.steps if isinstance(step, FunctionCall)]
+        calls = [step for step in bound.steps if _is_plain(step)]
         if len(calls) == len(bound.steps):
             return fused_values(calls, rows, start)
         return self._values(bound, rows, start)
@@ -79,10 +80,14 @@ class LocalExecutor(Executor):
         """
         with ExitStack() as stack:
             for part in parts(bound):
-                if isinstance(part, Functions):
+                if not isinstance(part, Functions):
+                    pairs = self._work(part, pairs, stack)
+                elif part.parallel is None:
                     pairs = fused_pairs(part.calls, pairs, strict=strict)
                 else:
-                    pairs = self._work(part, pairs, stack)
+                    chunks = in_parallel(part.calls, part.parallel, pairs)
+                    stack.callback(chunks.close)
+                    pairs = chain.from_iterable(chunks)
             yield from pairs
 
     def _work(self, segment: Segment, pairs: Pairs, stack: ExitStack) -> Pairs:
@@ -96,6 +101,10 @@ class LocalExecutor(Executor):
         # Also when the caller stops early: no thread stays.
         stack.callback(chunks.close)
         return chain.from_iterable(chunks)
+
+
+def _is_plain(step: object) -> TypeGuard[FunctionCall]:
+    return isinstance(step, FunctionCall) and step.parallel is None
 
 
 def available_processors() -> int:

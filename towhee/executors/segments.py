@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
     from towhee.bound import BoundOperator, BoundPipeline, LoadedStep
+    from towhee.pipelines import Parallel
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Functions:
     """Python functions, to be fused."""
 
     calls: tuple[FunctionCall, ...]
+    parallel: Parallel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ def parts(bound: BoundPipeline) -> Iterator[Part]:
     for source, step in zip(bound.steps, bound.load(), strict=True):
         if isinstance(step, FunctionCall):
             yield from _segment(operators)
+            if calls and calls[-1].parallel != step.parallel:
+                yield from _functions(calls)
             calls.append(step)
             continue
         yield from _functions(calls)
@@ -105,7 +109,7 @@ def parts(bound: BoundPipeline) -> Iterator[Part]:
 
 def _functions(calls: list[FunctionCall]) -> Iterator[Functions]:
     if calls:
-        yield Functions(tuple(calls))
+        yield Functions(tuple(calls), calls[0].parallel)
         calls.clear()
 
 

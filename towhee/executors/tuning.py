@@ -14,7 +14,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from towhee.executors.allocator import allocator
-from towhee.executors.arrangements import Chunks, arrange
+from towhee.executors.arrangements import arrange
+from towhee.executors.chunks import Chunks
 from towhee.executors.plan import Plan
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from towhee.executors.arrangements import Work
-    from towhee.executors.batching import Numbered
+    from towhee.executors.chunks import Numbered
     from towhee.executors.run import Run
     from towhee.executors.segments import Segment
 

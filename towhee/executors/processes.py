@@ -1,0 +1,171 @@
+"""Python processes that apply functions to chunks of rows, one for each thread."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+from plugin_spec.errors import HubError
+from towhee.executors.portable import CannotSend, pack, unpack
+from towhee.executors.worker import command, receive, send
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from towhee.executors.chunks import Numbered
+    from towhee.executors.worker import Timed
+    from towhee.pipelines import FunctionCall
+
+
+class WorkerDied(HubError, RuntimeError):
+    """A process ended in the middle of its work; ``status`` is what it ended with."""
+
+    def __init__(self, calls: str, chunk: Sequence[Numbered], status: int) -> None:
+        self.status = status
+        how = f"status {status}" if status >= 0 else f"signal {-status}"
+        super().__init__(
+            f"A process that ran {calls} on rows {chunk[0][0]} to {chunk[-1][0]} "
+            f"ended with {how}",
+            hint="A function may have ended it, or the system for want of memory",
+        )
+
+
+class Processes:
+    """Applies functions in a process of the calling thread's own.
+
+    None is left when this ends; what one is doing then is not waited for.
+    """
+
+    def __init__(self, calls: Sequence[FunctionCall]) -> None:
+        """Make the functions bytes.
+
+        :raises CannotSend: naming the first that cannot be.
+        """
+        self._names = ".".join(map(str, calls))
+        self._place = str(calls[0])
+        self._setup = _main_module(), _packed(calls)
+        self._mine = threading.local()
+        self._lock = threading.Lock()
+        self._processes: list[_Process] = []
+        self._has_ended = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._has_ended = True
+            for process in self._processes:
+                process.end()
+
+    def __call__(self, chunk: list[Numbered]) -> Timed:
+        """Apply the functions to a chunk.
+
+        :raises CannotSend: if the process cannot read it, or a function exits.
+        :raises WorkerDied: if it ends before it answers.
+        """
+        process = self._process()
+        try:
+            answer = process.ask(pack(chunk, place=self._place))
+        except (EOFError, OSError) as error:
+            raise WorkerDied(f"`{self._names}`", chunk, process.status()) from error
+        if len(answer) == 2:  # noqa: PLR2004  (what was wrong, and its traceback)
+            raised = CannotSend(f"`{self._names}` {answer[0]}")
+            raised.add_note(answer[1])
+            raise raised
+        packed, rows, seconds = answer
+        return unpack(packed), rows, seconds
+
+    def _process(self) -> _Process:
+        found: _Process | None = getattr(self._mine, "process", None)
+        if found is None:
+            with self._lock:
+                if self._has_ended:
+                    raise EOFError
+                found = self._mine.process = _Process(self._setup)
+                self._processes.append(found)
+        return found
+
+
+class _Process:
+    def __init__(self, setup: object) -> None:
+        self._setup: object | None = setup
+        # A group of its own: Ctrl-C at a terminal is for the process that owns it.
+        self._process = subprocess.Popen(  # noqa: S603  (this interpreter)
+            command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            **_own_group(),
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self._answers = self._process.stdin, self._process.stdout
+
+    def ask(self, packed: bytes) -> Any:  # noqa: ANN401  (what ``_Worker.answer`` gives)
+        if self._setup is not None:
+            send(self._requests, self._setup)
+            self._setup = None
+        send(self._requests, packed)
+        return receive(self._answers)
+
+    def status(self) -> int:
+        return self._process.wait()
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._requests, self._answers):
+            try:
+                stream.close()
+            except OSError:  # It held bytes that nobody reads any more.
+                continue
+
+
+def _own_group() -> dict[str, Any]:
+    if os.name == "posix":
+        return {"process_group": 0}
+    return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+
+
+def _main_module() -> dict[str, Any]:
+    """Where to find the script that was started, for values of its classes."""
+    from multiprocessing import spawn  # noqa: PLC0415  (10 ms, and only for processes)
+
+    try:
+        found = spawn.get_preparation_data("towhee")
+    except RuntimeError as error:
+        raise CannotSend(
+            "This script starts processes while they import it",
+            hint="Put what starts them below `if __name__ == '__main__':`",
+        ) from error
+    # No process of ours opens connections, and a key is not to be written down.
+    return {key: value for key, value in found.items() if key != "authkey"}
+
+
+def _packed(calls: Sequence[FunctionCall]) -> bytes:
+    try:
+        return pickle.dumps(tuple(calls), pickle.HIGHEST_PROTOCOL)
+    except Exception as error:  # noqa: BLE001  (whatever a function's own code raises)
+        try:
+            import cloudpickle  # type: ignore[import-untyped]  # noqa: PLC0415  (optional)
+
+            packed: bytes = cloudpickle.dumps(tuple(calls))
+        except Exception:  # noqa: BLE001  (not there, or not able to)
+            raise _cannot_send(calls, error) from error
+        return packed
+
+
+def _cannot_send(calls: Sequence[FunctionCall], error: Exception) -> CannotSend:
+    for call in calls:
+        try:
+            pickle.dumps(call)
+        except Exception as found:  # noqa: BLE001  (as above)
+            return CannotSend(
+                f"`{call}` cannot be sent to another process: {found}",
+                hint="Define the function with `def` in a module, "
+                "or install `cloudpickle`, or use `backend='thread'`",
+            )
+    return CannotSend(str(error))
