@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 from plugin_spec.names import OperatorName
 from towhee.binding import bind
 from towhee.bound import BoundOperator
-from towhee.executors import DEFAULT_ENGINE, get_executor
+from towhee.executors import DEFAULT_ENGINE
+from towhee.executors.engines import get_executor
 from towhee.outcome import OperatorFailed
 from towhee.pipelines import OperatorCall, Pipeline
 

@@ -8,7 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from plugin_spec.errors import HubError
-from towhee.executors import DEFAULT_ENGINE, get_executor
+from towhee.executors import DEFAULT_ENGINE
+from towhee.executors.engines import get_executor
 from towhee.pipelines import FunctionCall, Pipeline, ends_safe
 from towhee.rows import KeptRows, OneTimeRows, is_sized
 
@@ -134,6 +135,14 @@ class Chain(Iterable[Any]):
             return list(self.first(count))
         with rows.lent() as lent:
             return list(self.derive(rows=lent, parent=None).first(count))
+
+    def at_hand(self) -> Sequence[Any] | None:
+        """Every row, if they are there without computing one."""
+        if self.memory.kept is not None:
+            return self.memory.kept
+        if self.pipeline.calls or not is_sized(self.rows):
+            return None
+        return self.rows if getattr(self.rows, "is_computed", True) else None  # type: ignore[return-value]
 
     def stored(self) -> Sequence[Any]:
         """Every row; computed now if that was not done before.

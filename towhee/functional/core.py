@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from towhee.chain import Chain, Engine
-from towhee.executors import get_executor
+from towhee.executors.engines import get_executor
 from towhee.operators import OperatorNamespace, known_attributes
 from towhee.pipelines import FunctionCall, Parallel, Pipeline, ends_safe
 from towhee.rows import Rearranged

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from towhee.executors import get_executor
+from towhee.executors.engines import get_executor
 from towhee.outcome import OperatorFailed
 from towhee.pipe.plan import Plan
 
