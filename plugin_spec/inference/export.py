@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from plugin_spec.inference.workload import Workload
 
 _MOST: Final = 1 << 16
-"""Longer than any batch, or any text."""
+"""Longer than any batch, or any text that a model has no limit for."""
 _REMARKING: Final = ("torch.onnx", "torch.export", "torch.utils.cpp_extension")
 
 
@@ -42,7 +42,8 @@ def export_program(workload: Workload, sample: tuple[Tensor, ...]) -> ExportedPr
     import torch
 
     names = {name for each in workload.dynamic for name in each.values()}
-    lengths = {name: torch.export.Dim(name, min=1, max=_MOST) for name in names}
+    longest = {name: workload.longest.get(name, _MOST) for name in names}
+    lengths = {name: torch.export.Dim(name, min=1, max=longest[name]) for name in names}
     shapes = tuple(
         {number: lengths[name] for number, name in each.items()}
         for each in workload.dynamic

@@ -39,6 +39,7 @@ def open_backend(  # noqa: PLR0913  (each is a choice that a user may make)
     dtype: str = "float32",
     autocast: bool = False,
     dynamic: Sequence[Mapping[int, str]] | None = None,
+    longest: Mapping[str, int] | None = None,
 ) -> Backend:
     """Open a backend for a module from tensors to one tensor.
 
@@ -49,6 +50,7 @@ def open_backend(  # noqa: PLR0913  (each is a choice that a user may make)
     :param device: torch's name, or several with commas: each batch is split over them.
     :param dynamic: for each input, the dimensions whose length varies by name; by
         default the first, which is the batch's.
+    :param longest: the greatest length of a named dimension, where there is a limit.
     :raises BackendUnavailable: if it is not installed, or does not compute so.
     :raises BackendFailed: if it cannot take the module over.
     :raises BackendDiffers: if a cosine is below ``BOUNDS``.
@@ -61,6 +63,7 @@ def open_backend(  # noqa: PLR0913  (each is a choice that a user may make)
         dtype=dtype,
         autocast=autocast,
         dynamic=dynamic or [{0: "batch"}] * len(samples[0]),
+        longest=longest or {},
     )
     exact = name == Eager.name and dtype == "float32"
     references = None if exact else _references(workload)

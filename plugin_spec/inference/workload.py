@@ -19,6 +19,7 @@ class Workload:
     :param samples: inputs of several batch sizes, varied as real ones are.
     :param dynamic: for each input, the names of the dimensions whose length varies;
         those of one name are of one length.
+    :param longest: the greatest length of a name, where the module has a limit.
     :param autocast: keep the weights float32, and let torch choose where ``dtype`` is
         enough.
     """
@@ -29,6 +30,7 @@ class Workload:
     dtype: str
     autocast: bool
     dynamic: Sequence[Mapping[int, str]]
+    longest: Mapping[str, int]
 
     @property
     def precision(self) -> torch.dtype:

@@ -226,6 +226,7 @@ def workload(*, device: str = "cpu", dtype: str = "float32") -> object:
         dtype=dtype,
         autocast=False,
         dynamic=[{0: "batch"}],
+        longest={},
     )
 
 
