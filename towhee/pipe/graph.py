@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 from towhee.pipe.columns import Column, find, names
 from towhee.pipe.nodes import Node, Window, work
+from towhee.pipe.pipe import Pipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TypeAlias
-
-    from towhee.pipe.pipe import Pipe
 
     Names: TypeAlias = str | tuple[str, ...]
 
@@ -53,9 +52,12 @@ class Graph:
         called for what it does. Columns of different lengths are paired up to the end
         of the shortest; scalars go with every row.
 
-        :param fn: a function, an operator, or an operator's name.
+        :param fn: a function, an operator, an operator's name, or a graph with its
+            output, whose nodes become nodes of this one.
         :raises UnknownColumn: with the nearest name.
         """
+        if isinstance(fn, Pipe):
+            return self._inlined(inputs, outputs, fn)
         return self._with("map", inputs, outputs, fn)
 
     def flat_map(self, inputs: Names, outputs: Names, fn: object) -> Graph:
@@ -186,10 +188,9 @@ class Graph:
         :raises UnknownColumn: with the nearest name.
         :raises PortMismatch: if an operator cannot take what another one gives.
         """
-        from towhee.pipe.pipe import Pipe  # noqa: PLC0415  (only for what runs)
-
         wanted = names(columns, node="output")
-        return Pipe(self.nodes, find(self.columns, wanted, node="output"))
+        found = find(self.columns, wanted, node="output")
+        return Pipe(self.nodes, dict(zip(wanted, found, strict=True)))
 
     def _with(  # noqa: PLR0913  (a node is this much)
         self,
@@ -202,6 +203,8 @@ class Graph:
         window: Window | None = None,
     ) -> Graph:
         word = "time_window" if window and window.time else kind
+        if isinstance(fn, Pipe):
+            raise TypeError(f"only `map` takes a graph, and `{word}` was given {fn}")
         made = _made(names(outputs, node=word, some=False))
         node = Node(
             kind,
@@ -212,6 +215,21 @@ class Graph:
             window,
         )
         return Graph((*self.nodes, node), {**self.columns, **made})
+
+    def _inlined(self, inputs: Names, outputs: Names, pipe: Pipe) -> Graph:
+        first, *rest = pipe.nodes
+        read = find(self.columns, names(inputs, node="map"), node="map")
+        made = names(outputs, node="map")
+        if (len(read), len(made)) != (len(first.outputs), len(pipe.outputs)):
+            raise ValueError(f"`map` reads {read} and makes {made}, unlike `{pipe}`")
+        named = dict(zip(pipe.outputs.values(), made, strict=True))
+        known = dict(zip(first.outputs, read, strict=True))
+        for node in rest:
+            for column in node.outputs:
+                known[column] = Column(named.get(column, column.name))
+        nodes = (node.over(known) for node in rest)
+        given = {name: known[column] for column, name in named.items()}
+        return Graph((*self.nodes, *nodes), {**self.columns, **given})
 
     def __repr__(self) -> str:
         inputs, *rest = self.nodes

@@ -44,22 +44,18 @@ class Layout:
         for node in rest:
             getattr(self, f"_{node.kind}")(node)
 
-    def joined(self, columns: Iterable[Column]) -> Joined:
-        """Columns of any frames side by side, as they are given out."""
-        homes: dict[Frame, list[str]] = {}
-        for column in columns:
-            home, name = self.place(column)
-            homes.setdefault(home, []).append(name)
-        sides = (
-            Side(home, tuple((name, name) for name in names))
-            for home, names in homes.items()
-        )
-        return Joined(tuple(sides), whole=False)
+    @property
+    def names(self) -> dict[Column, str]:
+        """What each column is called in the rows that it was made for."""
+        return {column: home.names[column] for column, home in self._homes.items()}
 
-    def place(self, column: Column) -> tuple[Frame, str]:
-        """The frame that a column was made in, and what it is called in its rows."""
-        home = self._homes[column]
-        return home, home.names[column]
+    def given(self, columns: Sequence[Column]) -> list[tuple[Frame, str]]:
+        """The frame that each column is given from, and its name in the rows there."""
+        frames = self._frames(columns)
+        if len(frames) == 1:
+            names = self._read(frames[0], columns)
+            return [(frames[0], name) for name in names]
+        return [(self._homes[column], self.names[column]) for column in columns]
 
     def _map(self, node: Node) -> None:
         frame = self._holding(node.reads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from plugin_spec.names import OperatorName
@@ -13,6 +13,8 @@ from towhee.executors import DEFAULT_ENGINE
 from towhee.pipelines import FunctionCall, OperatorCall
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from towhee.pipe.columns import Column
 
 Work: TypeAlias = Callable[..., Any] | OperatorCall | CallablePipeline
@@ -50,6 +52,19 @@ class Node:
         time = self.window.time if self.window is not None else None
         more = () if time is None else (time,)
         return tuple(dict.fromkeys((*self.inputs, *self.filtered, *more)))
+
+    def over(self, columns: Mapping[Column, Column]) -> Node:
+        """The same work on other columns."""
+        window = self.window
+        if window is not None and window.time is not None:
+            window = replace(window, time=columns[window.time])
+        return replace(
+            self,
+            inputs=tuple(columns[column] for column in self.inputs),
+            outputs=tuple(columns[column] for column in self.outputs),
+            filtered=tuple(columns[column] for column in self.filtered),
+            window=window,
+        )
 
     def __str__(self) -> str:
         word = "time_window" if self.window and self.window.time else self.kind

@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from towhee.executors.engines import get_executor
 from towhee.outcome import OperatorFailed
+from towhee.pipe.debugging import Debugged, Recorder
 from towhee.pipe.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from towhee.columns import Entity
     from towhee.pipe.columns import Column
     from towhee.pipe.data_queue import DataQueue
     from towhee.pipe.nodes import Node
-    from towhee.pipe.plan import Stage, Through
+    from towhee.pipe.plan import Through
+    from towhee.pipe.stages import Stage
 
 
 class Pipe:
     """A graph with its outputs; threads may call it at once."""
 
-    def __init__(self, nodes: Sequence[Node], outputs: Sequence[Column]) -> None:
-        self._nodes, self._outputs = tuple(nodes), tuple(outputs)
+    def __init__(self, nodes: Sequence[Node], outputs: Mapping[str, Column]) -> None:
+        self.nodes, self.outputs = nodes, outputs
         self._plan = Plan(nodes, outputs)
         self._executor = get_executor()
         self._loading = Lock()
@@ -38,8 +40,7 @@ class Pipe:
         :raises OperatorFailed: naming the function or operator, and its row.
         :raises TypeError: if there are more values than inputs, or fewer.
         """
-        if len(values) != len(self._plan.inputs):
-            raise self._other_values(values)
+        self._check(values)
         (result,) = self._run([values], self._through, alone=True)
         return result
 
@@ -71,6 +72,44 @@ class Pipe:
             if flush is not None:
                 flush()
 
+    def debug(
+        self,
+        *values: Any,  # noqa: ANN401  (as in a call)
+        batch: bool = False,
+        tracer: bool = False,
+        include: str | Sequence[str] = "",
+        exclude: str | Sequence[str] = (),
+    ) -> Debugged:
+        """Run the graph, and say what each node did: its rows, its seconds.
+
+        Nodes run one by one, rather than fused.
+
+        >>> p = pipe.input("n").flat_map("n", "i", range).map("i", "t", str).output("t")
+        >>> debugged = p.debug(3, tracer=True, include="map")
+        >>> debugged.result.size, [node.rows_out for node in debugged.nodes]
+        (3, [3, 3])
+        >>> debugged.nodes[1].outputs
+        [{'t': '0'}, {'t': '1'}, {'t': '2'}]
+
+        :param batch: the one value is a list of rows, as in ``batch``.
+        :param tracer: keep the inputs and outputs of nodes.
+        :param include: regular expressions: only of nodes in which one is found.
+        :param exclude: the same: not of nodes in which one is found.
+        """
+        chosen = (_each(include), _each(exclude)) if tracer else ()
+        recorder = Recorder(self._plan, self._executor, *chosen)
+        if batch:
+            (rows,) = values
+            result: Any = list(self._run(self._calls(rows), recorder.through))
+        else:
+            self._check(values)
+            (result,) = self._run([values], recorder.through, alone=True)
+        return Debugged(result, tuple(recorder.reports.values()))
+
+    def _check(self, values: Sequence[Any]) -> None:
+        if len(values) != len(self._plan.inputs):
+            raise self._other_values(values)
+
     def _run(
         self, calls: Iterable[Sequence[Any]], through: Through, *, alone: bool = False
     ) -> Iterator[DataQueue]:
@@ -100,10 +139,14 @@ class Pipe:
 
     def __reduce__(self) -> tuple[object, ...]:
         # What is loaded stays here.
-        return Pipe, (self._nodes, self._outputs)
+        return Pipe, (self.nodes, self.outputs)
 
     def __repr__(self) -> str:
-        inputs, *rest = self._nodes
+        inputs, *rest = self.nodes
         first = ", ".join(repr(column.name) for column in inputs.outputs)
-        last = ", ".join(repr(column.name) for column in self._outputs)
+        last = ", ".join(map(repr, self.outputs))
         return ".".join([f"pipe.input({first})", *map(str, rest), f"output({last})"])
+
+
+def _each(patterns: str | Sequence[str]) -> Sequence[str]:
+    return [patterns] if isinstance(patterns, str) else patterns

@@ -3,107 +3,58 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from towhee.binding import bind
-from towhee.bound import BoundOperator, BoundPipeline
+from towhee.bound import BoundOperator
 from towhee.callable_pipeline import CallablePipeline
 from towhee.columns import Entity
 from towhee.outcome import OperatorFailed
 from towhee.pipe.data_queue import NOTHING, DataQueue
-from towhee.pipe.frames import Calls, Continued, Joined, Windowed
 from towhee.pipe.layout import Layout
-from towhee.pipe.readers import arriving, idle, readers
-from towhee.pipe.rows import CALL, Begun, Shared, aligned, each_call, joined, windowed
-from towhee.pipelines import FunctionCall, Pipeline
+from towhee.pipe.readers import idle, readers
+from towhee.pipe.rows import CALL, Begun, aligned, each_call
+from towhee.pipe.stages import Flow, stages
+from towhee.pipelines import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import (
+        Callable,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from typing import TypeAlias
 
     from plugin_spec.operator import Operator
     from towhee.pipe.columns import Column
-    from towhee.pipe.frames import Applied, Frame, Source
+    from towhee.pipe.frames import Applied
     from towhee.pipe.nodes import Node
+    from towhee.pipe.stages import Group, Stage
 
-    Group: TypeAlias = tuple[FunctionCall | BoundOperator, ...]
-    Through: TypeAlias = Callable[["Stage", Iterator[Entity]], Generator[Entity]]
+    Through: TypeAlias = Callable[[Stage, Iterator[Entity]], Generator[Entity]]
     """Takes rows through the calls of a stage."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A frame's rows: where they come from, what they go through, who reads them."""
-
-    frame: Frame
-    source: Source
-    carried: frozenset[str]
-    """Columns of the call that go with rows which are made anew."""
-    applied: tuple[Applied, ...]
-    bound: BoundPipeline
-    readers: tuple[frozenset[str], ...]
-
-    def continued(self, other: Stage) -> Stage:
-        """Both as one, which gives the other's rows."""
-        return replace(
-            other,
-            source=self.source,
-            carried=self.carried,
-            applied=(*self.applied, *other.applied),
-            bound=BoundPipeline((*self.bound.groups, *other.bound.groups)),
-        )
-
-    def rows(self, flow: Flow) -> Iterator[Entity]:
-        """The rows as they arrive; nothing is pulled yet."""
-        match self.source:
-            case Calls():
-                return iter(flow.begun)
-            case Continued(parent):
-                return flow.read(parent)
-            case Windowed(parent) as source:
-                return windowed(flow.read(parent), source, self.carried)
-            case Joined(sides) as source:
-                rows = [flow.read(side.frame) for side in sides]
-                return joined(rows, source, self.carried, flow.begun)
-
-
-class Flow:
-    """Rows on their way, in one run."""
-
-    def __init__(self, begun: Begun) -> None:
-        self.begun = begun
-        self._open: dict[Frame, Iterator[Iterator[Entity]]] = {}
-
-    def add(self, stage: Stage, rows: Iterator[Entity]) -> None:
-        """Let rows be read by whoever needs them."""
-        if len(stage.readers) > 1:
-            self._open[stage.frame] = Shared(rows, stage.readers).readers()
-        else:
-            self._open[stage.frame] = iter((rows,))
-
-    def read(self, frame: Frame) -> Iterator[Entity]:
-        """The rows of a frame, for the next of its readers."""
-        return next(self._open[frame])
 
 
 class Plan:
     """A graph that was laid out, with its operators found; many runs may share it."""
 
-    def __init__(self, nodes: Sequence[Node], outputs: Sequence[Column]) -> None:
+    def __init__(self, nodes: Sequence[Node], outputs: Mapping[str, Column]) -> None:
         layout = Layout(nodes)
-        ending = layout.joined(outputs)
-        self.inputs, self._told = layout.inputs, layout.told
-        self._columns = tuple(column.name for column in outputs)
-        self._frames = [side.frame for side in ending.sides]
-        self._idle = idle(layout.frames, ending)
-        places = [layout.place(column) for column in outputs]
-        self._picked = [(self._frames.index(frame), name) for frame, name in places]
+        given = layout.given(tuple(outputs.values()))
+        self.nodes, self.inputs, self.names = nodes, layout.inputs, layout.names
+        self._told = layout.told
+        self._columns = tuple(outputs)
+        self._frames = list(dict.fromkeys(frame for frame, _ in given))
+        self._picked = [(self._frames.index(frame), name) for frame, name in given]
+        self._idle = idle(layout.frames, self._frames)
         self._pick = _picker([name for _, name in self._picked])
         self._is_plain = self._frames == [layout.root] and not self._idle
         groups = _bound([call for frame in layout.frames for call in frame.calls])
-        self.stages = _stages(layout.frames, ending, groups)
+        self.stages = stages(layout.frames, readers(layout.frames, given), groups)
 
     def run(
         self, calls: Iterable[Sequence[Any]], through: Through
@@ -195,29 +146,3 @@ def _as_loaded(node: Node, group: Group) -> Group:
         loaded.in_columns(step.columns)
         for loaded, step in zip(theirs, ours, strict=True)
     )
-
-
-def _stages(
-    frames: Sequence[Frame], ending: Joined, groups: Sequence[Group]
-) -> list[Stage]:
-    """One stage a frame; one that alone continues another takes its place."""
-    found = readers(frames, ending)
-    root = frozenset(frames[0].names.values())
-    stages: dict[Frame, Stage] = {}
-    place = 0
-    for frame in frames:
-        own = tuple(groups[place : place + len(frame.calls)])
-        place += len(frame.calls)
-        stage = Stage(
-            frame,
-            frame.source,
-            arriving(frame, found) & root,
-            tuple(frame.calls),
-            BoundPipeline(own),
-            tuple(found[frame]),
-        )
-        parent = frame.source.parent if isinstance(frame.source, Continued) else None
-        if parent is not None and len(found[parent]) == 1:
-            stage = stages.pop(parent).continued(stage)
-        stages[frame] = stage
-    return list(stages.values())

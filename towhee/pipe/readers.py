@@ -7,26 +7,27 @@ from typing import TYPE_CHECKING, TypeAlias
 from towhee.pipe.frames import Continued, Joined, Windowed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from towhee.pipe.frames import Frame
 
     Readers: TypeAlias = dict[Frame, list[frozenset[str]]]
 
 
-def readers(frames: Sequence[Frame], ending: Joined) -> Readers:
+def readers(frames: Sequence[Frame], given: Sequence[tuple[Frame, str]]) -> Readers:
     """What each reader needs of a frame, by frame, in the order of the readers.
 
-    The last ones are those of ``ending``, and of frames that are run for what their
-    functions do.
+    The last reader takes what is given out. Frames that nobody reads have one who needs
+    no column.
 
     :param frames: each after those that it is made of; the first is the calls'.
     """
     root = frozenset(frames[0].names.values())
     found: Readers = {frame: [] for frame in frames}
-    for side in ending.sides:
-        found[side.frame].append(frozenset(name for name, _ in side.columns))
-    for frame in idle(frames, ending):
+    giving = dict.fromkeys(frame for frame, _ in given)
+    for frame in giving:
+        found[frame].append(frozenset(name for home, name in given if home is frame))
+    for frame in idle(frames, giving):
         found[frame].append(frozenset())
     for frame in reversed(frames):
         needed = arriving(frame, found)
@@ -44,10 +45,9 @@ def readers(frames: Sequence[Frame], ending: Joined) -> Readers:
     return found
 
 
-def idle(frames: Sequence[Frame], ending: Joined) -> list[Frame]:
+def idle(frames: Sequence[Frame], giving: Iterable[Frame]) -> list[Frame]:
     """Frames that nobody reads; what their functions do is wanted all the same."""
-    read = {side.frame for side in ending.sides}
-    read.update(parent for frame in frames for parent in frame.parents)
+    read = {*giving, *(parent for frame in frames for parent in frame.parents)}
     return [frame for frame in frames if frame not in read]
 
 

@@ -80,14 +80,18 @@ def each_call(
 def aligned(
     groups: Sequence[list[Entity]], queues: Sequence[bool]
 ) -> Iterator[tuple[Entity | None, ...]]:
-    """Rows side by side, None where there is none; what is no queue is repeated."""
+    """Rows of one call side by side, None where a queue has no more.
+
+    Scalars are repeated; where one is missing there are no rows.
+    """
     pairs = list(zip(groups, queues, strict=True))
-    size = max((len(group) for group, queue in pairs if queue), default=0)
-    size = size or int(any(groups))
+    if not all(group or queue for group, queue in pairs):
+        return iter(())
+    size = max((len(group) for group, queue in pairs if queue), default=1)
     columns = (
         chain(group, repeat(None, size - len(group)))
         if queue
-        else repeat(group[0] if group else None, size)
+        else repeat(group[0], size)
         for group, queue in pairs
     )
     return zip(*columns, strict=True)

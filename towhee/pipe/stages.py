@@ -1,0 +1,102 @@
+"""Frames as they are run: one stage a frame, or several frames in one go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from towhee.bound import BoundOperator, BoundPipeline
+from towhee.pipe.frames import Calls, Continued, Joined, Windowed
+from towhee.pipe.readers import arriving
+from towhee.pipe.rows import Begun, Shared, joined, windowed
+from towhee.pipelines import FunctionCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from towhee.columns import Entity
+    from towhee.pipe.frames import Applied, Frame, Source
+    from towhee.pipe.readers import Readers
+
+Group: TypeAlias = tuple[FunctionCall | BoundOperator, ...]
+"""What one call is, once operators are found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A frame's rows: where they come from, what they go through, who reads them."""
+
+    frame: Frame
+    source: Source
+    carried: frozenset[str]
+    """Columns of the call that go with rows which are made anew."""
+    applied: tuple[Applied, ...]
+    bound: BoundPipeline
+    readers: tuple[frozenset[str], ...]
+
+    def continued(self, other: Stage) -> Stage:
+        """Both as one, which gives the other's rows."""
+        return replace(
+            other,
+            source=self.source,
+            carried=self.carried,
+            applied=(*self.applied, *other.applied),
+            bound=BoundPipeline((*self.bound.groups, *other.bound.groups)),
+        )
+
+    def rows(self, flow: Flow) -> Iterator[Entity]:
+        """The rows as they arrive; nothing is pulled yet."""
+        match self.source:
+            case Calls():
+                return iter(flow.begun)
+            case Continued(parent):
+                return flow.read(parent)
+            case Windowed(parent) as source:
+                return windowed(flow.read(parent), source, self.carried)
+            case Joined(sides) as source:
+                rows = [flow.read(side.frame) for side in sides]
+                return joined(rows, source, self.carried, flow.begun)
+
+
+class Flow:
+    """Rows on their way, in one run."""
+
+    def __init__(self, begun: Begun) -> None:
+        self.begun = begun
+        self._open: dict[Frame, Iterator[Iterator[Entity]]] = {}
+
+    def add(self, stage: Stage, rows: Iterator[Entity]) -> None:
+        """Let rows be read by whoever needs them."""
+        if len(stage.readers) > 1:
+            self._open[stage.frame] = Shared(rows, stage.readers).readers()
+        else:
+            self._open[stage.frame] = iter((rows,))
+
+    def read(self, frame: Frame) -> Iterator[Entity]:
+        """The rows of a frame, for the next of its readers."""
+        return next(self._open[frame])
+
+
+def stages(
+    frames: Sequence[Frame], found: Readers, groups: Sequence[Group]
+) -> list[Stage]:
+    """One stage a frame; one that alone continues another takes its place."""
+    root = frozenset(frames[0].names.values())
+    stages: dict[Frame, Stage] = {}
+    place = 0
+    for frame in frames:
+        own = tuple(groups[place : place + len(frame.calls)])
+        place += len(frame.calls)
+        stage = Stage(
+            frame,
+            frame.source,
+            arriving(frame, found) & root,
+            tuple(frame.calls),
+            BoundPipeline(own),
+            tuple(found[frame]),
+        )
+        parent = frame.source.parent if isinstance(frame.source, Continued) else None
+        if parent is not None and len(found[parent]) == 1:
+            stage = stages.pop(parent).continued(stage)
+        stages[frame] = stage
+    return list(stages.values())
