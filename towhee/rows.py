@@ -5,9 +5,12 @@ from __future__ import annotations
 import glob
 import os
 import reprlib
+import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +36,7 @@ class OneTimeRows:
 
     def __init__(self, iterator: Iterator[object]) -> None:
         self._iterator = iterator
+        self._name = type(iterator).__name__
         self._taken = False
 
     def __iter__(self) -> Iterator[object]:
@@ -44,8 +48,61 @@ class OneTimeRows:
         self._taken = True
         return self._iterator
 
+    @contextmanager
+    def lent(self) -> Iterator[Iterator[object]]:
+        """Rows to look at; those that were pulled are there again afterwards."""
+        iterator, pulled = iter(self), list[object]()
+
+        def remembered() -> Iterator[object]:
+            for row in iterator:
+                pulled.append(row)
+                yield row
+
+        try:
+            yield remembered()
+        finally:
+            self._iterator, self._taken = chain(pulled, iterator), False
+
     def __repr__(self) -> str:
-        return f"<{type(self._iterator).__name__}>"
+        return f"<{self._name}>"
+
+
+class KeptRows:
+    """Rows of an iterator, remembered as they are pulled: each reader gets them all."""
+
+    def __init__(self, rows: OneTimeRows) -> None:
+        self._rows = rows
+        self._source: Iterator[object] | None = None
+        self._kept: list[object] = []
+        self._error: Exception | None = None
+        self._pulling = threading.Lock()
+
+    def __iter__(self) -> Iterator[object]:
+        number = 0
+        while number < len(self._kept) or self._pull(number):
+            yield self._kept[number]
+            number += 1
+
+    def _pull(self, number: int) -> bool:
+        """Whether there is a row of that number now."""
+        with self._pulling:
+            if number < len(self._kept):
+                return True
+            if self._error is not None:
+                # An iterator that failed has ended, and would hide that it did.
+                raise self._error
+            try:
+                self._source = self._source or iter(self._rows)
+                self._kept.append(next(self._source))
+            except StopIteration:
+                return False
+            except Exception as error:
+                self._error = error
+                raise
+            return True
+
+    def __repr__(self) -> str:
+        return repr(self._rows)
 
 
 @dataclass(frozen=True, slots=True)

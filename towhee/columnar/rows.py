@@ -45,6 +45,11 @@ class ColumnRows(Iterable[Any]):
 class ColumnTable(ColumnRows, Sequence[Any]):
     """Rows of batches that are kept: they have numbers."""
 
+    @property
+    def is_computed(self) -> bool:
+        """Whether the batches are there without computing one."""
+        return self.batches.at_hand() is not None
+
     def __len__(self) -> int:
         return sum(map(len, self.batches))
 

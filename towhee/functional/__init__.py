@@ -13,6 +13,7 @@ from towhee.functional.media import Media
 from towhee.functional.sampling import Sampling
 from towhee.functional.serving import Serving
 from towhee.functional.shaping import Shaping
+from towhee.functional.showing import Showing
 from towhee.functional.stores import Stores
 from towhee.functional.writing import Writing
 from towhee.parameters import param_scope
@@ -34,6 +35,7 @@ class DataCollection(
     Arrow,
     Writing,
     Stores,
+    Showing,
 ):
     """Rows, and the pipeline that each will go through.
 

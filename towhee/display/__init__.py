@@ -1,0 +1,1 @@
+"""Rows for people: as text for terminals, as HTML for notebooks."""
