@@ -6,13 +6,12 @@ import zlib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
-from zipfile import BadZipFile, ZipFile
 
 from towhee.reading.files import FileRows, UnreadableFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from zipfile import ZipInfo
+    from zipfile import ZipFile, ZipInfo
 
 MEMBER_LIMIT: Final = 2**28
 """The most bytes one member may unpack to: 256 MiB, unless a caller says otherwise."""
@@ -32,6 +31,8 @@ class ZipRows(FileRows):
 
     def __iter__(self) -> Iterator[bytes | tuple[str, bytes]]:
         """Unpack one member after the other."""
+        from zipfile import BadZipFile, ZipFile  # noqa: PLC0415  (5 ms)
+
         try:
             with ZipFile(self.path) as archive:
                 for member in self._members(archive):
