@@ -147,7 +147,7 @@ def test_a_value_that_cannot_travel_fails_its_row_on_either_way() -> None:
     (outcome,) = LocalExecutor().run(coming, [b"bytes"])
     assert (
         str(outcome.error)
-        == "`map(memoryview)` failed on row 0, 5 bytes: it cannot go to another process: TypeError: cannot pickle 'memoryview' object"
+        == "`map(memoryview)` failed on row 0, 5 bytes: it cannot go to another process: TypeError: cannot pickle memoryview objects"
     )
 
 
