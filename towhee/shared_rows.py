@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class _Stopped:
     """Stands where the rows ended in a failure, so that every reader hears of it."""
 
-    error: Exception
+    error: BaseException
 
 
 class SharedRows:
@@ -69,7 +69,9 @@ class Reader:
 def _with_failure(rows: Iterator[Any]) -> Iterator[Any]:
     try:
         yield from rows
-    except Exception as error:  # noqa: BLE001  (raised for each reader)
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # noqa: BLE001  (each reader raises it)
         yield _Stopped(error)
 
 

@@ -126,6 +126,16 @@ def test_a_failure_above_reaches_every_reader() -> None:
             reader.to_list()
 
 
+def test_shared_rows_that_were_interrupted_are_not_taken_for_all() -> None:
+    def interrupted() -> Iterator[int]:
+        yield 1
+        raise KeyboardInterrupt
+
+    for reader in DataCollection(interrupted()).map(abs, str):
+        with pytest.raises(KeyboardInterrupt):
+            reader.to_list()
+
+
 @both
 def test_shared_rows_that_failed_stay_failures(make: Make) -> None:
     safe = make([1, 0]).exception_safe().map(reciprocal)
