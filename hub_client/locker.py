@@ -77,7 +77,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
         locked=previous.packages if previous else (),
     )
     operators = (_locked(each, router, store) for each in resolution.candidates)
-    return Lockfile(project.inputs_hash, tuple(operators), packages)
+    return Lockfile(project.inputs, tuple(operators), packages)
 
 
 def _check_unchanged(candidate: Candidate, locked: LockedOperator | None) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
+from bisect import bisect
 from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
 
 from hub_client.atomic_file import write_atomically
@@ -131,20 +130,22 @@ class Project:
         return self.path.with_name("hub.lock")
 
     @property
-    def inputs_hash(self) -> str:
-        """Digest of what decides the lock: values, not their layout or order."""
-        inputs = {
-            "operators": sorted(map(str, self.operators)),
-            "prerelease": self.prerelease,
-            "requires-python": str(self.requires_python),
-            "sources": self.sources,
-        }
-        canonical = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
-        return f"sha256:{sha256(canonical.encode()).hexdigest()}"
+    def inputs(self) -> tuple[str, ...]:
+        """What decides the lock, sorted: values, not their layout or order."""
+        return tuple(
+            sorted(
+                (
+                    *(f"operator {_written(each)}" for each in self.operators),
+                    *(f"source {key} {spec}" for key, spec in self.sources.items()),
+                    f"python {self.requires_python}",
+                    *(["prerelease"] if self.prerelease else []),
+                )
+            )
+        )
 
     def is_stale(self, lockfile: Lockfile) -> bool:
         """Whether the project changed since ``lockfile`` was made from it."""
-        return lockfile.inputs_hash != self.inputs_hash
+        return lockfile.inputs != self.inputs
 
     def with_operator(
         self, requirement: Requirement, source: str | None = None
@@ -157,7 +158,13 @@ class Project:
             if requirement.name in names:
                 operators[names.index(requirement.name)] = _written(requirement)
             else:
-                operators.append(_written(requirement))
+                if not names:
+                    # On a line each, two branches can each add one.
+                    operators.multiline(multiline=True)
+                place = bisect(names, requirement.name)
+                if names != sorted(names):
+                    place = len(names)  # whoever orders them otherwise goes on so
+                operators.insert(place, _written(requirement))
             if source is None:
                 return
             if "sources" in table:
@@ -186,7 +193,10 @@ class Project:
             raise UnlistedOperator(self.path, name, map(str, names))
 
         def change(table: Container) -> None:
-            del table["operators"][names.index(name)]
+            operators = table["operators"]
+            del operators[names.index(name)]
+            if not operators and "#" not in operators.as_string():
+                table["operators"] = []
             table.get("sources", {}).pop(str(name), None)
 
         return self._changed(

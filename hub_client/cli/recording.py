@@ -136,7 +136,7 @@ class Recording:
             warn = self.installation.session.console.warn
             if both := _unmerged(self.project.lock_path):
                 warn(f"{error}; what both sides pin is kept where it fits")
-                return replace(both, inputs_hash="")  # which is no project's
+                return both
             warn(f"{error}; it is written anew")
             return None
 
@@ -225,7 +225,7 @@ def _asks_for(project: Project, requirement: Requirement) -> bool:
 
 def _differences(project: Project, lock: Lockfile) -> list[str]:
     locked = {each.name: each for each in lock.operators}
-    return [
+    missing = [
         f"`{each}` is asked for, and "
         + (
             f"{locked[each.name].version} is locked"
@@ -234,7 +234,11 @@ def _differences(project: Project, lock: Lockfile) -> list[str]:
         )
         for each in project.operators
         if each.name not in locked or not each.accepts(locked[each.name].version)
-    ] or ["its operators, sources or settings changed; what is locked would do"]
+    ]
+    return missing or [
+        *(f"new: `{line}`" for line in sorted({*project.inputs} - {*lock.inputs})),
+        *(f"gone: `{line}`" for line in sorted({*lock.inputs} - {*project.inputs})),
+    ]
 
 
 def _unneeded(

@@ -12,12 +12,13 @@ from hub_client.lockfile.entry import (
     Entry,
     LockProblem,
     as_array,
-    as_digest,
     as_number,
     as_table,
+    as_text,
+    each,
 )
 from hub_client.lockfile.locked import LockedOperator, LockedPackage
-from hub_client.lockfile.text import format_table
+from hub_client.lockfile.text import format_lines, format_table
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ T = TypeVar("T")
 FORMAT_VERSION: Final = 1
 """The only format so far; whatever is released later reads it too."""
 
-# The line keeps a change of the inputs apart from one of the first operator, which `git
-# merge` would otherwise take for one change.
 _NOTE: Final = "\n# Written by `hub lock`. Do not edit; do commit."
 _MERGE_MARKER = re.compile(r"(<{7}|\|{7}|={7}|>{7})(\s|$)")
 
@@ -60,8 +59,8 @@ class InvalidLockfile(HubError, ValueError):
 class Lockfile:
     """What ``hub.lock`` says."""
 
-    inputs_hash: str
-    """The project's, when this was locked: another one means that the lock is stale."""
+    inputs: tuple[str, ...]
+    """The project's, when this was locked: others mean that the lock is stale."""
     operators: tuple[LockedOperator, ...]
     packages: tuple[LockedPackage, ...]
 
@@ -106,7 +105,7 @@ class Lockfile:
         try:
             _check_version(top)
             top.check_keys("version", "inputs", "operator", "python")
-            inputs_hash = top.get("inputs", as_digest)
+            inputs = top.get("inputs", each(as_text))
             tables: list[Any] = top.get("operator", as_array, [])
             python = Entry(top.get("python", as_table), "python", text=text)
             python.check_keys("packages")
@@ -114,7 +113,7 @@ class Lockfile:
         except LockProblem as problem:
             raise InvalidLockfile([str(problem)]) from problem
         lock = cls(
-            inputs_hash,
+            inputs,
             tuple(
                 _entries(LockedOperator.from_entry, "operator", tables, text, problems)
             ),
@@ -129,8 +128,8 @@ class Lockfile:
     def dumps(self) -> str:
         """The text of this lock: the same bytes, whatever order its entries have."""
         tables = [
-            format_table({"version": FORMAT_VERSION, "inputs": self.inputs_hash})
-            + _NOTE,
+            format_table({"version": FORMAT_VERSION})
+            + f"{_NOTE}\ninputs = {format_lines(sorted(self.inputs))}",
             *(
                 f"[[operator]]\n{format_table(operator.to_dict())}"
                 for operator in sorted(self.operators, key=lambda each: each.name)

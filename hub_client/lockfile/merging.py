@@ -16,8 +16,10 @@ _MARKER = re.compile(r"(<{7}|\|{7}|={7}|>{7})(?:\s|$)")
 def read_both_sides(text: str) -> Lockfile | None:
     """What both sides of an unfinished merge pin, ours where they differ.
 
-    It may contradict itself, so it is good for preferences alone: locking anew keeps of
-    it what fits. None if the text holds no merge, or neither side reads.
+    It may contradict itself, and is no project's, so it is good for preferences alone:
+    locking anew keeps of it what fits.
+
+    :returns: None if the text holds no merge, or neither side reads.
     """
     if not any(map(_MARKER.match, text.split("\n"))):
         return None
@@ -28,8 +30,7 @@ def read_both_sides(text: str) -> Lockfile | None:
     packages = {
         (each.name, each.marker): each for lock in sides for each in lock.packages
     }
-    inputs = sides[-1].inputs_hash
-    return Lockfile(inputs, tuple(operators.values()), tuple(packages.values()))
+    return Lockfile((), tuple(operators.values()), tuple(packages.values()))
 
 
 def _read(text: str, side: str) -> Lockfile | None:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -25,11 +25,23 @@ def format_table(table: Mapping[str, Any]) -> str:
     return "\n".join(f"{key} = {_lines(value)}" for key, value in table.items())
 
 
+def format_lines(items: Sequence[object]) -> str:
+    """A list with one line an item, so that two branches can each add one.
+
+    >>> print(format_lines(["a", "b"]))
+    [
+        "a",
+        "b",
+    ]
+    """
+    lines = (f"    {format_value(each)},\n" for each in items)
+    return f"[\n{''.join(lines)}]" if items else "[]"
+
+
 def _lines(value: object) -> str:
     """A list of tables on a line an item, and anything else on one line."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        items = (f"    {format_value(each)},\n" for each in value)
-        return f"[\n{''.join(items)}]"
+        return format_lines(value)
     return format_value(value)
 
 

@@ -63,7 +63,7 @@ def test_the_newest_tag_is_installed_and_pinned_to_its_commit(
         "Installed 1 operator in …\n"
     )
     assert Path("hub.toml").read_text(encoding="utf-8") == (
-        f'operators = ["acme/embed"]\n\n[sources]\n"acme/embed" = "{source}"\n'
+        f'operators = [\n    "acme/embed",\n]\n\n[sources]\n"acme/embed" = "{source}"\n'
     )
     assert (locked("ref"), locked("revision")) == ("refs/tags/v1.1.0", commit)
     (receipt,) = target.receipts()

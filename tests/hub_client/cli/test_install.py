@@ -256,5 +256,5 @@ def test_a_relative_source_starts_where_it_was_typed(
     assert hub.result("list", *into) == f"acme/blur  1.0.0  {operators.spec}\n"
     hub.said("install", "acme/blur", *flags, *into)
     assert Path("hub.toml").read_text() == (
-        'operators = ["acme/blur"]\n\n[sources]\n"acme/blur" = "dir:../operators"\n'
+        'operators = [\n    "acme/blur",\n]\n\n[sources]\n"acme/blur" = "dir:../operators"\n'
     )

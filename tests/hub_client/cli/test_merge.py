@@ -27,7 +27,7 @@ def commit(branch: str) -> None:
 def test_a_lock_with_an_unfinished_merge_is_repaired_and_keeps_what_was_pinned(
     hub: Hub, shelf: OperatorFolder, into: Into
 ) -> None:
-    for name in ("acme/blur", "acme/embed", "acme/sharpen"):
+    for name in ("acme/blur", "acme/embed", "acme/crop"):
         shelf.publish(name, "1.0.0")
     git("init", "-q", "-b", "main")
     hub.said("add", "acme/embed", *into)
@@ -35,18 +35,18 @@ def test_a_lock_with_an_unfinished_merge_is_repaired_and_keeps_what_was_pinned(
     hub.said("add", "acme/blur", *into)
     commit("theirs")
     git("checkout", "-q", "main")
-    hub.said("add", "acme/sharpen", *into)
+    hub.said("add", "acme/crop", *into)
     commit("ours")
     assert git("merge", "-q", "theirs") == 1
-    for name in ("acme/blur", "acme/embed", "acme/sharpen"):
+    for name in ("acme/blur", "acme/embed", "acme/crop"):
         shelf.publish(name, "1.1.0")
-    operators = '["acme/blur", "acme/embed", "acme/sharpen"]'
+    operators = '["acme/blur", "acme/embed", "acme/crop"]'
     Path("hub.toml").write_text(f"operators = {operators}\n", encoding="utf-8")
     done = hub("lock", "--json")
     assert "an unfinished merge left `<<<<<<<`" in done.stderr
     assert "what both sides pin is kept where it fits" in done.stderr
     assert json.loads(done.stdout)["operators"] == dict.fromkeys(
-        ("acme/blur", "acme/embed", "acme/sharpen"), "1.0.0"
+        ("acme/blur", "acme/embed", "acme/crop"), "1.0.0"
     )
     assert hub("lock", "--check").returncode == 0
     shutil.rmtree(".git")

@@ -56,7 +56,7 @@ def lockfile() -> Lockfile:
         signer="SHA256:key",
     )
     return Lockfile(
-        digest("0"),
+        ("operator image-embedding/timm>=1,<2", "python >=3.11"),
         (cv2, timm),
         (
             LockedPackage("numpy", "2.1.0", None, (digest("1"),)),

@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXPECTED = r"""version = 1
-inputs = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 # Written by `hub lock`. Do not edit; do commit.
+inputs = [
+    "operator image-embedding/timm>=1,<2",
+    "python >=3.11",
+]
 
 [[operator]]
 name = "image-decode/cv2"
@@ -104,7 +107,7 @@ def test_the_order_of_entries_leaves_the_bytes_alone(lockfile: Lockfile) -> None
 
 
 def test_an_empty_lock_is_a_lock(lockfile: Lockfile) -> None:
-    empty = Lockfile(lockfile.inputs_hash, (), ())
+    empty = Lockfile(lockfile.inputs, (), ())
     assert empty.dumps().endswith("\n\n[python]\npackages = []\n")
     assert Lockfile.loads(empty.dumps()) == empty
 
@@ -188,9 +191,9 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 
 
 def test_merge_markers_are_named_with_their_lines() -> None:
-    inputs = EXPECTED.splitlines(keepends=True)[1]
+    note = EXPECTED.splitlines(keepends=True)[1]
     merged = EXPECTED.replace(
-        inputs, f"<<<<<<< HEAD\n{inputs}=======\n{inputs}>>>>>>> upgrade\n"
+        note, f"<<<<<<< HEAD\n{note}=======\n{note}>>>>>>> upgrade\n"
     )
     with pytest.raises(InvalidLockfile) as caught:
         Lockfile.loads(merged)
@@ -214,7 +217,7 @@ def test_a_line_that_was_lost_is_noticed_or_was_optional(
 ) -> None:
     lines = EXPECTED.splitlines(keepends=True)
     lost = lines.pop(number - 1)
-    optional = ("\n", "#", "ref", "yanked", "signer", "    {")
+    optional = ("\n", "#", "ref", "yanked", "signer", "    {", '    "')
     if lost.startswith(optional):
         assert lost[0] in "\n#" or Lockfile.loads("".join(lines)) != lockfile
     else:
@@ -242,23 +245,23 @@ DIGEST = "expected `sha256:` and 64 hexadecimal digits, got "
         ("version = 1\n", "version = true\n", "line 1: version: expected a whole number, got True"),
         ("version = 1\n", "", "version: missing"),
         ("version = 1\n", "version = 1\nresolver = 3\n", "line 2: resolver: unknown key"),
-        ('inputs = "sha256:', 'inputs = "md5:', f"line 2: inputs: {DIGEST}'md5:{'0' * 64}'"),
-        ("c" * 40, "c" * 7, "line 21: operator[1].revision: expected a full commit or `sha256:…`, got 'ccccccc'"),
-        ("c" * 40, "main", "line 21: operator[1].revision: expected a full commit or `sha256:…`, got 'main'"),
-        ("refs/tags/v1.2.0", "--output=x", "line 20: operator[1].ref: expected `refs/…`, got '--output=x'"),
-        (f'tree = "sha256:{"d" * 64}"\n', "", "line 16: operator[1].tree: missing"),
-        ("e" * 64, "E" * 64, f"line 23: operator[1].manifest: {DIGEST}'sha256:{'E' * 64}'"),
-        ('"image-decode/cv2<2,>=1"', '"image-decode/cv2<2,>=1", "../x"', "line 24: operator[1].requires: expected `namespace/name`, got '../x'"),
-        ('"torch>=2.4"', '"torch @ file:///etc/passwd"', "line 26: operator[1].packages: expected no address, got 'torch @ file:///etc/passwd'"),
+        ('    "python >=3.11",\n', "    3,\n", "line 3: inputs: expected text, got 3"),
+        ("c" * 40, "c" * 7, "line 24: operator[1].revision: expected a full commit or `sha256:…`, got 'ccccccc'"),
+        ("c" * 40, "main", "line 24: operator[1].revision: expected a full commit or `sha256:…`, got 'main'"),
+        ("refs/tags/v1.2.0", "--output=x", "line 23: operator[1].ref: expected `refs/…`, got '--output=x'"),
+        (f'tree = "sha256:{"d" * 64}"\n', "", "line 19: operator[1].tree: missing"),
+        ("e" * 64, "E" * 64, f"line 26: operator[1].manifest: {DIGEST}'sha256:{'E' * 64}'"),
+        ('"image-decode/cv2<2,>=1"', '"image-decode/cv2<2,>=1", "../x"', "line 27: operator[1].requires: expected `namespace/name`, got '../x'"),
+        ('"torch>=2.4"', '"torch @ file:///etc/passwd"', "line 29: operator[1].packages: expected no address, got 'torch @ file:///etc/passwd'"),
         ('"torch>=2.4"', '"--index-url=x"', None),
-        ("size = 102", "size = 102, mode = 7", "line 29: operator[1].weights: mode: unknown key"),
-        ("9" * 64, "9" * 63, f"line 29: operator[1].weights: sha256: expected 64 hexadecimal digits, got '{'9' * 63}'"),
-        ('signer = "', 'signature = "', "line 28: operator[1].signature: unknown key"),
-        ('name = "numpy"', 'name = "NumPy"', "line 36: packages[0].name: expected a canonical name, got 'NumPy'"),
-        ('"2.1.0"', '"2.x"', "line 36: packages[0].version: Invalid version: '2.x'"),
-        (f'hashes = ["sha256:{"1" * 64}"]', "hashes = []", "line 36: packages[0].hashes: expected at least one"),
-        (f', hashes = ["sha256:{"1" * 64}"]', "", "line 36: packages[0].hashes: missing"),
-        ("[python]", "[python]\nindex = 'x'", "line 35: python.index: unknown key"),
+        ("size = 102", "size = 102, mode = 7", "line 32: operator[1].weights: mode: unknown key"),
+        ("9" * 64, "9" * 63, f"line 32: operator[1].weights: sha256: expected 64 hexadecimal digits, got '{'9' * 63}'"),
+        ('signer = "', 'signature = "', "line 31: operator[1].signature: unknown key"),
+        ('name = "numpy"', 'name = "NumPy"', "line 39: packages[0].name: expected a canonical name, got 'NumPy'"),
+        ('"2.1.0"', '"2.x"', "line 39: packages[0].version: Invalid version: '2.x'"),
+        (f'hashes = ["sha256:{"1" * 64}"]', "hashes = []", "line 39: packages[0].hashes: expected at least one"),
+        (f', hashes = ["sha256:{"1" * 64}"]', "", "line 39: packages[0].hashes: missing"),
+        ("[python]", "[python]\nindex = 'x'", "line 38: python.index: unknown key"),
         ('"image-decode/cv2"', '"image-embedding/timm"', "operator `image-embedding/timm` stands twice"),
         ('name = "image-decode/cv2"\nversion = "1.0.0"', 'name = "image-decode/cv2"\nversion = "2.0.0"', "image-embedding/timm 1.2.0 requires `image-decode/cv2<2,>=1`, and the lock has 2.0.0"),
         ('name = "image-decode/cv2"', 'name = "image-decode/pil"', "image-embedding/timm 1.2.0 requires `image-decode/cv2<2,>=1`, and the lock has none"),
@@ -279,9 +282,9 @@ def test_what_is_wrong_is_named_with_its_line(
 def test_every_entry_tells_its_own_problem() -> None:
     damaged = EXPECTED.replace('source = "', 'from = "').replace("sha256:1", "sha1:1")
     assert problems(damaged) == (
-        "line 8: operator[0].from: unknown key",
-        "line 19: operator[1].from: unknown key",
-        f"line 36: packages[0].hashes: {DIGEST}'sha1:{'1' * 64}'",
+        "line 11: operator[0].from: unknown key",
+        "line 22: operator[1].from: unknown key",
+        f"line 39: packages[0].hashes: {DIGEST}'sha1:{'1' * 64}'",
     )
 
 
@@ -390,7 +393,7 @@ def unique(strategy: Any, key: Callable[[Any], Any]) -> Any:  # noqa: ANN401
 @given(
     st.builds(
         Lockfile,
-        digests,
+        st.lists(texts, max_size=3).map(sorted).map(tuple),
         unique(operators, lambda operator: operator.name),
         unique(packages, lambda package: (package.name, package.marker or "")),
     )
@@ -436,26 +439,22 @@ def test_upgrades_on_two_branches_merge_by_themselves(
     assert merged == replace(ours, packages=theirs.packages)
 
 
-def test_additions_on_two_branches_conflict_in_the_inputs_alone(
+def test_additions_on_two_branches_merge_by_themselves(
     tmp_path: Path, lockfile: Lockfile
 ) -> None:
     first = replace(lockfile.operators[0], name=OperatorName.parse("acme/first"))
     last = replace(lockfile.operators[0], name=OperatorName.parse("zeta/last"))
-    ours = Lockfile(
-        f"sha256:{'1' * 64}", (first, *lockfile.operators), lockfile.packages
+    asked = ("operator acme/first", *lockfile.inputs)
+    ours = replace(lockfile, inputs=asked, operators=(first, *lockfile.operators))
+    theirs = replace(
+        lockfile,
+        inputs=(*lockfile.inputs, "source zeta/* bundled"),
+        operators=(*lockfile.operators, last),
     )
-    theirs = Lockfile(
-        f"sha256:{'2' * 64}", (*lockfile.operators, last), lockfile.packages
-    )
-    assert branches(tmp_path, lockfile.dumps(), ours.dumps(), theirs.dumps()) == 1
-    conflicted = (tmp_path / "hub.lock").read_text()
-    assert problems(conflicted) == (
-        "line 2: an unfinished merge left `<<<<<<<`",
-        "line 4: an unfinished merge left `=======`",
-        "line 6: an unfinished merge left `>>>>>>>`",
-    )
-    assert 'name = "acme/first"' in conflicted
-    assert 'name = "zeta/last"' in conflicted
+    assert branches(tmp_path, lockfile.dumps(), ours.dumps(), theirs.dumps()) == 0
+    merged = Lockfile.load(tmp_path / "hub.lock")
+    assert merged.inputs == (*asked, "source zeta/* bundled")
+    assert merged.operators == (first, *lockfile.operators, last)
 
 
 PAGE = Path(__file__).parents[3] / "docs" / "lock.md"
