@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
     from typing import Self
 
-_MISSING = frozenset({"", None, math.nan})
+_MISSING = ("", None, math.nan)
 
 
 class Entities(Core):
@@ -118,7 +118,7 @@ class Entities(Core):
         """
         return self._each(Replace(columns))
 
-    def dropna(self, na: Iterable[object] = _MISSING) -> Self:
+    def dropna(self, na: Iterable[object] | None = None) -> Self:
         """Leave out rows with a missing value in any column.
 
         >>> rows = DataCollection([(1, "a"), (2, ""), (float("nan"), "c")])
@@ -127,7 +127,7 @@ class Entities(Core):
 
         :param na: what counts as missing: empty text, None and ``nan`` if not given.
         """
-        kept = IsComplete.without(na)
+        kept = IsComplete.without(_MISSING if na is None else na)
         return self.then(FunctionCall("filter", kept, None, self._chain.parallel))
 
     def fill_entity(
