@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from towhee.pipe.columns import Column, find, names
 from towhee.pipe.nodes import Node, Window, work
-from towhee.pipe.pipe import Pipe
+from towhee.pipe.running import Pipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from towhee.binding import bind
@@ -14,7 +13,7 @@ from towhee.outcome import OperatorFailed
 from towhee.pipe.data_queue import NOTHING, DataQueue
 from towhee.pipe.layout import Layout
 from towhee.pipe.readers import idle, readers
-from towhee.pipe.rows import CALL, Begun, aligned, each_call
+from towhee.pipe.rows import CALL, Begun, aligned, each_call, picker
 from towhee.pipe.stages import Flow, stages
 from towhee.pipelines import Pipeline
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from plugin_spec.operator import Operator
     from towhee.pipe.columns import Column
-    from towhee.pipe.frames import Applied
+    from towhee.pipe.frames import Applied, Frame
     from towhee.pipe.nodes import Node
     from towhee.pipe.stages import Group, Stage
 
@@ -44,15 +43,15 @@ class Plan:
 
     def __init__(self, nodes: Sequence[Node], outputs: Mapping[str, Column]) -> None:
         layout = Layout(nodes)
-        given = layout.given(tuple(outputs.values()))
+        self._given = given = layout.given(tuple(outputs.values()))
         self.nodes, self.inputs, self.names = nodes, layout.inputs, layout.names
         self._told = layout.told
         self._columns = tuple(outputs)
-        self._frames = list(dict.fromkeys(frame for frame, _ in given))
-        self._picked = [(self._frames.index(frame), name) for frame, name in given]
-        self._idle = idle(layout.frames, self._frames)
-        self._pick = _picker([name for _, name in self._picked])
-        self._is_plain = self._frames == [layout.root] and not self._idle
+        self._picked: dict[Frame, list[str]] = {}
+        for frame, name in given:
+            self._picked.setdefault(frame, []).append(name)
+        self._idle = idle(layout.frames, self._picked)
+        self._is_plain = list(self._picked) == [layout.root] and not self._idle
         groups = _bound([call for frame in layout.frames for call in frame.calls])
         self.stages = stages(layout.frames, readers(layout.frames, given), groups)
 
@@ -97,34 +96,32 @@ class Plan:
         )
 
     def _results(self, flow: Flow) -> Iterator[DataQueue]:
-        readers = [flow.read(frame) for frame in (*self._frames, *self._idle)]
-        columns, pick = self._columns, self._pick
+        names = [*self._picked.values(), *((),) * len(self._idle)]
+        rows = [flow.read(frame) for frame in (*self._picked, *self._idle)]
+        readers = list(zip(rows, names, strict=True))
         if self._is_plain:
-            for row in readers[0]:
-                yield DataQueue(columns, (pick(row),))
-        elif len(self._frames) == 1:
-            for rows, *_ in each_call(readers, flow.begun):
-                yield DataQueue(columns, map(pick, rows))
+            pick = picker(names[0])
+            for row in rows[0]:
+                yield DataQueue(self._columns, (pick(row),))
+        elif len(self._picked) == 1:
+            for group, *_ in each_call(readers, flow.begun):
+                yield DataQueue(self._columns, group)
         else:
             for groups in each_call(readers, flow.begun):
-                yield DataQueue(columns, self._aligned(groups))
+                yield DataQueue(self._columns, self._aligned(groups))
 
-    def _aligned(self, groups: tuple[list[Entity], ...]) -> Iterator[tuple[Any, ...]]:
-        queues = [frame.is_queue for frame in self._frames]
-        for parts in aligned(groups[: len(queues)], queues):
+    def _aligned(self, groups: tuple[list[Any], ...]) -> Iterator[tuple[Any, ...]]:
+        frames = list(self._picked)
+        queues = [frame.is_queue for frame in frames]
+        places = [
+            (frames.index(frame), self._picked[frame].index(name))
+            for frame, name in self._given
+        ]
+        for parts in aligned(groups[: len(frames)], queues):
             yield tuple(
-                NOTHING if (part := parts[side]) is None else part.__dict__[name]
-                for side, name in self._picked
+                NOTHING if (part := parts[side]) is None else part[place]
+                for side, place in places
             )
-
-
-def _picker(names: Sequence[str]) -> Callable[[Entity], tuple[Any, ...]]:
-    """What gives a row's values, in a tuple."""
-    if len(names) == 1:
-        name = names[0]
-        return lambda row: (row.__dict__[name],)
-    pick = itemgetter(*names)
-    return lambda row: pick(row.__dict__)
 
 
 def _bound(applied: Sequence[Applied]) -> list[Group]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import chain, groupby, repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from towhee.columns import Entity
@@ -11,9 +12,12 @@ from towhee.pipe.data_queue import NOTHING
 from towhee.pipe.windows import windows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
     from towhee.pipe.frames import Joined, Windowed
+
+    Values: TypeAlias = tuple[Any, ...]
 
 CALL: Final = " call"
 """The column in which a row has the number of its call."""
@@ -66,11 +70,27 @@ class Shared:
         return True
 
 
+def picker(names: Sequence[str]) -> Callable[[Entity], Values]:
+    """What takes the values of some columns out of a row."""
+    if not names:
+        return lambda _: ()
+    if len(names) == 1:
+        name = names[0]
+        return lambda row: (row.__dict__[name],)
+    pick = itemgetter(*names)
+    return lambda row: pick(row.__dict__)
+
+
 def each_call(
-    readers: Sequence[Iterator[Entity]], begun: Begun
-) -> Iterator[tuple[list[Entity], ...]]:
-    """The rows of each call, from every reader; a call may have none."""
-    for call, groups in enumerate(zip(*map(_grouped, readers), strict=True)):
+    readers: Sequence[tuple[Iterator[Entity], Sequence[str]]], begun: Begun
+) -> Iterator[tuple[list[Values], ...]]:
+    """The rows of each call, from every reader; a call may have none.
+
+    :param readers: rows, and the columns whose values are kept until a call's are all
+        there.
+    """
+    grouped = [_grouped(rows, picker(names)) for rows, names in readers]
+    for call, groups in enumerate(zip(*grouped, strict=True)):
         # Whoever gives no row of a call has seen a later one, or the end of all.
         if call >= begun.count:
             return
@@ -78,8 +98,8 @@ def each_call(
 
 
 def aligned(
-    groups: Sequence[list[Entity]], queues: Sequence[bool]
-) -> Iterator[tuple[Entity | None, ...]]:
+    groups: Sequence[list[Values]], queues: Sequence[bool]
+) -> Iterator[tuple[Values | None, ...]]:
     """Rows of one call side by side, None where a queue has no more.
 
     Scalars are repeated; where one is missing there are no rows.
@@ -98,63 +118,71 @@ def aligned(
 
 
 def windowed(
-    rows: Iterator[Entity], source: Windowed, carried: Collection[str]
+    rows: Iterator[Entity], source: Windowed, carried: Sequence[str]
 ) -> Iterator[Entity]:
     """One row a window, with lists of what the rows in it have.
 
     :param carried: columns of the call, which go with it.
     """
-    carried = (*carried, CALL)
+    pick = picker([name for name, _ in source.lists])
+    carry = (*carried, CALL)
     for _, group in groupby(rows, lambda row: row.__dict__[CALL]):
-        for held in _held(group, source):
-            lists = {
-                target: [
-                    row.__dict__[name]
-                    for row in held
-                    if row.__dict__[name] is not NOTHING
-                ]
-                for name, target in source.lists
-            }
-            first = held[0].__dict__
-            yield _row({**{name: first[name] for name in carried}, **lists})
+        first = next(group)
+        columns = {name: first.__dict__[name] for name in carry}
+        for held in _held(chain((first,), group), source, pick):
+            lists = (
+                [value for value in values if value is not NOTHING]
+                for values in zip(*held, strict=True)
+            )
+            made = zip((target for _, target in source.lists), lists, strict=True)
+            yield _row({**columns, **dict(made)})
 
 
 def joined(
     readers: Sequence[Iterator[Entity]],
     source: Joined,
-    carried: Collection[str],
+    carried: Sequence[str],
     begun: Begun,
 ) -> Iterator[Entity]:
     """Rows of several frames as one row, with ``NOTHING`` where there is none."""
+    names = [[*carried, *(name for name, _ in side.columns)] for side in source.sides]
     queues = [side.frame.is_queue for side in source.sides]
-    for groups in each_call(readers, begun):
-        for parts in aligned(groups, queues):
+    groups = each_call(list(zip(readers, names, strict=True)), begun)
+    for call, group in enumerate(groups):
+        for parts in aligned(group, queues):
             if source.whole and None in parts:
                 continue
-            one = next(part for part in parts if part is not None)
-            columns = {name: one.__dict__[name] for name in (*carried, CALL)}
+            columns: dict[str, Any] = {CALL: call}
             for part, side in zip(parts, source.sides, strict=True):
-                for name, target in side.columns:
-                    columns[target] = NOTHING if part is None else part.__dict__[name]
+                made = [target for _, target in side.columns]
+                if part is None:
+                    columns.update(dict.fromkeys(made, NOTHING))
+                else:
+                    columns.update(zip((*carried, *made), part, strict=True))
             yield _row(columns)
 
 
-def _held(rows: Iterable[Entity], source: Windowed) -> Iterable[list[Entity]]:
+def _held(
+    rows: Iterable[Entity], source: Windowed, pick: Callable[[Entity], Values]
+) -> Iterable[list[Values]]:
+    """The values of the rows in each window."""
     if source.window is None:
-        return [list(rows)]
+        return [list(map(pick, rows))]
     size, step, time = source.window.size, source.window.step, source.time
     if time is None:
-        return windows(enumerate(rows), size, step)
-    placed = ((row[time], row) for row in rows if row[time] is not NOTHING)
+        return windows(enumerate(map(pick, rows)), size, step)
+    placed = ((row[time], pick(row)) for row in rows if row[time] is not NOTHING)
     return windows(placed, size * 1000, step * 1000)
 
 
-def _grouped(rows: Iterator[Entity]) -> Iterator[list[Entity]]:
+def _grouped(
+    rows: Iterator[Entity], pick: Callable[[Entity], Values]
+) -> Iterator[list[Values]]:
     row, call = next(rows, None), 0
     while True:
         group = []
         while row is not None and row.__dict__[CALL] == call:
-            group.append(row)
+            group.append(pick(row))
             row = next(rows, None)
         yield group
         call += 1

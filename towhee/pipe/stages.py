@@ -28,7 +28,7 @@ class Stage:
 
     frame: Frame
     source: Source
-    carried: frozenset[str]
+    carried: tuple[str, ...]
     """Columns of the call that go with rows which are made anew."""
     applied: tuple[Applied, ...]
     bound: BoundPipeline
@@ -90,7 +90,7 @@ def stages(
         stage = Stage(
             frame,
             frame.source,
-            arriving(frame, found) & root,
+            tuple(arriving(frame, found) & root),
             tuple(frame.calls),
             BoundPipeline(own),
             tuple(found[frame]),

@@ -125,13 +125,13 @@ class Pipe:
 
     def _calls(self, rows: Iterable[Any]) -> Iterator[Sequence[Any]]:
         count = len(self._plan.inputs)
-        for row in rows:
-            if count == 1:
-                yield (row,)
-            elif isinstance(row, tuple | list) and len(row) == count:
-                yield row
-            else:
-                raise self._other_values(row)
+        return zip(rows) if count == 1 else map(self._several, rows)
+
+    def _several(self, row: Any) -> Sequence[Any]:  # noqa: ANN401  (what was given)
+        if isinstance(row, tuple | list):
+            self._check(row)
+            return row
+        raise self._other_values(row)
 
     def _other_values(self, values: object) -> TypeError:
         names = ", ".join(self._plan.inputs)
