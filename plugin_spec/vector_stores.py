@@ -151,3 +151,18 @@ def check_store(
             f"`{store}` holds vectors of {expected} dimensions, got {length}",
             hint="Embed with the operator and options that the store was filled with",
         )
+
+
+def check_columns_there(
+    store: str, wanted: Sequence[str], columns: Sequence[str]
+) -> None:
+    """Refuse a store without the columns for id and vector.
+
+    :raises StoreMismatch: naming the first, and the columns that there are.
+    """
+    if missing := [name for name in wanted if name not in columns]:
+        listed = ", ".join(f"`{name}`" for name in columns)
+        raise StoreMismatch(
+            f"`{store}` has no column `{missing[0]}`, it has {listed}",
+            hint="Name the columns: `id='…', vector='…'`",
+        )

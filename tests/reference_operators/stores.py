@@ -68,6 +68,22 @@ class Store:
         operator.close()
         return [result.ids, result.scores, result.metadata]
 
+    def note(self) -> object:
+        """What the store noted."""
+        return self.inserter().note()
+
+    def content(self, length: int) -> list[list[Any]]:
+        """Every id, with its distance from the origin and its metadata, by id."""
+        found = self.search([0.0] * length, {"topk": 10_000})
+        return sorted(map(list, zip(*found, strict=True)), key=str)
+
+    def there(self, action: str, *arguments: object) -> object:
+        """Do it here, or elsewhere if the store would stay this process's own."""
+        if self.kind == "milvus":
+            return self.elsewhere(action, *arguments)
+        found: object = getattr(self, action)(*arguments)
+        return found
+
     def elsewhere(self, action: str, *arguments: object) -> object:
         """Do it in another process."""
         done = subprocess.run(

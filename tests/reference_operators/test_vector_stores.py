@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from reference_operators.stores import CLASSES, Store, store_in
 
@@ -103,8 +105,7 @@ def test_tuples_and_mappings_under_other_names_are_records_too(store: Store) -> 
         [{"name": "a", "embedding": np.zeros(2), "width": np.int64(3)}], options
     )
     store.insert([("b", (3, 4)), ("c", [6, 8], {"width": 5})], options)
-    where = options if store.kind == "lancedb" else {}
-    ids, scores, columns = store.search([0, 0], where)
+    ids, scores, columns = store.search([0, 0])
     assert (ids, scores) == (["a", "b", "c"], [0.0, 5.0, 10.0])
     assert columns == [{"width": 3}, {"width": None}, {"width": 5}]
 
@@ -244,3 +245,28 @@ def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"^Cannot use .*: file is not a database$"):
         store.searcher()
     shutil.rmtree(tmp_path / "photos")
+
+
+def test_a_table_of_another_program_is_searched_and_added_to(tmp_path: Path) -> None:
+    import lancedb  # noqa: PLC0415  (a second)
+
+    store = store_in(tmp_path, "lancedb")
+    rows = [
+        {"key": n, "embedding": [float(n), 1.0], "day": dt.date(2026, 1, n)}
+        for n in (1, 2)
+    ]
+    schema = pa.schema(
+        {"key": pa.int64(), "embedding": pa.list_(pa.float32(), 2), "day": pa.date32()}
+    )
+    database = lancedb.connect(store.place["uri"])
+    database.create_table("photos", pa.Table.from_pylist(rows, schema))
+    assert refusal(store.searcher) == (
+        "StoreMismatch: `photos` has no column `id`, it has `key`, `embedding`, `day`"
+    )
+    assert refusal(store.inserter) == refusal(store.searcher)
+    names = {"id": "key", "vector": "embedding"}
+    store.insert([{"key": 3, "embedding": [3, 1]}], names)
+    ids, scores, columns = store.search([2.9, 1], {"id": "key", "topk": 2})
+    assert ids == [3, 2]
+    assert scores == pytest.approx([0.1, 0.9], rel=1e-5)
+    assert columns == [{"day": None}, {"day": dt.date(2026, 1, 2)}]

@@ -85,8 +85,7 @@ def test_columns_become_metadata(store: Store) -> None:
     )
     options: dict[str, Any] = {"id": "name", "vector": "embedding", "metadata": ["n"]}
     assert fill(store, rows, **options).new == 2
-    names = {"id": "name", "vector": "embedding"} if store.kind == "lancedb" else {}
-    found = store.search([2, 1], {"topk": 1, **names})
+    found = store.search([2, 1], {"topk": 1})
     assert found == [["b"], [0.0], [{"n": 2}]]
 
 

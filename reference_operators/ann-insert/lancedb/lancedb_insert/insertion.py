@@ -13,6 +13,7 @@ from plugin_spec.records import InvalidRecord, check_columns, columns_of, unit_v
 from plugin_spec.vector_stores import (
     InsertOperator,
     StoreUnavailable,
+    check_columns_there,
     check_store,
     last_of_each,
 )
@@ -57,6 +58,7 @@ class LanceInsert(InsertOperator):
         except (OSError, RuntimeError) as error:
             raise StoreUnavailable(f"Cannot open `{uri}`: {error}") from error
         if self._table is not None:
+            check_columns_there(table, [id, vector], self._table.schema.names)
             made_with = self._made.get("metric")
             check_store(table, metric=metric, made_with=made_with)
             self._metric = metric or made_with
@@ -113,7 +115,11 @@ class LanceInsert(InsertOperator):
 
     def _make(self, records: Sequence[Record]) -> Any:  # noqa: ANN401  (as above)
         columns = columns_of(records)
-        made = {"metric": self._metric or "L2", "columns": columns}
+        made = {
+            "metric": self._metric or "L2",
+            "id": self.id_column,
+            "columns": columns,
+        }
         first = records[0]
         key = pa.int64() if isinstance(first.id, int) else pa.string()
         vectors = pa.list_(pa.float32(), len(first.vector))

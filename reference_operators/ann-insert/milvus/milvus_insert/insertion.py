@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 from pymilvus import DataType, MilvusClient
 
 from plugin_spec.records import InvalidRecord, check_columns, columns_of, unit_vector
-from plugin_spec.vector_stores import InsertOperator, check_store, last_of_each
+from plugin_spec.vector_stores import (
+    InsertOperator,
+    check_columns_there,
+    check_store,
+    last_of_each,
+)
 
 from .connection import connect, quietly
 
@@ -135,6 +140,8 @@ class MilvusInsert(InsertOperator):
         """Learn what the collection was made for."""
         fields = self._client.describe_collection(self._name)["fields"]
         self._fields = {field["name"]: field for field in fields}
+        keys = [self.id_column, self.vector_column]
+        check_columns_there(self._name, keys, [*self._fields])
         index = self._client.describe_index(self._name, self.vector_column) or {}
         made_with = {"L2": "L2", "IP": "IP", "COSINE": "cosine"}.get(
             index.get("metric_type", "")

@@ -16,6 +16,7 @@ from plugin_spec.vector_stores import (
     SearchOperator,
     SearchResult,
     StoreUnavailable,
+    check_columns_there,
     check_store,
 )
 
@@ -38,14 +39,17 @@ class LanceSearch(SearchOperator):
         metric: str | None = None,
         topk: int = 5,
         filter: str | None = None,  # noqa: A002  (LanceDB calls it so)
-        id: str = "id",  # noqa: A002  (the column's name)
-        vector: str = "vector",
+        id: str | None = None,  # noqa: A002  (the column's name)
+        vector: str | None = None,
     ) -> None:
         self._uri, self._name, self._topk, self._filter = uri, table, topk, filter
-        self._id, self._vector = id, vector
         self._table = _open(uri, table)
-        self._check_columns()
+        self._vector = vector or self._only_vector()
+        names = self._table.schema.names
+        check_columns_there(table, [self._vector], names)
         made = self._made()
+        self._id: str = id or made.get("id", "id")
+        check_columns_there(table, [self._id], names)
         check_store(table, metric=metric, made_with=made.get("metric"))
         self._metric: str = metric or made.get("metric", "L2")
         columns = made.get("columns", {})
@@ -106,17 +110,11 @@ class LanceSearch(SearchOperator):
         made: dict[str, Any] = json.loads(metadata.get(b"towhee", b"{}"))
         return made
 
-    def _check_columns(self) -> None:
-        if missing := [
-            name
-            for name in (self._id, self._vector)
-            if name not in self._table.schema.names
-        ]:
-            listed = ", ".join(f"`{name}`" for name in self._table.schema.names)
-            raise MissingStore(
-                f"`{self._name}` has no column `{missing[0]}`, it has {listed}",
-                hint="Name them: `id='…', vector='…'`",
-            )
+    def _only_vector(self) -> str:
+        """The column of vectors, where there is one; ``vector`` otherwise."""
+        fields = self._table.schema
+        found = [each.name for each in fields if hasattr(each.type, "list_size")]
+        return found[0] if len(found) == 1 else "vector"
 
     def _check_filter(self) -> None:
         if not self._filter:
