@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from towhee.binding import bind
 from towhee.bound import BoundOperator
 from towhee.executors import DEFAULT_ENGINE
-from towhee.executors.fusion import Failed
+from towhee.executors.fusion import Failed, fused_pairs
 from towhee.executors.local import LocalExecutor
 from towhee.executors.segments import failed
 from towhee.maybe import Empty, Some
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from towhee.chain import Chain
     from towhee.executors.fusion import Pairs
-    from towhee.executors.segments import Segment
+    from towhee.executors.segments import Functions, Segment
 
 
 class Function:
@@ -116,9 +116,16 @@ class _OneByOne(LocalExecutor):
     """Takes rows through in the caller's thread: one alone has no use for more."""
 
     def __init__(self) -> None:
-        """Choose nothing: there is nothing to choose."""
+        super().__init__(workers=1)
 
-    def _work(self, segment: Segment, pairs: Pairs, stack: ExitStack) -> Pairs:  # noqa: ARG002
+    def _apply(
+        self, part: Functions, stack: ExitStack, pairs: Pairs, *, strict: bool
+    ) -> Pairs:
+        del stack
+        return fused_pairs(part.calls, pairs, strict=strict)
+
+    def _work(self, segment: Segment, pairs: Pairs, stack: ExitStack) -> Pairs:
+        del stack
         model = () if segment.model is None else (segment.model,)
         for row, value in pairs:
             result = value

@@ -161,6 +161,12 @@ def test_operators_are_called_in_the_callers_thread(
     assert pickle.loads(pickle.dumps(api.acme.batched().as_function()))("2") == (2.0, 1)  # noqa: S301
 
 
+def test_functions_that_run_in_parallel_are_just_called() -> None:
+    with DataCollection.api() as api:
+        spread = api.set_parallel(4).map(str).map(lambda _: threading.current_thread())
+    assert spread.as_function()(1) is threading.current_thread()
+
+
 def test_a_call_costs_little() -> None:
     with DataCollection.api() as api:
         function = api.map(str).map(len).as_function()
