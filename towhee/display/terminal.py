@@ -48,9 +48,9 @@ def print_table(
         ]
         # Text objects: a value is no markup.
         grid.add_row(*map(Text, shown))
-    console = Console(file=sys.stdout)
+    console = Console(file=sys.stdout, force_jupyter=False)
     if not console.is_terminal:
-        console = Console(file=sys.stdout, width=_ENDLESS)
+        console = Console(file=sys.stdout, width=_ENDLESS, force_jupyter=False)
     with console.capture() as capture:
         console.print(grid)
     for line in capture.get().splitlines():
