@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Literal, Self
 
     from towhee.outcome import Outcome
-    from towhee.pipelines import Call
+    from towhee.pipelines import Call, OperatorCall
 
 
 class Core(Iterable[Any]):
@@ -201,7 +201,11 @@ class Core(Iterable[Any]):
         return self.over(rows) if isinstance(index, slice) else rows
 
     def __getattr__(self, namespace: str) -> OperatorNamespace[Self]:
-        return OperatorNamespace.of(type(self), namespace, self.then)
+        return OperatorNamespace.of(type(self), namespace, self._operate)
+
+    def _operate(self, call: OperatorCall) -> Self:
+        """What an operator's call makes."""
+        return self.then(call)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *(first for first, _ in known_attributes())})

@@ -11,13 +11,13 @@ from towhee.learning.lessons import Lesson
 from towhee.learning.modes import Mode
 from towhee.learning.predictions import Prediction, Predictions
 from towhee.learning.state import State
-from towhee.pipelines import FunctionCall, OperatorCall
+from towhee.pipelines import FunctionCall
 
 if TYPE_CHECKING:
     from typing import Self
 
     from towhee.columns import Columns
-    from towhee.pipelines import Call
+    from towhee.pipelines import OperatorCall
 
 
 class Learning(Core):
@@ -44,7 +44,7 @@ class Learning(Core):
         return self._mode("training", state)
 
     def set_evaluating(self, state: State | None = None) -> Self:
-        """Let operators that learn use what ``state`` holds, row by row.
+        """Let operators that learn use what ``state`` holds.
 
         >>> from towhee import State
         >>> state = State()
@@ -65,17 +65,11 @@ class Learning(Core):
         learning = self._chain.learning
         return learning.state if learning else None
 
-    def then(self, call: Call) -> Self:
-        """Let each row go through ``call``; an operator with a ``name`` learns.
-
-        >>> from towhee.pipelines import FunctionCall
-        >>> DataCollection([1]).then(FunctionCall("map", str)).to_list()
-        ['1']
-        """
-        options = dict(call.options) if isinstance(call, OperatorCall) else {}
+    def _operate(self, call: OperatorCall) -> Self:
+        """Have an operator learn, if it has a ``name`` for its state."""
+        options = dict(call.options)
         if not self._chain.learning or "name" not in options:
-            return super().then(call)
-        assert isinstance(call, OperatorCall)
+            return super()._operate(call)
         name = str(options.pop("name"))
         return self._stateful(str(call.name), name, call.columns, options)
 
@@ -99,7 +93,7 @@ class Learning(Core):
         call = StatefulCall(source, name, options, columns, learning.state)
         here = type(self)(self._chain.derive(learning=learning))
         if learning.name == "evaluating" and self.is_stream:
-            return Core.then(here, FunctionCall("map", Prediction(call)))
+            return here.then(FunctionCall("map", Prediction(call)))
         if learning.name == "evaluating":
             predictions = Predictions(call, safe=self.is_safe)
             return here.rearranged(str(call), predictions, boxed=True)
