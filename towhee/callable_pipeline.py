@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from towhee.bound import BoundPipeline
+    from towhee.executors.explanation import Explanation
+    from towhee.executors.profile import Profile
     from towhee.outcome import Outcome
     from towhee.pipelines import Call
 
@@ -90,6 +92,22 @@ class CallablePipeline:
     def run(self, values: Iterable[object]) -> Iterator[Outcome]:
         """Process values lazily; one that fails is an outcome, and the rest go on."""
         return self._executor.run(self._bound, values)
+
+    def explain(self) -> Explanation:
+        """How the next list of values would be processed, and why so."""
+        return self._executor.explain(self._bound)
+
+    def profile(self, values: Iterable[object]) -> Profile:
+        """Process values in this process, and tell what each stage took.
+
+        :raises OperatorFailed: on the first value that fails.
+        """
+        from towhee.executors.recorder import Recorder  # noqa: PLC0415  (as it is used)
+
+        recorder = Recorder()
+        for _ in get_executor(recorder=recorder).values(self._bound, values):
+            pass
+        return recorder.profile
 
     def describe(self) -> dict[str, object]:
         """What decides the results, step by step, as JSON values."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from towhee.bound import BoundPipeline
     from towhee.evaluations import Evaluations
     from towhee.executors import Executor
+    from towhee.executors.explanation import Explanation
     from towhee.learning.modes import Mode
     from towhee.outcome import Outcome
     from towhee.pipelines import Call, Parallel
@@ -117,6 +118,11 @@ class Chain(Iterable[Any]):
         """Compute every row; one that fails does not stop the rest."""
         rows, bound = self._work()
         return self.engine.executor().run(bound, rows)
+
+    def explain(self) -> Explanation:
+        """How the next run would go; rows that were kept are not computed again."""
+        _, bound = self._work()
+        return self.engine.executor().explain(bound)
 
     def first(self, count: int) -> Iterator[Any]:
         """Compute at most ``count`` rows, and pull no more rows than they need."""

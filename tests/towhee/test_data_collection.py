@@ -272,11 +272,11 @@ def test_a_failure_in_head_names_the_row_of_the_source() -> None:
 
 def test_an_unknown_engine_is_refused_at_once_with_those_there_are() -> None:
     with pytest.raises(UnknownEngine) as caught:
-        DataCollection([1]).set_engine("ray")
-    assert str(caught.value) == "No engine is named `ray`, known: `local`"
+        DataCollection([1]).set_engine("dask")
+    assert str(caught.value) == "No engine is named `dask`, known: `local`, `ray`"
     assert (
         caught.value.hint
-        == "Install a distribution that provides the engine `ray`, or use `set_engine('local')`"
+        == "Install a distribution that provides the engine `dask`, or use `set_engine('local')`"
     )
 
 

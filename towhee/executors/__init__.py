@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from towhee.bound import BoundPipeline
+    from towhee.executors.explanation import Explanation
     from towhee.outcome import Outcome
 
 DEFAULT_ENGINE: Final = "local"
@@ -43,6 +44,16 @@ class Executor(ABC):
         :param rows: pulled in the calling thread, at most a bounded number ahead.
         :param start: the number of the first row.
         """
+
+    def explain(self, bound: BoundPipeline) -> Explanation:
+        """How the next run would go, as far as this engine says."""
+        from towhee.executors.explanation import (  # noqa: PLC0415  (it imports us)
+            Explanation,
+            StagePlan,
+        )
+
+        steps = ".".join(map(str, bound.steps))
+        return Explanation((StagePlan(steps, f"as {type(self).__name__} decides"),))
 
     def values(
         self, bound: BoundPipeline, rows: Iterable[object], *, start: int = 0

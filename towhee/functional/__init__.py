@@ -10,6 +10,7 @@ from towhee.functional.failures import Failures
 from towhee.functional.listing import Listing
 from towhee.functional.measuring import Measuring
 from towhee.functional.media import Media
+from towhee.functional.observing import Observing
 from towhee.functional.sampling import Sampling
 from towhee.functional.serving import Serving
 from towhee.functional.shaping import Shaping
@@ -28,14 +29,15 @@ class DataCollection(
     Listing,
     Sampling,
     Failures,
+    Observing,
     Measuring,
     Estimating,
     Serving,
     Entities,
     Arrow,
     Writing,
-    Stores,
     Showing,
+    Stores,
 ):
     """Rows, and the pipeline that each will go through.
 
