@@ -46,8 +46,11 @@ _ENVIRONMENT: Final = {
 # The user's ways to reach and to prove; any other GIT_* may belong to a hook around us.
 _KEPT_VARIABLES = re.compile(
     r"(?!GIT_)|GIT_(SSH|SSH_COMMAND|SSH_VARIANT|ASKPASS|SSL_\w+)$"
+    r"|GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL)$"
 )
-_KEPT_SETTINGS: Final = r"^(credential\.|http\.|core\.sshcommand$)"
+_KEPT_SETTINGS: Final = (
+    r"^(credential\.|http\.|core\.(sshcommand|excludesfile)$|user\.(name|email)$)"
+)
 _SSH: Final = "ssh -o BatchMode=yes -o ConnectTimeout=30"
 
 
@@ -71,21 +74,29 @@ class GitFailed(HubError):
 
 
 def run_git(
-    command: str, *arguments: str, git_dir: Path | None = None, remote: bool = False
+    command: str,
+    *arguments: str,
+    git_dir: Path | None = None,
+    work_tree: Path | None = None,
+    typed: bytes = b"",
+    remote: bool = False,
 ) -> bytes:
     """Run one command and return what it printed.
 
     :param arguments: options first, then ``--``, then what our own parsers made.
     :param git_dir: the bare repository it works in; none if not given.
-    :param remote: whether it talks to a server, and so needs the user's credentials.
+    :param work_tree: a folder whose files it may list; no other command gets one.
+    :param typed: what it reads from stdin.
+    :param remote: whether it needs who the user is: their name, their credentials.
     :raises GitFailed: with git's own words, also after ``TIMEOUT_SECONDS``.
     """
     where = [] if git_dir is None else [f"--git-dir={git_dir}"]
+    where += [] if work_tree is None else [f"--work-tree={work_tree}"]
     try:
         done = subprocess.run(  # noqa: S603  (arguments come from our own parsers)
             ["git", *where, command, *arguments],  # noqa: S607  (the user's git)
             env=_environment(_user_settings() if remote else {}),
-            stdin=subprocess.DEVNULL,
+            input=typed,
             capture_output=True,
             check=True,
             timeout=TIMEOUT_SECONDS,

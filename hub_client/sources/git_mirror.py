@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Final
 
 from filelock import FileLock
 
 from hub_client.git_commands import GitFailed, open_objects, run_git
+from hub_client.git_tree import TreeEntry, tree_entries, write_tree
 from hub_client.store import CacheUnwritable
-from hub_client.tree_digest import UnsafeTree, check_tree_paths
+from hub_client.tree_digest import UnsafeTree
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _TAG = re.compile(r"refs/tags/v[0-9]+(?:[.+!_-]?[0-9a-zA-Z]+)*")
 _OURS: Final = "refs/hub/"
-_REGULAR: Final = "100"
-_KINDS: Final = {
-    "120000": "symbolic link",
-    "160000": "submodule",
-}
 _LEFT_BEHIND: Final = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*")
 _SHALLOW: Final = (
     "--quiet",
@@ -43,15 +38,6 @@ _SHALLOW: Final = (
 
 class InvalidRevision(HubError, ValueError):
     """A revision is not a full commit id, or a ref is not that of a version's tag."""
-
-
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
-    """A regular file of a commit."""
-
-    path: str
-    object_id: str
-    size: int
 
 
 def is_version_tag(ref: str) -> bool:
@@ -117,22 +103,7 @@ class GitMirror:
 
         :raises UnsafeTree: if it holds a link, a submodule or an unsafe path.
         """
-        arguments = ("-r", "-l", "-z", "--full-tree", "--", _full_id(commit))
-        listing = run_git("ls-tree", *arguments, git_dir=self.path)
-        entries: list[TreeEntry] = []
-        problems: list[str] = []
-        for line in listing.split(b"\0")[:-1]:
-            header, _, name = line.partition(b"\t")
-            mode, _, object_id, size = header.decode().split()
-            path = name.decode(errors="surrogateescape")
-            if mode.startswith(_REGULAR):
-                entries.append(TreeEntry(path, object_id, int(size)))
-            else:
-                problems.append(f"{path!r} is a {_KINDS.get(mode, 'special file')}")
-        if problems:
-            raise UnsafeTree(problems)
-        check_tree_paths(entry.path for entry in entries)
-        return tuple(entries)
+        return tree_entries(self.path, _full_id(commit))
 
     def read(self, entry: TreeEntry, into: IO[bytes]) -> None:
         """Copy one file's bytes, exactly as they were committed."""
@@ -141,13 +112,7 @@ class GitMirror:
 
     def write(self, commit: str, into: Path) -> None:
         """Write every file of a commit below ``into``."""
-        entries = self.entries(commit)
-        with open_objects(self.path) as copy:
-            for entry in entries:
-                target = into / entry.path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("xb") as file:
-                    copy(entry.object_id, file)
+        write_tree(self.path, self.entries(commit), into)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -1,0 +1,62 @@
+"""The files of a commit, read from its objects: nothing is ever checked out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from hub_client.git_commands import open_objects, run_git
+from hub_client.tree_digest import UnsafeTree, check_tree_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_REGULAR: Final = "100"
+_KINDS: Final = {
+    "120000": "symbolic link",
+    "160000": "submodule",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """A regular file of a commit."""
+
+    path: str
+    object_id: str
+    size: int
+
+
+def tree_entries(git_dir: Path, tree: str) -> tuple[TreeEntry, ...]:
+    """Every file of a commit or a tree, sorted by path.
+
+    :param tree: a full id.
+    :raises UnsafeTree: if it holds a link, a submodule or an unsafe path.
+    """
+    arguments = ("-r", "-l", "-z", "--full-tree", "--", tree)
+    listing = run_git("ls-tree", *arguments, git_dir=git_dir)
+    entries: list[TreeEntry] = []
+    problems: list[str] = []
+    for line in listing.split(b"\0")[:-1]:
+        header, _, name = line.partition(b"\t")
+        mode, _, object_id, size = header.decode().split()
+        path = name.decode(errors="surrogateescape")
+        if mode.startswith(_REGULAR):
+            entries.append(TreeEntry(path, object_id, int(size)))
+        else:
+            problems.append(f"{path!r} is a {_KINDS.get(mode, 'special file')}")
+    if problems:
+        raise UnsafeTree(problems)
+    check_tree_paths(entry.path for entry in entries)
+    return tuple(entries)
+
+
+def write_tree(git_dir: Path, entries: Iterable[TreeEntry], into: Path) -> None:
+    """Write files below ``into``, exactly as they were committed."""
+    with open_objects(git_dir) as copy:
+        for entry in entries:
+            target = into / entry.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as file:
+                copy(entry.object_id, file)
