@@ -84,9 +84,9 @@ def as_column(name: str, values: Any) -> Column:  # noqa: ANN401  (of any packag
 
     :raises UnwritableValue: naming the column.
     """
-    import numpy as np
-    import pyarrow as pa
-
+    with needed_for("Keeping rows as columns", extra="parquet"):
+        import numpy as np
+        import pyarrow as pa
     try:
         if isinstance(values, pa.Array):
             return values

@@ -34,6 +34,7 @@ def image_tag(value: Any) -> str:  # noqa: ANN401  (an array, a picture of Pillo
     :raises Unshowable: for anything else.
     """
     with needed_for("Showing pictures", extra="display"):
+        import numpy as np  # noqa: F401  (by which arrays become pictures)
         from PIL import Image, ImageOps
     try:
         if isinstance(value, str | Path):

@@ -33,6 +33,7 @@ def write_video(
     """
     with needed_for("Writing video", extra="video"):
         import av  # noqa: PLC0415  (30 MB that only few chains need)
+        import numpy as np  # noqa: F401  (by which it makes frames)
     name = codec or _CODECS.get(Path(path).suffix.lower(), _CODEC)
     checked = _checked(frames)
     with replacing(path) as staged:
