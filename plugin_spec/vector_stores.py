@@ -93,7 +93,15 @@ class InsertOperator(ModelOperator):
 
     @abstractmethod
     def note(self) -> Mapping[str, object] | None:
-        """What was noted last; None if nothing was."""
+        """What was noted last; None if nothing ever was.
+
+        Empty if a store was made for a batch that has a note, and stopped before it.
+        """
+
+    @property
+    @abstractmethod
+    def exists(self) -> bool:
+        """Whether the store has been made, by this operator or another program."""
 
     def finish(self) -> None:
         """Put the store in order after many insertions."""

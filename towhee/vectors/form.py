@@ -25,11 +25,18 @@ class Form:
     """Columns to keep; None keeps all."""
     source: str | None = None
     """A column for what the row began as, a path for example."""
+    numbered: bool = True
+    """Whether a row without an id gets its number: not among another's records."""
     several: bool = False
     """Whether a source row may become several, so that its number is not enough."""
 
     def record(
-        self, value: object, *, row: int, number: int, origin: object
+        self,
+        value: object,
+        *,
+        row: int,
+        number: int,
+        origin: object,
     ) -> dict[str, object]:
         """Columns by name; the id is the source row's number if the row has none.
 
@@ -46,6 +53,12 @@ class Form:
         columns = {self.id: default, **found}
         if columns[self.id] is None:
             columns[self.id] = default
+        if not self.numbered and found.get(self.id) is None:
+            raise InvalidRecord(
+                f"The row has no `{self.id}`, and its number may be that of a record "
+                "which the store holds already",
+                hint=f"Give rows an `{self.id}`, or write to a store of their own",
+            )
         if self.source is not None:
             if isinstance(origin, Mark):
                 raise InvalidRecord(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -65,7 +65,11 @@ class Job:
         self._name, self._place, self._batch_size = name, place, batch_size
         self._bound = bind(chain.pipeline)
         self._pipeline = describe_pipeline(self._bound)
-        self._begun = Checkpoint.from_note(store.note())
+        note = store.note()
+        if note is None and store.exists:
+            # Another program's records may have any number.
+            self._form = replace(form, numbered=False)
+        self._begun = Checkpoint.from_note(note)
         if self._begun is not None:
             self._begun.check_pipeline(place, self._pipeline)
         self._source = Source(chain.rows)

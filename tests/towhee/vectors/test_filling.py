@@ -250,3 +250,16 @@ def test_the_store_knows_what_made_its_vectors(store: Store) -> None:
 def test_what_is_no_option_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="`to_faiss` has no option `batch`"):
         DataCollection([[1]]).to_faiss(tmp_path / "s", batch=3)  # type: ignore[call-arg]
+
+
+def test_numbers_of_rows_do_not_replace_the_records_of_others(store: Store) -> None:
+    store.insert([(0, [9, 9]), (1, [8, 8])])
+    rows = DataCollection([[1.0, 2.0]])
+    with pytest.raises(OperatorFailed) as caught:
+        fill(store, rows)
+    assert str(caught.value) == (
+        f"`to_{store.kind}` failed on row 0, [1.0, 2.0]: The row has no `id`, and its "
+        "number may be that of a record which the store holds already"
+    )
+    assert fill(store, rows.map(lambda vector: (7, vector))).new == 1
+    assert sorted(store.search([0, 0])[0]) == [0, 1, 7]

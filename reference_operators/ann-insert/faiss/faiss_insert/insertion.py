@@ -65,6 +65,11 @@ class FaissInsert(InsertOperator):
         """What was noted last."""
         return self._catalogue.noted()
 
+    @property
+    def exists(self) -> bool:
+        """Whether a first record was written."""
+        return self._catalogue.read() is not None
+
     def finish(self) -> None:
         """Merge all vectors into one file."""
         with self._catalogue.writing() as writer:

@@ -76,7 +76,7 @@ class LanceInsert(InsertOperator):
         """Commit a batch, then the note; without a table nothing is noted."""
         records = last_of_each(records)
         if records and self._table is None:
-            self._table = self._make(records)
+            self._table = self._make(records, noted=note is not None)
         if records:
             self._check(records)
             merging = self._table.merge_insert(self.id_column)
@@ -94,6 +94,11 @@ class LanceInsert(InsertOperator):
             return None
         found: Mapping[str, object] | None = self._metadata(_NOTE)
         return found
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a table."""
+        return self._table is not None
 
     def finish(self) -> None:
         """Put many small files together."""
@@ -113,7 +118,7 @@ class LanceInsert(InsertOperator):
                 return None
             raise
 
-    def _make(self, records: Sequence[Record]) -> Any:  # noqa: ANN401  (as above)
+    def _make(self, records: Sequence[Record], *, noted: bool) -> Any:  # noqa: ANN401  (as above)
         columns = columns_of(records)
         made = {
             "metric": self._metric or "L2",
@@ -121,14 +126,13 @@ class LanceInsert(InsertOperator):
             "columns": columns,
         }
         first = records[0]
+        metadata = {_MADE: json.dumps(made), **({_NOTE: "{}"} if noted else {})}
         key = pa.int64() if isinstance(first.id, int) else pa.string()
         vectors = pa.list_(pa.float32(), len(first.vector))
         schema = pa.schema(
             [
                 pa.field(self.id_column, key),
-                pa.field(
-                    self.vector_column, vectors, metadata={_MADE: json.dumps(made)}
-                ),
+                pa.field(self.vector_column, vectors, metadata=metadata),
                 *(pa.field(name, _TYPES[kind]) for name, kind in columns.items()),
             ]
         )

@@ -78,7 +78,7 @@ class MilvusInsert(InsertOperator):
         """Write a batch, then the note; without a collection nothing is noted."""
         records = last_of_each(records)
         if records and not self._fields:
-            self._make(records)
+            self._make(records, noted=note is not None)
         if records:
             self._check(records)
             with quietly():
@@ -98,6 +98,11 @@ class MilvusInsert(InsertOperator):
         text = properties.get(_NOTE)
         return None if text is None else json.loads(text)
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a collection."""
+        return bool(self._fields)
+
     def finish(self) -> None:
         """Let Milvus seal what it holds in memory."""
         if self._fields:
@@ -112,7 +117,7 @@ class MilvusInsert(InsertOperator):
         """Close the connection."""
         self._client.close()
 
-    def _make(self, records: Sequence[Record]) -> None:
+    def _make(self, records: Sequence[Record], *, noted: bool) -> None:
         first = records[0]
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
         if isinstance(first.id, int):
@@ -133,7 +138,12 @@ class MilvusInsert(InsertOperator):
             index_type="AUTOINDEX",
             metric_type=(self._metric or "L2").upper(),
         )
-        self._client.create_collection(self._name, schema=schema, index_params=index)
+        self._client.create_collection(
+            self._name,
+            schema=schema,
+            index_params=index,
+            properties={_NOTE: "{}"} if noted else {},
+        )
         self._read()
 
     def _read(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_FORMAT: Final = 1
 _PATIENCE: Final = 60.0
 """Seconds to wait for another process that writes."""
 
@@ -44,13 +46,20 @@ class Catalogue:
             check_same_thread=False,
             isolation_level=None,
         )
+        self.close = weakref.finalize(self, self._connection.close)
         try:
             rows = self._connection.execute("SELECT key, value FROM store")
-            made = {key: json.loads(value) for key, value in rows}.get("made")
+            settings = {key: json.loads(value) for key, value in rows}
         except sqlite3.DatabaseError as error:
             raise StoreUnavailable(f"Cannot use `{path}`: {error}") from error
-        if made is None:
+        if "made" not in settings:
             raise MissingStore(f"The store in `{folder}` holds nothing yet")
+        if settings["format"] != _FORMAT:
+            raise StoreUnavailable(
+                f"`{path}` has the format {settings['format']}, expected {_FORMAT}",
+                hint="Take a newer `ann-search/faiss`",
+            )
+        made = settings["made"]
         self.metric: str = made["metric"]
         self.length: int = made["length"]
         self.id_column: str = made["id_column"]
@@ -87,11 +96,11 @@ class Catalogue:
                 hint=f"The columns are: {columns}",
             ) from error
 
-    def index(self) -> faiss.IndexFlat:
+    def index(self) -> faiss.Index:
         """Every vector, by its position."""
         rows = self._connection.execute("SELECT file FROM segments ORDER BY first")
         files = [self._folder / file for (file,) in rows]
-        index: Any = faiss.read_index(str(files[0]))
+        index = faiss.read_index(str(files[0]))
         for file in files[1:]:
             index.merge_from(faiss.read_index(str(file)), 0)
         return index
@@ -106,10 +115,6 @@ class Catalogue:
         )
         found = {position: self._record(values) for position, *values in rows}
         return [found[position] for position in positions]
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
 
     @property
     def _names(self) -> list[str]:

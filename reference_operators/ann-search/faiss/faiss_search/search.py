@@ -56,9 +56,8 @@ class FaissSearch(SearchOperator):
         count = min(self._topk, len(self._found))
         if not count:
             return [SearchResult([], [], []) for _ in batch]
-        scores, positions = self._index.search(
-            np.stack(batch), count, params=faiss.SearchParameters(sel=self._selector)
-        )
+        among = faiss.SearchParameters(sel=self._selector)  # type: ignore[call-arg]  # its types forget it
+        scores, positions = self._index.search(np.stack(batch), count, params=among)
         if self._catalogue.metric == "L2":
             scores = np.sqrt(np.maximum(scores, 0))  # faiss leaves out the root
         return [self._result(*found) for found in zip(scores, positions, strict=True)]
