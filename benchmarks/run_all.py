@@ -8,7 +8,13 @@ import sysconfig
 from pathlib import Path
 
 OPERATORS = ("image-decode/cv2", "image-embedding-resnet50")
-SCRIPTS = ("command_line.py", "cold_install.py", "chain.py", "images.py")
+SCRIPTS = (
+    "command_line.py",
+    "cold_install.py",
+    "chain.py",
+    "images.py",
+    "search.py",
+)
 
 
 def main() -> None:
