@@ -1,7 +1,8 @@
 """JPEG files to vectors on Ray: the engine, against what people write by hand.
 
-An actor pool of whole-row actors; Ray Data with decode tasks and one model actor, and
-with an actor for each processor, which it lets decode by itself then. Two figures for each: the whole run, in which workers start and load their model, and
+An actor pool of whole-row actors; Ray Data with decode tasks and one model actor; and
+Ray Data with an actor for each processor, into which it puts the decoding by itself.
+Two figures for each: the whole run, in which workers start and load their model, and
 the last seven eighths of the vectors, which is how a long job goes on.
 
 The weights are random: they cost what trained ones cost. The vectors of every

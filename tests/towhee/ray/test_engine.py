@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from towhee import DataCollection
+from towhee.executors.ray.stages import InvalidResources
 from towhee.outcome import OperatorFailed
 
 if TYPE_CHECKING:
@@ -61,6 +66,7 @@ def test_rows_are_those_of_the_local_engine_bit_for_bit(
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_a_row_that_fails_is_named_and_the_others_go_on(
     publish: Callable[..., Path],
 ) -> None:
@@ -79,6 +85,80 @@ def test_a_row_that_fails_is_named_and_the_others_go_on(
         chain.stream().to_list()
 
 
+@pytest.mark.slow
+def test_an_operator_with_resources_of_its_own_has_workers_of_its_own(
+    publish: Callable[..., Path],
+) -> None:
+    code = """
+import os, ray
+
+class Subject(Operator):
+    def __call__(self, value):
+        cpus = ray.get_runtime_context().get_assigned_resources()["CPU"]
+        number = value[0] if isinstance(value, tuple) else value
+        if number == 9:
+            raise ValueError("nine")
+        return number, os.getpid(), cpus
+"""
+    publish(code, name="test/first")
+    publish(code.replace("== 9", "== 19"), name="test/second")
+    chain = DataCollection(range(40)).filter(lambda number: number % 2)
+    chain = chain.exception_safe().test.first().test.second()
+    chain = chain.map(lambda made: (made[0], 1 / (made[0] - 29), *made[1:]))
+    split = chain.set_engine(
+        "ray",
+        num_cpus=0.5,
+        concurrency=1,
+        resources={"test/second": {"num_cpus": 1}},
+        block_size=8,
+    )
+    outcomes = list(split.stream().run())
+    assert [outcome.row for outcome in outcomes] == list(range(1, 40, 2))
+    assert [outcome.row for outcome in outcomes if outcome.error] == [9, 19, 29]
+    assert {outcome.value[3] for outcome in outcomes if not outcome.error} == {1}
+    rows = split.stream().to_list()
+    assert [row.is_some() for row in rows] == [
+        n not in {9, 19, 29} for n in range(1, 40, 2)
+    ]
+    assert str(rows[4].exception) == "nine"
+    assert len(split.drop_empty().stream().to_list()) == 17
+
+
+@pytest.mark.slow
+def test_rows_come_as_they_are_done_if_their_order_does_not_matter() -> None:
+    def work(number: int) -> int:
+        time.sleep(0.5 if number < 8 else 0)
+        return number
+
+    chain = DataCollection(range(80)).map(work).stream()
+    rows = chain.set_engine("ray", block_size=8, keep_order=False).to_list()
+    assert sorted(rows) == list(range(80))
+    assert rows != list(range(80))
+
+
+@pytest.mark.slow
+def test_a_bundled_operator_runs_where_it_was_never_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    grey = np.full((8, 8, 3), 128, np.uint8)
+    Image.fromarray(grey).save("grey.png")
+    chain = (
+        DataCollection(["grey.png"]).map(os.path.abspath).image_decode.cv2().stream()
+    )
+    (decoded,) = chain.set_engine("ray").to_list()
+    np.testing.assert_array_equal(decoded, chain.to_list()[0])
+
+
+@pytest.mark.slow
+def test_what_the_cluster_has_no_room_for_is_refused() -> None:
+    chain = DataCollection([1]).map(str).set_engine("ray", num_gpus=1).stream()
+    with pytest.raises(InvalidResources) as caught:
+        chain.to_list()
+    assert str(caught.value) == "No node of this Ray cluster has num_cpus=1, num_gpus=1"
+
+
+@pytest.mark.slow
 def test_an_endless_source_is_read_as_far_as_its_rows_are_wanted() -> None:
     numbers = count()
     chain = DataCollection(numbers).map(str).set_engine("ray")

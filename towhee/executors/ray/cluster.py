@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,9 @@ _QUIET: Final = {
 }
 # Read by Ray when it is imported: elsewhere than on Linux it stands so by default.
 _LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+
+
+_SECONDS: Final = 10
 
 
 class RayMissing(HubError, ImportError):
@@ -72,9 +76,10 @@ def ray_start(
         asked = options.get("runtime_env") or {}
         options["runtime_env"] = {**runtime_env(Path(lock)), **asked}
     try:
+        _check_answer(address)
         # Without a word, Ray would join whatever was started on this machine before.
         ray.init(address or "local", **{**ours, **options})
-    except ConnectionError as error:
+    except OSError as error:
         raise RayUnreachable(
             f"No Ray cluster answers at `{address}`: {error}",
             hint="Start one there with `ray start --head`, or leave the address out",
@@ -91,6 +96,14 @@ def ensure_started() -> None:
 
     if not ray.is_initialized():
         ray_start()
+
+
+def _check_answer(address: str | None) -> None:
+    """Ask first: Ray itself tries for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and "://" not in host and port.isdecimal():
+        with socket.create_connection((host.strip("[]"), int(port)), _SECONDS):
+            pass
 
 
 def check_ray() -> None:

@@ -33,14 +33,19 @@ class Pool:
     fewest: int
     most: int
 
-    @property
-    def strategy(self) -> ActorPoolStrategy:
-        """The same in Ray Data's words."""
+    def strategy(self, blocks: int | None) -> ActorPoolStrategy:
+        """The same in Ray Data's words.
+
+        :param blocks: how many there are, if that is known: no more workers get any.
+        """
         from ray.data import ActorPoolStrategy
 
+        enough = self.most if blocks is None else max(1, min(blocks, self.most))
         # One block in work and one waiting: what more waits here, another cannot take.
         return ActorPoolStrategy(
-            min_size=self.fewest, max_size=self.most, max_tasks_in_flight_per_actor=2
+            min_size=min(self.fewest, enough),
+            max_size=enough,
+            max_tasks_in_flight_per_actor=2,
         )
 
 
@@ -88,9 +93,11 @@ class Flow:
             .options(num_cpus=0, max_concurrency=16, scheduling_strategy=_here())
             .remote()
         )
-        self._dataset = _dataset(self._feed, pools, ordered=ordered, strict=strict)
+        self._pools = pools
+        self._ordered, self._strict = ordered, strict
         self._tables: Iterator[Any] | None = None
         self._put = 0
+        self._count: int | None = None
         self._received: list[int] = []
         self.capacity = sum(3 * pool.most for pool in pools) + 1
         """Blocks that keep every worker busy."""
@@ -103,7 +110,8 @@ class Flow:
 
     def finish(self) -> None:
         """Say that there is no block any more."""
-        self._feed.finish.remote(self._put)
+        self._count = self._put
+        self._feed.finish.remote(self._count)
 
     def get(self) -> tuple[bytes, float] | None:
         """Wait for a block's results and its seconds of work; None after the last.
@@ -113,10 +121,8 @@ class Flow:
         import ray
 
         if self._tables is None:
-            tables = self._dataset.iter_batches(
-                batch_size=None, batch_format="pyarrow", prefetch_batches=0
-            )
-            self._tables = iter(tables)
+            # Few rows are all given by now: it is known how many workers they need.
+            self._tables = self._started()
         try:
             for table in self._tables:
                 ((number, packed, seconds),) = from_table(table)
@@ -128,49 +134,51 @@ class Flow:
             ) from error
         return None
 
+    def _started(self) -> Iterator[Any]:
+        import ray.data
+
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        context = ray.data.DataContext.get_current().copy()
+        context.execution_options.preserve_order = self._ordered
+        context.enable_progress_bars = False
+        # Each block is handed on as it is; larger ones would wait for others.
+        context.target_max_block_size = 1
+        with ray.data.DataContext.current(context):
+            source = datasource(self._feed)
+            dataset = ray.data.read_datasource(
+                source, override_num_blocks=1, num_cpus=0
+            )
+            for pool in self._pools:
+                dataset = self._mapped(dataset, pool)
+            tables = dataset.iter_batches(
+                batch_size=None, batch_format="pyarrow", prefetch_batches=0
+            )
+        return iter(tables)
+
+    def _mapped(self, dataset: Dataset, pool: Pool) -> Dataset:
+        from ray import cloudpickle
+
+        workers = pool.stage.workers
+        shipment = cloudpickle.dumps(  # type: ignore[no-untyped-call]  # Ray's
+            Shipment.of(pool.stage.pipeline)
+        )
+        return dataset.map_batches(
+            StageWorker,
+            fn_constructor_args=(shipment, workers.threads),
+            fn_constructor_kwargs={"strict": self._strict},
+            # A table is a block, and Ray Data wants a number where there are GPUs.
+            batch_size=1 if workers.num_gpus else None,
+            batch_format="pyarrow",
+            compute=pool.strategy(self._count),
+            **_resources(workers),
+        )
+
     def close(self) -> None:
         """Stop what runs; nothing of it stays."""
         import ray
 
         self._tables = None
         ray.kill(self._feed)
-
-
-def _dataset(
-    feed: Any,  # noqa: ANN401  (an actor's handle)
-    pools: Sequence[Pool],
-    *,
-    ordered: bool,
-    strict: bool,
-) -> Dataset:
-    import ray.data
-    from ray import cloudpickle
-
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    context = ray.data.DataContext.get_current().copy()
-    context.execution_options.preserve_order = ordered
-    context.enable_progress_bars = False
-    # Each block is handed on as it is; larger ones would wait for others.
-    context.target_max_block_size = 1
-    with ray.data.DataContext.current(context):
-        dataset: Dataset = ray.data.read_datasource(
-            datasource(feed), override_num_blocks=1, num_cpus=0
-        )
-        for pool in pools:
-            workers = pool.stage.workers
-            shipment = cloudpickle.dumps(  # type: ignore[no-untyped-call]  # Ray's
-                Shipment.of(pool.stage.pipeline)
-            )
-            dataset = dataset.map_batches(
-                StageWorker,
-                fn_constructor_args=(shipment, workers.threads),
-                fn_constructor_kwargs={"strict": strict},
-                batch_size=1 if workers.num_gpus else None,
-                batch_format="pyarrow",
-                compute=pool.strategy,
-                **_resources(workers),
-            )
-        return dataset
 
 
 def _resources(workers: Workers) -> dict[str, Any]:
