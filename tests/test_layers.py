@@ -27,9 +27,13 @@ HEAVY = {
     "ray",
     "resolvelib",
     "rich",
+    "sklearn",
+    "skops",
+    "starlette",
     "timm",
     "tomlkit",
     "torch",
+    "uvicorn",
     "yaml",
 }
 

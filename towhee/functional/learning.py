@@ -80,7 +80,9 @@ class Learning(Core):
             state = self.get_state()
         if state is None:
             state = State()
-        return type(self)(self._chain.derive(learning=Mode(mode, state)))
+        before = self._chain.learning
+        names = before.names if before and before.state is state else frozenset()
+        return type(self)(self._chain.derive(learning=Mode(mode, state, names)))
 
     def _stateful(
         self,

@@ -97,7 +97,7 @@ class Estimator(StatefulOperator):
     def save(self) -> bytes:
         """The model in the format of skops."""
         with needed_for("Saving what was learned", extra=EXTRA):
-            from skops.io import dumps  # noqa: PLC0415
+            from skops.io import dumps
         saved: bytes = dumps(self._model)
         return saved
 
@@ -108,7 +108,7 @@ class Estimator(StatefulOperator):
         :raises Untrusted: naming the types that it does not take.
         """
         with needed_for("Reading what was learned", extra=EXTRA):
-            from skops.io import get_untrusted_types, loads  # noqa: PLC0415
+            from skops.io import get_untrusted_types, loads
         unchecked = get_untrusted_types(data=saved)
         ours = all(name.startswith(_OURS) for name in unchecked)
         if unchecked and not (trusted and ours):

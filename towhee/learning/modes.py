@@ -39,13 +39,13 @@ class Mode:
         return chain.learning
 
     def with_name(self, name: str) -> Mode:
-        """Take a name.
+        """Use a name; several operators may use what one learned.
 
-        :raises NameTaken: if the chain has an operator of that name.
+        :raises NameTaken: if one is to learn what the chain used or learned before.
         """
-        if name in self.names:
+        if self.name == "training" and name in self.names:
             raise NameTaken(
-                f"Two operators of this chain keep what they learned as `{name}`",
+                f"An operator of this chain has what it learned as `{name}` already",
                 hint="Give each a name of its own: `name='…'`",
             )
         return replace(self, names=self.names | {name})

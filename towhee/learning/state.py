@@ -44,6 +44,26 @@ class Saved:
     trusted: bool
 
 
+class _Expected:
+    """A lesson that takes place once, when somebody asks for what it teaches."""
+
+    def __init__(self, lesson: Callable[[], object]) -> None:
+        self._lesson: Callable[[], object] | None = lesson
+        # A lock each: rows of one lesson may need what another one teaches.
+        self._lock = threading.RLock()
+
+    def take_place(self) -> None:
+        """Wait for the lesson, or for the thread that is holding it."""
+        with self._lock:
+            lesson, self._lesson = self._lesson, None
+            if lesson is not None:
+                try:
+                    lesson()
+                except BaseException:
+                    self._lesson = lesson
+                    raise
+
+
 class State(Mapping[str, "Learned | Saved"]):
     """What the operators of a chain have learned, each under its name.
 
@@ -59,9 +79,7 @@ class State(Mapping[str, "Learned | Saved"]):
 
     def __init__(self) -> None:
         self._learned: dict[str, Learned | Saved] = {}
-        self._lessons: dict[str, Callable[[], object]] = {}
-        # Re-entrant: a lesson may need what another one teaches.
-        self._lock = threading.RLock()
+        self._lessons: dict[str, _Expected] = {}
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write everything into a folder; what is not learned yet is learned now.
@@ -91,26 +109,23 @@ class State(Mapping[str, "Learned | Saved"]):
 
     def learn(self, name: str, learned: Learned) -> None:
         """Keep what an operator has learned."""
-        with self._lock:
-            self._lessons.pop(name, None)
-            self._learned[name] = learned
+        self._learned[name] = learned
+        self._lessons.pop(name, None)
 
     def expect(self, name: str, lesson: Callable[[], object]) -> None:
         """Have ``lesson`` run, which learns ``name``, when that is first asked for."""
-        with self._lock:
-            self._lessons[name] = lesson
+        self._lessons[name] = _Expected(lesson)
 
     def __getitem__(self, name: str) -> Learned | Saved:
-        with self._lock:
-            if lesson := self._lessons.pop(name, None):
-                lesson()
-            if name not in self._learned:
-                raise NotLearned(
-                    f"Nothing was learned under the name `{name}`"
-                    f"{did_you_mean(name, self)}",
-                    hint="Write the same chain after `set_training(state)` first",
-                )
-            return self._learned[name]
+        if expected := self._lessons.get(name):
+            expected.take_place()
+        if name not in self._learned:
+            raise NotLearned(
+                f"Nothing was learned under the name `{name}`"
+                f"{did_you_mean(name, self)}",
+                hint="Write the same chain after `set_training(state)` first",
+            )
+        return self._learned[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self._learned | dict.fromkeys(self._lessons)))

@@ -90,7 +90,7 @@ def _plain(value: Any) -> object:  # noqa: ANN401  (what JSON has no form for)
 def _parsed(body: bytes) -> Any:  # noqa: ANN401  (any JSON value)
     try:
         return json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRequest(f"The body is no JSON: {error}") from error
 
 
@@ -98,7 +98,7 @@ async def _fields(request: Request) -> dict[str, object]:
     """The fields of a form; files as bytes."""
     with needed_for("Reading a form", extra=EXTRA):
         import python_multipart  # noqa: F401, PLC0415  (starlette asserts that it is there)
-    from starlette.datastructures import UploadFile  # noqa: PLC0415
+    from starlette.datastructures import UploadFile
 
     async with request.form() as form:
         return {

@@ -61,7 +61,7 @@ def add_endpoint(
         answer,
         methods=["POST"],
         response_class=fastapi.Response,
-        name=str(function.bound),
+        name=path.strip("/").replace("/", "_") or "answer",
         summary=repr(function),
         openapi_extra={"requestBody": _body_schema(function.requests.columns)},
         responses={
@@ -84,7 +84,7 @@ class Endpoint:
 
     async def answer(self, request: Request) -> Response:
         """Answer one request; what fails is told in JSON."""
-        from starlette.responses import Response  # noqa: PLC0415  (as in add_endpoint)
+        from starlette.responses import Response
 
         columns = self._function.requests.columns
         try:
@@ -96,7 +96,7 @@ class Endpoint:
             kind, body = await asyncio.to_thread(encoded, outcome.value)
         except BadRequest as error:
             return _told(_REQUEST_FAULT, None, error)
-        except HubError as error:
+        except Exception as error:  # noqa: BLE001  (whoever asks is told)
             _LOG.exception("A request failed")
             return _told(_OUR_FAULT, None, error)
         return Response(body, media_type=kind)
@@ -134,7 +134,7 @@ def _failure(error: OperatorFailed, values: tuple[Any, ...]) -> Response:
 
 
 def _told(status: int, operator: str | None, error: BaseException) -> Response:
-    from starlette.responses import Response  # noqa: PLC0415
+    from starlette.responses import Response
 
     reason = str(error)
     if not isinstance(error, HubError):

@@ -6,6 +6,8 @@ import json
 import pickle
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,6 +141,44 @@ def test_a_stream_is_learned_from_too() -> None:
         train.to_list()
 
 
+def test_a_lesson_that_failed_can_be_had_again() -> None:
+    state, rows = State(), [0, "x"]
+
+    def number(row: object) -> int:
+        return int(str(row))
+
+    _ = DataCollection(rows).map(number).set_training(state).min_max_scaler(name="it")
+    for _ in range(2):
+        with pytest.raises(OperatorFailed, match=r"`map\(number\)` failed on row 1"):
+            _ = state["it"]
+
+
+def test_threads_wait_for_one_lesson() -> None:
+    state, calls = State(), []
+
+    def slow(row: float) -> float:
+        calls.append(row)
+        time.sleep(0.05)
+        return row
+
+    rows = DataCollection([0.0, 10.0]).map(slow).set_training(state)
+    _ = rows.min_max_scaler(name="it")
+    test = DataCollection([5] * 8).stream().set_evaluating(state)
+    chain = test.min_max_scaler(name="it")
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: chain.to_list(), range(4)))
+    assert found == [[[0.5]] * 8] * 4
+    assert calls == [0.0, 10.0]
+
+
+def test_one_scaler_serves_several_columns() -> None:
+    rows = DataCollection([Entity(a=0, b=10), Entity(a=20, b=30)])
+    chain = rows.set_training().min_max_scaler["a", "c"](name="it")
+    chain = chain.set_evaluating().min_max_scaler["b", "d"](name="it")
+    assert [(row.c, row.d) for row in chain] == [([0], [0.5]), ([1], [1.5])]
+    assert chain.set_evaluating().min_max_scaler["b", "e"](name="it")[0].e == [0.5]
+
+
 def test_learning_anew_replaces_what_was_learned() -> None:
     state = State()
     for least in (0, 100):
@@ -172,7 +212,6 @@ def test_a_row_that_cannot_be_fed_fails_alone_where_failures_are_kept() -> None:
 def test_every_estimator_predicts_the_same_from_its_file(
     kind: str, tmp_path: Path
 ) -> None:
-    pytest.importorskip("skops")
     rows = [(float(n % 9), float(n % 4), n % 2) for n in range(40)]
     options = {"n_bins": 2} if kind == "num_discretizer" else {}
     state = State()
@@ -186,7 +225,6 @@ def test_every_estimator_predicts_the_same_from_its_file(
 
 
 def test_a_tree_from_a_stranger_is_refused(tmp_path: Path) -> None:
-    pytest.importorskip("skops")
     state = State()
     _ = DataCollection([(1, "a"), (9, "b")]).set_training(state).decision_tree()
     state.save(tmp_path)
@@ -203,7 +241,6 @@ def test_a_tree_from_a_stranger_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_pickle_among_the_files_of_a_state_does_not_run(tmp_path: Path) -> None:
-    pytest.importorskip("skops")
     from hashlib import sha256  # noqa: PLC0415
 
     class Evil:
@@ -360,13 +397,14 @@ def test_an_operator_that_learns_has_to_know_whether_to() -> None:
     )
 
 
-def test_two_operators_do_not_share_a_name() -> None:
+def test_two_operators_do_not_learn_under_one_name() -> None:
     numbers = DataCollection([1.0]).set_training().standard_scaler(name="it")
-    with pytest.raises(NameTaken) as caught:
-        numbers.map(len).min_max_scaler(name="it")
-    assert str(caught.value) == (
-        "Two operators of this chain keep what they learned as `it`"
-    )
+    for chain in (numbers.map(len), numbers.set_evaluating().set_training()):
+        with pytest.raises(NameTaken) as caught:
+            chain.min_max_scaler(name="it")
+        assert str(caught.value) == (
+            "An operator of this chain has what it learned as `it` already"
+        )
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,6 @@ def test_columns_are_keys_of_an_object() -> None:
 
 
 def test_a_form_uploads_files() -> None:
-    pytest.importorskip("python_multipart")
     picture = BytesIO()
     Image.new("RGB", (6, 4)).save(picture, "png")
 
