@@ -108,6 +108,7 @@ class Recipe:
 
     def loop(self) -> Vectors:
         """One file after the other, as every first page shows."""
+        keep_memory(keep=False)
         self.lay_out(torch.contiguous_format)
         return np.concatenate(
             [
@@ -118,6 +119,7 @@ class Recipe:
 
     def data_loader(self) -> Vectors:
         """The usual advice: two workers, batches of 32."""
+        keep_memory(keep=False)
         self.lay_out(torch.contiguous_format)
         loader = torch.utils.data.DataLoader(
             Files(self.paths, self.transform), batch_size=32, num_workers=2
@@ -156,12 +158,12 @@ class Recipe:
         return found
 
 
-def keep_memory() -> None:
-    """Have glibc keep what is freed; Linux only."""
+def keep_memory(*, keep: bool = True) -> None:
+    """Have glibc keep what is freed, or free it as it does by itself; Linux only."""
     if sys.platform == "linux":
         glibc = ctypes.CDLL(None)
-        glibc.mallopt(-3, 1 << 30)
-        glibc.mallopt(-1, 2**31 - 1)
+        glibc.mallopt(-3, 1 << 30 if keep else 32 << 20)
+        glibc.mallopt(-1, 2**31 - 1 if keep else 64 << 20)
 
 
 def compare(name: str, paths: list[Path], weights: Path, rounds: int) -> None:

@@ -34,7 +34,8 @@ class ProcessAllocator:
 
     def use(self, choice: Allocator) -> None:
         """Free memory so from now on; what cannot be told goes on as it does."""
-        if choice == self.current or self._glibc is None:
+        # What was never changed stays as the user has it.
+        if self._glibc is None or choice == self.current == "default":
             return
         mallopt = self._glibc.mallopt
         keep = choice == "keep"

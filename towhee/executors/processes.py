@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
@@ -147,25 +148,33 @@ def _main_module() -> dict[str, Any]:
 
 def _packed(calls: Sequence[FunctionCall]) -> bytes:
     try:
-        return pickle.dumps(tuple(calls), pickle.HIGHEST_PROTOCOL)
-    except Exception as error:  # noqa: BLE001  (whatever a function's own code raises)
-        try:
-            import cloudpickle  # type: ignore[import-untyped]  # noqa: PLC0415  (optional)
+        packed = pickle.dumps(tuple(calls), pickle.HIGHEST_PROTOCOL)
+        if b"__main__" not in packed or hasattr(sys.modules["__main__"], "__file__"):
+            return packed
+        # Nobody else can import what was typed into an interpreter or a notebook.
+        error: Exception = TypeError("it is defined in an interactive session")
+    except Exception as found:  # noqa: BLE001  (whatever a function's own code raises)
+        error = found
+    try:
+        import cloudpickle  # type: ignore[import-untyped]  # noqa: PLC0415  (optional)
 
-            packed: bytes = cloudpickle.dumps(tuple(calls))
-        except Exception:  # noqa: BLE001  (not there, or not able to)
-            raise _cannot_send(calls, error) from error
-        return packed
+        packed = cloudpickle.dumps(tuple(calls))
+    except Exception:  # noqa: BLE001  (not there, or not able to)
+        raise _cannot_send(calls, error) from error
+    return packed
 
 
 def _cannot_send(calls: Sequence[FunctionCall], error: Exception) -> CannotSend:
+    """Name the first function that stays; all of them if each could go alone."""
+    names = ".".join(map(str, calls))
     for call in calls:
         try:
             pickle.dumps(call)
         except Exception as found:  # noqa: BLE001  (as above)
-            return CannotSend(
-                f"`{call}` cannot be sent to another process: {found}",
-                hint="Define the function with `def` in a module, "
-                "or install `cloudpickle`, or use `backend='thread'`",
-            )
-    return CannotSend(str(error))
+            names, error = str(call), found
+            break
+    return CannotSend(
+        f"`{names}` cannot be sent to another process: {error}",
+        hint="Define the function with `def` in a module, "
+        "or install `cloudpickle`, or use `backend='thread'`",
+    )

@@ -212,6 +212,24 @@ def test_a_script_without_a_guard_is_told_to_have_one(tmp_path: Path) -> None:
     assert "This script starts processes while they import it" in done.stderr
 
 
+def test_functions_typed_into_an_interpreter_travel(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-"],
+        input="""
+from towhee import DataCollection
+
+def double(number):
+    return 2 * number
+
+print(DataCollection([1, 2]).set_parallel(2, backend="process").map(double).to_list())
+""",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("[2, 4]\n", "")
+
+
 def test_ctrl_c_ends_processes_that_are_in_the_middle_of_something(
     tmp_path: Path,
 ) -> None:
