@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from plugin_spec.errors import HubError
@@ -131,25 +132,26 @@ def _own_group() -> dict[str, Any]:
     return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
 
 
-def _main_module() -> dict[str, Any]:
+def _main_module() -> dict[str, Any] | None:
     """Where to find the script that was started, for values of its classes."""
     from multiprocessing import spawn  # noqa: PLC0415  (10 ms, and only for processes)
 
     try:
-        found = spawn.get_preparation_data("towhee")
+        found: dict[str, Any] = spawn.get_preparation_data("towhee")
     except RuntimeError as error:
         raise CannotSend(
             "This script starts processes while they import it",
             hint="Put what starts them below `if __name__ == '__main__':`",
         ) from error
     # No process of ours opens connections, and a key is not to be written down.
-    return {key: value for key, value in found.items() if key != "authkey"}
+    del found["authkey"]
+    return found if _is_script() else None
 
 
 def _packed(calls: Sequence[FunctionCall]) -> bytes:
     try:
         packed = pickle.dumps(tuple(calls), pickle.HIGHEST_PROTOCOL)
-        if b"__main__" not in packed or hasattr(sys.modules["__main__"], "__file__"):
+        if b"__main__" not in packed or _is_script():
             return packed
         # Nobody else can import what was typed into an interpreter or a notebook.
         error: Exception = TypeError("it is defined in an interactive session")
@@ -158,10 +160,16 @@ def _packed(calls: Sequence[FunctionCall]) -> bytes:
     try:
         import cloudpickle  # type: ignore[import-untyped]  # noqa: PLC0415  (optional)
 
-        packed = cloudpickle.dumps(tuple(calls))
+        by_value: bytes = cloudpickle.dumps(tuple(calls))
     except Exception:  # noqa: BLE001  (not there, or not able to)
         raise _cannot_send(calls, error) from error
-    return packed
+    return by_value
+
+
+def _is_script() -> bool:
+    """Whether what runs is a file, rather than typed in."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    return file is not None and Path(file).is_file()
 
 
 def _cannot_send(calls: Sequence[FunctionCall], error: Exception) -> CannotSend:
