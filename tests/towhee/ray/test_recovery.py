@@ -51,6 +51,26 @@ for value in DataCollection.range(10**9).map(work).set_engine("ray"):
 """
 
 
+@pytest.mark.usefixtures("cluster")
+def test_a_row_that_kills_its_workers_is_given_up_with_its_block(
+    publish: Callable[..., Path],
+) -> None:
+    code = """
+import os
+
+class Subject(Operator):
+    def __call__(self, value):
+        if value == 9:
+            os.abort()
+        return value
+"""
+    publish(code, name="test/deadly")
+    chain = DataCollection(range(16)).test.deadly().set_engine("ray", block_size=4)
+    outcomes = list(chain.run())
+    assert [outcome.row for outcome in outcomes if outcome.error] == [8, 9, 10, 11]
+    assert len(outcomes) == 16
+
+
 def environment(folder: Path) -> dict[str, str]:
     """What a process needs that starts Ray with this process's engine."""
     return {

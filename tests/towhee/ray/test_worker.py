@@ -50,11 +50,15 @@ class Subject(Operator):
 
 
 def carry(
-    chain: DataCollection, pairs: Sequence[tuple[int, Any]], *, strict: bool = False
+    chain: DataCollection,
+    pairs: Sequence[tuple[int, Any]],
+    *,
+    strict: bool = False,
+    begun: int = 1,
 ) -> Block:
     """What a worker that the chain is shipped to makes of a block."""
     shipped = cloudpickle.dumps(Shipment.of(bind(chain.pipeline)))
-    worker = StageWorker(shipped, threads=1, strict=strict)
+    worker = StageWorker(shipped, 1, lambda _: begun, strict=strict)
     table = worker(to_table([(7, pack(Block(pairs)), 0.0)]))
     ((number, packed, seconds),) = from_table(table)
     assert number == 7
@@ -82,7 +86,7 @@ def test_a_value_of_an_operators_own_class_is_read_where_that_is_not_known(
     shipped = cloudpickle.dumps(
         Shipment.of(bind(DataCollection([]).test.subject().pipeline))
     )
-    worker = StageWorker(shipped, threads=1, strict=False)
+    worker = StageWorker(shipped, 1, lambda _: 1, strict=False)
     table = worker(to_table([(0, pack(Block([(0, 3), (1, 1)])), 0.0)]))
     ((_, packed, _),) = from_table(table)
     reader = (
@@ -121,6 +125,20 @@ def test_what_failed_before_failures_are_kept_ends_a_strict_run() -> None:
         == "`map(<lambda>)` failed on row 2, 0: ZeroDivisionError: division by zero"
     )
     assert [row for row, _ in carry(chain, [(0, 2), (2, 0), (3, 4)]).pairs] == [0, 2, 3]
+
+
+def test_rows_that_no_worker_survives_are_given_up(
+    publish: Callable[..., Path],
+) -> None:
+    publish(DOUBLE)
+    chain = DataCollection([]).test.subject()
+    assert carry(chain, [(4, 10)], begun=3).pairs == [(4, 20)]
+    ((row, lost),) = carry(chain, [(4, 10)], begun=4).pairs
+    assert row == 4
+    assert str(lost.error) == (
+        "`test/subject` failed on row 4, 10: 3 workers died one after the other in the "
+        "work on the rows around"
+    )
 
 
 def test_an_operator_that_cannot_be_built_is_told_with_the_first_rows(

@@ -8,6 +8,7 @@ a failure reads the same blocks again.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from towhee.executors.ray.tables import to_table
@@ -27,6 +28,7 @@ class Feed:
 
     def __init__(self) -> None:
         self._blocks: dict[int, bytes] = {}
+        self._begun: Counter[tuple[int, int]] = Counter()
         self._end: int | None = None
         self._changed = asyncio.Condition()
 
@@ -45,6 +47,11 @@ class Feed:
         async with self._changed:
             self._end = count
             self._changed.notify_all()
+
+    async def begin(self, stage: int, number: int) -> int:
+        """Note that a worker begins with a block; gives how many have, by now."""
+        self._begun[stage, number] += 1
+        return self._begun[stage, number]
 
     async def get(self, number: int) -> bytes | None:
         """Wait for a block; None after the last.

@@ -14,7 +14,7 @@ from towhee.executors.ray.tables import from_table
 from towhee.executors.ray.worker import StageWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ray.data import ActorPoolStrategy, Dataset
 
@@ -148,14 +148,16 @@ class Flow:
             dataset = ray.data.read_datasource(
                 source, override_num_blocks=1, num_cpus=0
             )
-            for pool in self._pools:
-                dataset = self._mapped(dataset, pool)
+            for stage, pool in enumerate(self._pools):
+                dataset = self._mapped(dataset, pool, _beginning(self._feed, stage))
             tables = dataset.iter_batches(
                 batch_size=None, batch_format="pyarrow", prefetch_batches=0
             )
         return iter(tables)
 
-    def _mapped(self, dataset: Dataset, pool: Pool) -> Dataset:
+    def _mapped(
+        self, dataset: Dataset, pool: Pool, begin: Callable[[int], int]
+    ) -> Dataset:
         from ray import cloudpickle
 
         workers = pool.stage.workers
@@ -164,7 +166,7 @@ class Flow:
         )
         return dataset.map_batches(
             StageWorker,
-            fn_constructor_args=(shipment, workers.threads),
+            fn_constructor_args=(shipment, workers.threads, begin),
             fn_constructor_kwargs={"strict": self._strict},
             # A table is a block, and Ray Data wants a number where there are GPUs.
             batch_size=1 if workers.num_gpus else None,
@@ -179,6 +181,16 @@ class Flow:
 
         self._tables = None
         ray.kill(self._feed)
+
+
+def _beginning(feed: Any, stage: int) -> Callable[[int], int]:  # noqa: ANN401  (an actor)
+    def begin(number: int) -> int:
+        import ray
+
+        times: int = ray.get(feed.begin.remote(stage, number))
+        return times
+
+    return begin
 
 
 def _resources(workers: Workers) -> dict[str, Any]:

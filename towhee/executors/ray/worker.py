@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from plugin_spec.errors import HubError
+from towhee.executors.fusion import Failed
 from towhee.executors.local import LocalExecutor
 from towhee.executors.ray.crossing import Block, carry_classes, pack, unpack
 from towhee.executors.ray.tables import from_table, to_table
+from towhee.outcome import OperatorFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pyarrow as pa
 
     from towhee.bound import BoundPipeline
+
+
+_LIVES: Final = 3
+"""Workers that may die of a block before it is given up."""
+
+
+class WorkersDied(HubError):
+    """Rows were given up, since no worker survives them."""
 
 
 class StageWorker:
@@ -21,13 +34,23 @@ class StageWorker:
     An actor of Ray Data, which gives it tables and hands on those that it returns.
     """
 
-    def __init__(self, shipment: bytes, threads: int, *, strict: bool) -> None:
+    def __init__(
+        self,
+        shipment: bytes,
+        threads: int,
+        begin: Callable[[int], int],
+        *,
+        strict: bool,
+    ) -> None:
         """Have the operators on this node, and load them.
 
         :param shipment: a ``Shipment``, pickled.
         :param threads: how many carry rows.
+        :param begin: told the number of each block before work on it begins; gives how
+            often that has been told, by workers that have died since.
         :param strict: end with what failed before failures were to be kept.
         """
+        self._begin = begin
         self._engine = LocalExecutor(threads)
         self._strict = strict
         self._problem: BaseException | None = None
@@ -45,14 +68,33 @@ class StageWorker:
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Carry rows through the stage, a block at a time."""
-        return to_table(
-            [(number, *self._timed(packed)) for number, packed, _ in from_table(table)]
+        return to_table([self._answer(*block) for block in from_table(table)])
+
+    def _answer(
+        self, number: int, packed: bytes, seconds: float
+    ) -> tuple[int, bytes, float]:
+        # Rows whose results were received already come without a byte.
+        if packed:
+            lost = self._begin(number) - 1
+            start = time.perf_counter()
+            packed = self._carry(packed) if lost < _LIVES else self._give_up(packed)
+            seconds = time.perf_counter() - start
+        return number, packed, seconds
+
+    def _give_up(self, packed: bytes) -> bytes:
+        block = unpack(packed)
+        return pack(
+            Block([(row, self._lost(row, value)) for row, value in block.pairs])
         )
 
-    def _timed(self, packed: bytes) -> tuple[bytes, float]:
-        start = time.perf_counter()
-        answer = self._carry(packed) if packed else packed
-        return answer, time.perf_counter() - start
+    def _lost(self, row: int, value: object) -> Failed:
+        if type(value) is Failed:
+            return value
+        reason = WorkersDied(
+            f"{_LIVES} workers died one after the other in the work on the rows around",
+            hint="Run these rows with a small `block_size`, or the local engine",
+        )
+        return Failed(OperatorFailed(self._place, value, reason, row=row))
 
     def _carry(self, packed: bytes) -> bytes:
         if self._problem is not None:
