@@ -6,6 +6,7 @@ Face-compatible server whose weights are random. Python packages come from the r
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 from typing import TYPE_CHECKING
@@ -55,7 +56,7 @@ def write_photographs(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Random weights under the names that timm's defaults have."""
+    """Random weights under the names that the operators' defaults have."""
     import safetensors.torch  # noqa: PLC0415  (seconds)
     import timm  # noqa: PLC0415
 
@@ -64,7 +65,18 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             state = timm.create_model(tag, pretrained=False).state_dict()
             weights = safetensors.torch.save(state)
             server.create(f"timm/{tag}", {"model.safetensors": weights})
+        texts = "sentence-transformers/all-MiniLM-L6-v2"
+        server.create(texts, text_model(tmp_path_factory.mktemp("text-model")))
         yield server.url
+
+
+def text_model(folder: Path) -> dict[str, bytes]:
+    """The files of a tiny model of texts, by name."""
+    tests = ROOT / "reference_operators" / "text-embedding" / "transformers" / "tests"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tests)
+        importlib.import_module("tiny_bert").write_model(folder)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture

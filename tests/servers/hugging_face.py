@@ -129,6 +129,14 @@ class Repository:
             )
         return entries
 
+    def folder(self, commit: str, path: str) -> list[Entry]:
+        """The files below a folder, all without one; 404 as the real service says it."""
+        entries = self.entries(commit)
+        found = [each for each in entries if each.path.startswith(f"{path}/")]
+        if path and not found:
+            raise _not_found("EntryNotFound", f"no folder {path}")
+        return found if path else entries
+
     def read(self, entry: Entry) -> bytes:
         """The file's own bytes, wherever they lie."""
         if entry.pointer_size is None:
@@ -295,9 +303,12 @@ def _add_reading(app: FastAPI, server: HuggingFaceServer) -> None:
         }
 
     @app.get("/api/models/{organization}/{name}/tree/{revision}")
-    def tree(organization: str, name: str, revision: str) -> list[dict[str, Any]]:
+    @app.get("/api/models/{organization}/{name}/tree/{revision}/{path:path}")
+    def tree(
+        organization: str, name: str, revision: str, path: str = ""
+    ) -> list[dict[str, Any]]:
         repository = server.repository(f"{organization}/{name}")
-        entries = repository.entries(repository.commit_of(revision))
+        entries = repository.folder(repository.commit_of(revision), path)
         return [entry.to_dict() for entry in entries]
 
     @app.api_route(

@@ -95,7 +95,7 @@ def load_model(files: Files) -> LoadedModel:
         )
     if model.config.is_encoder_decoder:
         model = model.get_encoder()
-    return LoadedModel(model.eval(), tokenizer, _origin(files, model))
+    return LoadedModel(model.eval(), tokenizer, _origin(files))
 
 
 def _check_reachable(files: Files) -> None:
@@ -137,12 +137,17 @@ def _tried(files: Files, error: Exception) -> str:
     return f"`{files.name}` at {constants.ENDPOINT} gave {kind}, and {cache}"
 
 
-def _origin(files: Files, model: Any) -> str:  # noqa: ANN401  (of any class)
+def _origin(files: Files) -> str:
     """The commit that was loaded, or the digest of one's own weights."""
-    if files.folder is None:
-        commit = model.config._commit_hash or files.revision  # noqa: SLF001  (no other)
-        return f"hf-hub:{files.name}@{commit}"
-    digest = sha256()
-    for path in sorted(files.folder.glob("*.safetensors")):
-        digest.update(path.read_bytes())
-    return f"sha256:{digest.hexdigest()}"
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415  (as above)
+
+    if files.folder is not None:
+        digest = sha256()
+        for path in sorted(files.folder.glob("*.safetensors")):
+            digest.update(path.read_bytes())
+        return f"sha256:{digest.hexdigest()}"
+    loaded = try_to_load_from_cache(
+        files.name, "config.json", revision=files.revision or "main"
+    )
+    # What is cached lies in a folder with the name of its commit.
+    return f"hf-hub:{files.name}@{Path(str(loaded)).parent.name}"
