@@ -34,10 +34,10 @@ class Column:
     name: str
 
 
-def names(columns: object, *, node: str, some: bool = True) -> tuple[str, ...]:
+def distinct(columns: object, *, node: str, some: bool = True) -> tuple[str, ...]:
     """Read the name of one column, or a tuple of names.
 
-    >>> names("a", node="map"), names(("a", "b"), node="map")
+    >>> distinct("a", node="map"), distinct(("a", "b"), node="map")
     (('a',), ('a', 'b'))
 
     :param node: who asks, for the message.
@@ -45,10 +45,10 @@ def names(columns: object, *, node: str, some: bool = True) -> tuple[str, ...]:
     :raises InvalidColumns: for anything else.
     :raises DuplicateColumn: if a name comes twice.
     """
-    texts = () if columns == () and not some else column_names(columns)
-    if twice := sorted({name for name in texts if texts.count(name) > 1}):
+    names = () if columns == () and not some else column_names(columns)
+    if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DuplicateColumn(f"`{node}` names {_listed(twice)} twice")
-    return texts
+    return names
 
 
 def find(known: Known, wanted: Iterable[str], *, node: str) -> tuple[Column, ...]:

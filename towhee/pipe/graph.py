@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from towhee.pipe.columns import Column, find, names
+from towhee.columns import column_names
+from towhee.pipe.columns import Column, distinct, find
 from towhee.pipe.nodes import Node, Window, work
 from towhee.pipe.running import Pipe
 
@@ -38,7 +39,7 @@ class Graph:
         :raises InvalidColumns: if there is none.
         :raises DuplicateColumn: if there is one twice.
         """
-        made = _made(names(columns, node="input"))
+        made = _made(distinct(columns, node="input"))
         return cls((Node("input", (), tuple(made.values())),), dict(made))
 
     def map(self, inputs: Names, outputs: Names, fn: object) -> Graph:
@@ -84,8 +85,8 @@ class Graph:
         :raises UnknownColumn: with the nearest name.
         :raises ValueError: if there are not as many outputs as inputs.
         """
-        passing = names(inputs, node="filter")
-        passed = names(outputs, node="filter")
+        passing = column_names(inputs)
+        passed = distinct(outputs, node="filter")
         if len(passing) != len(passed):
             raise ValueError(
                 f"`filter` gives its {len(passing)} inputs other names, "
@@ -146,7 +147,7 @@ class Graph:
         """
         (time,) = find(
             self.columns,
-            names((timestamp_col,), node="time_window"),
+            column_names((timestamp_col,)),
             node="time_window",
         )
         window = Window(_positive(size=size), _positive(step=step), time)
@@ -188,7 +189,7 @@ class Graph:
         :raises UnknownColumn: with the nearest name.
         :raises PortMismatch: if an operator cannot take what another one gives.
         """
-        wanted = names(columns, node="output")
+        wanted = distinct(columns, node="output")
         found = find(self.columns, wanted, node="output")
         return Pipe(self.nodes, dict(zip(wanted, found, strict=True)))
 
@@ -205,10 +206,10 @@ class Graph:
         word = "time_window" if window and window.time else kind
         if isinstance(fn, Pipe):
             raise TypeError(f"only `map` takes a graph, and `{word}` was given {fn}")
-        made = _made(names(outputs, node=word, some=False))
+        made = _made(distinct(outputs, node=word, some=False))
         node = Node(
             kind,
-            find(self.columns, names(inputs, node=word), node=word),
+            find(self.columns, column_names(inputs), node=word),
             tuple(made.values()),
             work(fn),
             find(self.columns, filtered, node=word),
@@ -218,8 +219,8 @@ class Graph:
 
     def _inlined(self, inputs: Names, outputs: Names, pipe: Pipe) -> Graph:
         first, *rest = pipe.nodes
-        read = find(self.columns, names(inputs, node="map"), node="map")
-        made = names(outputs, node="map")
+        read = find(self.columns, column_names(inputs), node="map")
+        made = distinct(outputs, node="map")
         if (len(read), len(made)) != (len(first.outputs), len(pipe.outputs)):
             raise ValueError(f"`map` reads {read} and makes {made}, unlike `{pipe}`")
         named = dict(zip(pipe.outputs.values(), made, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from towhee.columns import Columns
@@ -33,15 +34,21 @@ class Layout:
     its calls read its own columns and those of a call, nothing else.
     """
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
+    def __init__(self, nodes: Sequence[Node], outputs: Iterable[Column]) -> None:
         self.told: dict[str, str] = {}
         """What columns are called in rows, and what the author called them."""
         self._homes: dict[Column, Frame] = {}
+        self._later = Counter(column for node in nodes for column in node.reads)
+        # Outputs are read after all nodes.
+        self._later.update(outputs)
+        self._abroad: set[Column] = set()
+        """Columns that other frames read, or that share their place in rows."""
         first, *rest = nodes
         self.root = Frame(Calls(), is_queue=False)
         self.frames = [self.root]
         self.inputs = self._named(self.root, first.outputs)
         for node in rest:
+            self._later.subtract(node.reads)
             getattr(self, f"_{node.kind}")(node)
 
     @property
@@ -59,10 +66,12 @@ class Layout:
 
     def _map(self, node: Node) -> None:
         frame = self._holding(node.reads)
+        self._abroad.update(c for c in node.reads if self._homes[c] is not frame)
         reads = self._read(frame, node.inputs)
         self._work(frame, node, reads, self._named(frame, node.outputs))
 
     def _flat_map(self, node: Node) -> None:
+        self._abroad.update(node.reads)
         parent = self._holding(node.reads)
         function, reads = self._asked(parent, node)
         frame = self._begin(Frame(Continued(parent), is_queue=True))
@@ -70,6 +79,7 @@ class Layout:
         self._function(frame, node, "flat_map", function, Columns(reads, makes))
 
     def _filter(self, node: Node) -> None:
+        self._abroad.update(node.reads)
         parent = self._holding(node.reads)
         function, reads = self._asked(parent, node)
         frame = self._begin(Frame(Continued(parent), parent.is_queue))
@@ -79,8 +89,10 @@ class Layout:
         ):
             frame.names[column] = name
             self._homes[column] = frame
+        self._abroad.update(node.outputs)
 
     def _window(self, node: Node) -> None:
+        self._abroad.update(node.reads)
         parent = self._lying(node.reads)
         inputs = self._read(parent, node.inputs)
         lists = tuple(self._fresh(column.name) for column in node.inputs)
@@ -180,10 +192,21 @@ class Layout:
         )
 
     def _named(self, frame: Frame, columns: Iterable[Column]) -> tuple[str, ...]:
-        names = {column: self._fresh(column.name) for column in columns}
+        names = {c: self._free(frame, c.name) or self._fresh(c.name) for c in columns}
         frame.names.update(names)
         self._homes.update(dict.fromkeys(names, frame))
         return tuple(names.values())
+
+    def _free(self, frame: Frame, name: str) -> str | None:
+        """What a column of that name was called, if nobody reads it from here on.
+
+        Other frames read a frame's rows when all of its calls were made.
+        """
+        for column, place in reversed(frame.names.items()):
+            if column.name == name and self._homes[column] is frame:
+                read = self._later[column] or column in self._abroad
+                return None if read else place
+        return None
 
     def _fresh(self, name: str) -> str:
         fresh, number = name, 1

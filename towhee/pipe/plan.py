@@ -42,7 +42,7 @@ class Plan:
     """A graph that was laid out, with its operators found; many runs may share it."""
 
     def __init__(self, nodes: Sequence[Node], outputs: Mapping[str, Column]) -> None:
-        layout = Layout(nodes)
+        layout = Layout(nodes, outputs.values())
         self._given = given = layout.given(tuple(outputs.values()))
         self.nodes, self.inputs, self.names = nodes, layout.inputs, layout.names
         self._told = layout.told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from towhee.bound import BoundOperator, BoundPipeline
@@ -82,11 +83,11 @@ def stages(
 ) -> list[Stage]:
     """One stage a frame; one that alone continues another takes its place."""
     root = frozenset(frames[0].names.values())
-    stages: dict[Frame, Stage] = {}
-    place = 0
+    made: list[Stage] = []
+    places: dict[Frame, int] = {}
+    rest = iter(groups)
     for frame in frames:
-        own = tuple(groups[place : place + len(frame.calls)])
-        place += len(frame.calls)
+        own = tuple(islice(rest, len(frame.calls)))
         stage = Stage(
             frame,
             frame.source,
@@ -97,6 +98,10 @@ def stages(
         )
         parent = frame.source.parent if isinstance(frame.source, Continued) else None
         if parent is not None and len(found[parent]) == 1:
-            stage = stages.pop(parent).continued(stage)
-        stages[frame] = stage
-    return list(stages.values())
+            # In its place: readers take their turns in the order of the stages.
+            places[frame] = places[parent]
+            made[places[frame]] = made[places[frame]].continued(stage)
+        else:
+            places[frame] = len(made)
+            made.append(stage)
+    return made

@@ -229,6 +229,24 @@ def test_time_windows_leave_out_what_has_no_rows(
     assert given_rows == [[window] for window in expected]
 
 
+def test_a_name_written_anew_is_not_what_others_read() -> None:
+    trunk = pipe.input("a", "n")
+    many = trunk.flat_map("n", "b", range).map(("a", "b"), "c", pair)
+    late = trunk.map("a", "a", lambda a: a + 10).map("a", "d", str)
+    assert many.concat(late).output("c", "d")(2, 2).to_list() == [
+        [(2, 0), "12"],
+        [(2, 1), "12"],
+    ]
+
+
+def test_what_a_filter_lets_pass_has_its_own_names() -> None:
+    graph = pipe.input("a").flat_map("a", "b", range)
+    graph = graph.filter(("a", "b", "b"), ("x", "y", "z"), "b", is_even)
+    graph = graph.map("x", "x", str).map("y", "y", lambda y: y + 10)
+    graph = graph.map(("a", "x", "y", "z"), "all", pair)
+    assert graph.output("all")(3).to_list() == [[(3, "3", 10, 0)], [(3, "3", 12, 2)]]
+
+
 @given(st.integers(0, 30), st.integers(1, 9), st.integers(1, 9))
 def test_windows_of_numbered_rows_are_slices(count: int, size: int, step: int) -> None:
     rows = list(range(count))
