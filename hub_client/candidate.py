@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
     from plugin_spec.manifest import Manifest
     from plugin_spec.names import OperatorName
+
+
+WITHDRAWN: Final = "withdrawn by its publisher"
+"""Why a version is yanked whose publisher gave no reason, or none that can be read."""
 
 
 @dataclass(frozen=True, slots=True)

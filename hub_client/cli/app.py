@@ -14,6 +14,8 @@ from hub_client.cli.help_page import PageGroup
 from hub_client.cli.info import info
 from hub_client.cli.install import install, uninstall
 from hub_client.cli.list_installed import list_installed
+from hub_client.cli.publish import publish
+from hub_client.cli.yank import yank
 
 USE: Final = "Use"
 PROJECT: Final = "Project"
@@ -82,6 +84,8 @@ register(app, needs.why, panel=PROJECT)
 register(app, needs.outdated, panel=PROJECT)
 register(app, export, panel=PROJECT)
 register(app, check, panel=PUBLISH)
+register(app, publish, panel=PUBLISH)
+register(app, yank, panel=PUBLISH)
 
 trust_app = _new_group()
 app.add_typer(

@@ -100,6 +100,20 @@ def format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def format_size(number: int) -> str:
+    """Bytes in the unit a person would use.
+
+    >>> format_size(512), format_size(2_097_152), format_size(1_610_612_736)
+    ('512 B', '2.0 MiB', '1.5 GiB')
+    """
+    size, unit = float(number), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size < 1024:  # noqa: PLR2004  (as the units are named)
+            break
+        size, unit = size / 1024, larger
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
 def format_duration(seconds: float) -> str:
     """A duration in the unit a person would use.
 

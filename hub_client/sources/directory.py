@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 from hub_client.candidate import Release
+from hub_client.listed_file import ListedFile, list_folder
 from hub_client.sources import MANIFEST_FILE, MANIFEST_SIZE_LIMIT
 from hub_client.tree_digest import DigestMismatch, tree_digest, tree_files
 from plugin_spec.errors import HubError, InvalidName
@@ -71,19 +72,17 @@ class DirectorySource:
 
         :raises DigestMismatch: if the folder changed since its revision was noted.
         """
-        folder = self._release_folder(wanted.name, wanted.release)
-        actual = self._digest(folder)
-        if actual != wanted.release.revision:
-            raise DigestMismatch(
-                f"{wanted.name} {wanted.release.version} in `{folder}`",
-                expected=wanted.release.revision,
-                actual=actual,
-                hint="If the change is yours, run `hub lock --upgrade`; "
-                "otherwise restore the folder",
-            )
+        folder = self._unchanged_folder(wanted)
         for path in tree_files(folder):
             (into / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / path, into / path)
+
+    def files(self, wanted: Fetchable) -> tuple[ListedFile, ...]:
+        """Every file of the wanted folder.
+
+        :raises DigestMismatch: if the folder changed since its revision was noted.
+        """
+        return list_folder(self._unchanged_folder(wanted))
 
     def holds(self, name: OperatorName, revision: str) -> bool:
         """Whether a folder of ``name`` has these very files; reads no manifest."""
@@ -106,6 +105,19 @@ class DirectorySource:
             f"{name} {release.version} is no longer in `{self._folder(name)}`",
             hint="Restore the folder, or lock again with `hub lock`",
         )
+
+    def _unchanged_folder(self, wanted: Fetchable) -> Path:
+        folder = self._release_folder(wanted.name, wanted.release)
+        actual = self._digest(folder)
+        if actual != wanted.release.revision:
+            raise DigestMismatch(
+                f"{wanted.name} {wanted.release.version} in `{folder}`",
+                expected=wanted.release.revision,
+                actual=actual,
+                hint="If the change is yours, run `hub lock --upgrade`; "
+                "otherwise restore the folder",
+            )
+        return folder
 
     def _digest(self, folder: Path) -> str:
         return tree_digest(folder)

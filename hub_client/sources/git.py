@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from hub_client.candidate import Release
+from hub_client.candidate import WITHDRAWN, Release
 from hub_client.git_commands import GitFailed
 from hub_client.git_url import parse_git_url
+from hub_client.listed_file import BLOB, ListedFile
 from hub_client.sources import MANIFEST_FILE, MANIFEST_SIZE_LIMIT
-from hub_client.sources.git_mirror import GitMirror
+from hub_client.sources.git_mirror import GitMirror, is_yank_tag
 from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hub_client.candidate import Fetchable
+    from hub_client.sources.git_mirror import Tag
     from plugin_spec.names import OperatorName
 
 
@@ -53,7 +56,8 @@ class GitSource:
         """One release per version tag; offline, those whose commits were fetched.
 
         Branches do not count, and neither do tags that are not PEP 440. Where two tags
-        say one version (``v1`` beside ``v1.0.0``) the longer one is meant.
+        say one version (``v1`` beside ``v1.0.0``) the longer one is meant. A tag
+        ``yanked-v1.0.0`` beside it says that it is withdrawn, and its message why.
         """
         mirror = self._mirror(name)
         tags = mirror.known_tags() if self._offline else self._remote_tags(mirror)
@@ -62,7 +66,8 @@ class GitSource:
                 f"Offline, and nothing of `{mirror.url}` was fetched before",
                 hint="Run again without `--offline` or HUB_OFFLINE",
             )
-        return _releases(tags)
+        reasons = mirror.known_reasons() if self._offline else mirror.yank_reasons(tags)
+        return _releases(tags, reasons)
 
     def manifest(self, name: OperatorName, release: Release) -> Manifest:
         """Read ``operator.yaml`` from the commit's objects."""
@@ -87,13 +92,22 @@ class GitSource:
         self._bring(mirror, f"{wanted.name} {wanted.release.version}", wanted.release)
         mirror.write(wanted.release.revision, into)
 
+    def files(self, wanted: Fetchable) -> tuple[ListedFile, ...]:
+        """Every file of the wanted commit, by git's own names for their bytes."""
+        mirror = self._mirror(wanted.name)
+        self._bring(mirror, f"{wanted.name} {wanted.release.version}", wanted.release)
+        return tuple(
+            ListedFile(each.path, each.size, f"{BLOB}{each.object_id}")
+            for each in mirror.entries(wanted.release.revision)
+        )
+
     def _mirror(self, name: OperatorName) -> GitMirror:
         url = self.url_template.replace("{namespace}", name.namespace)
         return GitMirror(
             parse_git_url(url.replace("{name}", name.name)), self._cache_dir
         )
 
-    def _remote_tags(self, mirror: GitMirror) -> Mapping[str, str]:
+    def _remote_tags(self, mirror: GitMirror) -> Mapping[str, Tag]:
         try:
             return mirror.remote_tags()
         except GitFailed as error:
@@ -125,7 +139,8 @@ def _bring_by_tag(
     """Get the commit from a server that gives only what its refs name."""
     tag = str(release.ref)
     try:
-        now = mirror.remote_tags().get(tag)
+        found = mirror.remote_tags().get(tag)
+        now = found and found.commit
         if now == release.revision:
             now = mirror.fetch(tag, tag)
     except GitFailed as error:
@@ -159,12 +174,21 @@ def _unreachable(
     )
 
 
-def _releases(tags: Mapping[str, str]) -> tuple[Release, ...]:
+def _releases(
+    tags: Mapping[str, Tag], reasons: Mapping[str, str]
+) -> tuple[Release, ...]:
     releases: dict[Version, Release] = {}
-    for ref in sorted(tags, key=len):
+    yanked: dict[Version, str] = {}
+    for ref, tag in sorted(tags.items(), key=lambda item: len(item[0])):
         try:
-            version = Version(ref.removeprefix("refs/tags/v"))
+            version = Version(ref.rpartition("v")[2])
         except InvalidVersion:
             continue
-        releases[version] = Release(version, revision=tags[ref], ref=ref)
-    return tuple(releases.values())
+        if is_yank_tag(ref):
+            yanked[version] = reasons.get(ref, WITHDRAWN)
+        else:
+            releases[version] = Release(version, revision=tag.commit, ref=ref)
+    return tuple(
+        replace(release, yanked=yanked.get(version))
+        for version, release in releases.items()
+    )

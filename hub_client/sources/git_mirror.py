@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from filelock import FileLock
 
@@ -17,13 +17,14 @@ from hub_client.tree_digest import UnsafeTree
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from hub_client.git_url import GitUrl
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _TAG = re.compile(r"refs/tags/v[0-9]+(?:[.+!_-]?[0-9a-zA-Z]+)*")
+_YANKED: Final = "refs/tags/yanked-v"
 _OURS: Final = "refs/hub/"
 _LEFT_BEHIND: Final = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*")
 _SHALLOW: Final = (
@@ -40,9 +41,26 @@ class InvalidRevision(HubError, ValueError):
     """A revision is not a full commit id, or a ref is not that of a version's tag."""
 
 
+class Tag(NamedTuple):
+    """What a tag's ref names."""
+
+    object_id: str
+    """The tag's own, which changes with its message; a plain tag has its commit's."""
+    commit: str
+
+
 def is_version_tag(ref: str) -> bool:
     """Whether ``ref`` is ``refs/tags/v`` and a version's characters."""
     return _TAG.fullmatch(ref) is not None
+
+
+def is_yank_tag(ref: str) -> bool:
+    """Whether ``ref`` is ``refs/tags/yanked-v`` and a version's characters.
+
+    >>> is_yank_tag("refs/tags/yanked-v1.0.0")
+    True
+    """
+    return ref.startswith(_YANKED) and is_version_tag(ref.replace("yanked-", "", 1))
 
 
 class GitMirror:
@@ -53,16 +71,16 @@ class GitMirror:
         name = hashlib.sha256(str(url).encode()).hexdigest()[:32]
         self.path = cache_dir / "git" / name
 
-    def remote_tags(self) -> dict[str, str]:
-        """Tags of versions at the URL, each with the commit it names.
+    def remote_tags(self) -> dict[str, Tag]:
+        """Tags of versions at the URL, and those that say which are yanked.
 
         :raises GitFailed: if the URL does not answer.
         """
         listing = run_git("ls-remote", "--tags", "--", str(self.url), remote=True)
         return _tags(line.split("\t") for line in listing.decode().splitlines())
 
-    def known_tags(self) -> dict[str, str]:
-        """Tags of versions that are in the mirror, each with its commit."""
+    def known_tags(self) -> dict[str, Tag]:
+        """The same of the mirror."""
         if not self.path.is_dir():
             return {}
         listing = run_git(
@@ -73,6 +91,46 @@ class GitMirror:
         )
         lines = listing.decode().replace(_OURS, "refs/").splitlines()
         return _tags(line.split("\t") for line in lines)
+
+    def yank_reasons(self, tags: Mapping[str, Tag]) -> dict[str, str]:
+        """The message of each tag that says a version is yanked, by ref.
+
+        Messages that are not in the mirror are fetched, all at once; a tag without one
+        is left out, and so is every new one if the server does not answer.
+
+        :param tags: all there are at the URL.
+        """
+        wanted = {ref: tag for ref, tag in tags.items() if is_yank_tag(ref)}
+        known = {ref: t for ref, t in self.known_tags().items() if is_yank_tag(ref)}
+        new = [ref for ref, tag in wanted.items() if known.get(ref) != tag]
+        gone = known.keys() - wanted.keys()
+        if new or gone:
+            with suppress(GitFailed), self._locked():
+                for ref in gone:
+                    words = ("-d", "--", ref.replace("refs/", _OURS, 1))
+                    run_git("update-ref", *words, git_dir=self.path)
+                if new:
+                    self._run_fetch(
+                        *(f"+{r}:{r.replace('refs/', _OURS, 1)}" for r in new)
+                    )
+        return self.known_reasons()
+
+    def known_reasons(self) -> dict[str, str]:
+        """The messages that were fetched before, by ref."""
+        if not self.path.is_dir():
+            return {}
+        listing = run_git(
+            "for-each-ref",
+            "--format=%(objecttype)\t%(refname)\t%(contents:subject)",
+            f"{_OURS}tags/",
+            git_dir=self.path,
+        )
+        lines = listing.decode(errors="replace").splitlines()
+        return {
+            ref.replace(_OURS, "refs/", 1): "".join(filter(str.isprintable, message))
+            for kind, ref, message in (line.split("\t", 2) for line in lines)
+            if kind == "tag" and message
+        }
 
     def has(self, commit: str) -> bool:
         """Whether the commit was fetched completely."""
@@ -127,8 +185,8 @@ class GitMirror:
         except OSError as error:
             raise CacheUnwritable(self.path, error) from error
 
-    def _run_fetch(self, refspec: str) -> None:
-        arguments = ("--", str(self.url), refspec)
+    def _run_fetch(self, *refspecs: str) -> None:
+        arguments = ("--", str(self.url), *refspecs)
         try:
             run_git("fetch", *_SHALLOW, *arguments, git_dir=self.path, remote=True)
         except GitFailed as error:
@@ -137,13 +195,15 @@ class GitMirror:
             raise
 
 
-def _tags(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
+def _tags(pairs: Iterable[Iterable[str]]) -> dict[str, Tag]:
     """By ref; the line that names the commit of an annotated tag follows the tag's."""
-    found: dict[str, str] = {}
+    found: dict[str, Tag] = {}
     for object_id, name in pairs:
         ref = name.removesuffix("^{}")
-        if is_version_tag(ref) and _COMMIT.fullmatch(object_id):
-            found[ref] = object_id
+        known = is_version_tag(ref) or is_yank_tag(ref)
+        if known and _COMMIT.fullmatch(object_id):
+            first = found[ref].object_id if ref in found else object_id
+            found[ref] = Tag(first, object_id)
     return found
 
 

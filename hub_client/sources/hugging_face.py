@@ -6,12 +6,14 @@ import hashlib
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from packaging.version import InvalidVersion, Version
 
-from hub_client.candidate import Release
+from hub_client.candidate import WITHDRAWN, Release
+from hub_client.listed_file import ListedFile
 from hub_client.sources import (
     HUGGING_FACE,
     HUGGING_FACE_AT,
@@ -36,6 +38,7 @@ _AT_ONCE: Final = 4
 """Files that are fetched side by side."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_TAG = re.compile(r"(?P<yanked>yanked-)?v(?P<version>.+)")
 
 
 class InvalidRepository(HubError, ValueError):
@@ -60,20 +63,15 @@ class HuggingFaceSource:
         self._offline = offline
 
     def versions(self, name: OperatorName) -> tuple[Release, ...]:
-        """One release per version tag; other tags and branches do not count."""
+        """One release per version tag; other tags and branches do not count.
+
+        A tag ``yanked-v1.0.0`` says that 1.0.0 is withdrawn; the server does not tell
+        its message.
+        """
         repository = self._repository(name)
         self._check_online(f"the versions of `{repository.url}`")
         refs = repository.ask(lambda api: api.list_repo_refs(repository.name))
-        releases: dict[Version, Release] = {}
-        for tag in sorted(refs.tags, key=lambda tag: len(tag.name)):
-            try:
-                version = Version(tag.name.removeprefix("v"))
-            except InvalidVersion:
-                continue
-            if tag.name.startswith("v") and _COMMIT.fullmatch(tag.target_commit):
-                ref = f"refs/tags/{tag.name}"
-                releases[version] = Release(version, tag.target_commit, ref)
-        return tuple(releases.values())
+        return read_releases({tag.name: tag.target_commit for tag in refs.tags})
 
     def manifest(self, name: OperatorName, release: Release) -> Manifest:
         """Read ``operator.yaml`` of the commit, and nothing else of it."""
@@ -108,6 +106,14 @@ class HuggingFaceSource:
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+
+    def files(self, wanted: Fetchable) -> tuple[ListedFile, ...]:
+        """Every file of the wanted commit, as the server lists them."""
+        repository = self._repository(wanted.name)
+        entries = self._entries(repository, wanted.release.revision).values()
+        return tuple(
+            ListedFile(each.path, each.size, listed_digest(each)) for each in entries
+        )
 
     def _repository(self, name: OperatorName) -> HuggingFaceRepository:
         spec = self.template.replace("{namespace}", name.namespace)
@@ -157,19 +163,44 @@ class HuggingFaceSource:
             )
 
         found = download(again=False)
-        if _digest(found, entry) != _listed(entry):
+        if digest_as(found, entry) != listed_digest(entry):
             # Whatever spoilt the cache, a fresh copy may be right.
             found = download(again=True)
-        actual = _digest(found, entry)
-        if actual != _listed(entry):
+        actual = digest_as(found, entry)
+        if actual != listed_digest(entry):
             found.resolve().unlink(missing_ok=True)
             raise DigestMismatch(
                 f"`{repository.url}`, `{entry.path}` at {commit}",
-                expected=_listed(entry),
+                expected=listed_digest(entry),
                 actual=actual,
                 hint="Ask its server's operator: it lists one file and sends another",
             )
         return found
+
+
+def read_releases(tags: Mapping[str, str]) -> tuple[Release, ...]:
+    """One release per version tag, as the tags beside them say whether it is yanked.
+
+    :param tags: commits by a tag's name.
+    """
+    releases: dict[Version, Release] = {}
+    yanked: set[Version] = set()
+    for tag, commit in sorted(tags.items(), key=lambda item: len(item[0])):
+        match = _TAG.fullmatch(tag)
+        if match is None or not _COMMIT.fullmatch(commit):
+            continue
+        try:
+            version = Version(match["version"])
+        except InvalidVersion:
+            continue
+        if match["yanked"]:
+            yanked.add(version)
+        else:
+            releases[version] = Release(version, commit, f"refs/tags/{tag}")
+    return tuple(
+        replace(release, yanked=WITHDRAWN if version in yanked else None)
+        for version, release in releases.items()
+    )
 
 
 def parse_spec(spec: str) -> HuggingFaceRepository:
@@ -196,11 +227,13 @@ def parse_spec(spec: str) -> HuggingFaceRepository:
     return HuggingFaceRepository(name, server)
 
 
-def _listed(entry: Any) -> str:  # noqa: ANN401
+def listed_digest(entry: Any) -> str:  # noqa: ANN401  (the client's RepoFile)
+    """The digest that a commit lists: sha256 of a large file, git's id of another."""
     return f"sha256:{entry.lfs.sha256}" if entry.lfs else f"blob {entry.blob_id}"
 
 
-def _digest(file: Path, entry: Any) -> str:  # noqa: ANN401
+def digest_as(file: Path, entry: Any) -> str:  # noqa: ANN401
+    """The file's digest, of the kind that a commit lists for ``entry``."""
     with file.open("rb") as content:
         if entry.lfs:
             return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"

@@ -42,6 +42,10 @@ class RepositoryRefused(HubError):
     """A repository is missing, private, gated or disabled, or may not be read."""
 
 
+class RepositoryMissing(RepositoryRefused, LookupError):
+    """A repository is not there, or is private and not to be seen."""
+
+
 class ServerUnreachable(HubError):
     """A server does not answer, or answers with errors only."""
 
@@ -110,7 +114,7 @@ class HuggingFaceRepository:
             case errors.DisabledRepoError():
                 return RepositoryRefused(f"`{self.url}` was disabled by its server")
             case errors.RepositoryNotFoundError():
-                return RepositoryRefused(
+                return RepositoryMissing(
                     f"`{self.url}` does not exist, or is private",
                     hint="Check its name; for a private one run `hf auth login`",
                 )

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub_client.listed_file import ListedFile, ListingSource
 from hub_client.sources import (
     BUNDLED,
     DIRECTORY,
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 class InvalidSource(HubError, ValueError):
     """A source, or the pattern of a rule, cannot be read."""
+
+
+class NoListing(HubError):
+    """A source gives trees, and does not say what is in one."""
 
 
 class NoSource(HubError, LookupError):
@@ -132,6 +137,16 @@ class SourceRouter:
         What was resolved or locked says where it is from; rules changed since do not.
         """
         self._open(wanted.source).fetch(wanted, into)
+
+    def files(self, wanted: Fetchable) -> Sequence[ListedFile]:
+        """What the source of ``wanted`` lists; nothing of it is fetched into the store.
+
+        :raises NoListing: if such a source lists nothing.
+        """
+        source = self._open(wanted.source)
+        if isinstance(source, ListingSource):
+            return source.files(wanted)
+        raise NoListing(f"`{wanted.source}` does not list its files")
 
     def _covers(self, name: OperatorName) -> bool:
         return any(p in self._rules for p in (str(name), f"{name.namespace}/*", "*"))

@@ -69,7 +69,7 @@ def test_the_page_of_a_command_is_its_own_text(hub: Hub) -> None:
 @pytest.mark.parametrize(
     ("words", "message", "command"),
     [
-        (["synk"], "No such command `synk`. Did you mean `sync`?", "hub"),
+        (["lok"], "No such command `lok`. Did you mean `lock`?", "hub"),
         (["list", "--all"], "No such option: --all", "hub list"),
         (["info"], "Missing argument `NAME`", "hub info"),
     ],

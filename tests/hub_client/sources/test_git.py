@@ -303,7 +303,7 @@ def test_a_server_without_commit_ids_is_asked_for_the_tag(
     mirror = GitMirror(open_git(embed.url, cache)._mirror(NAME).url, cache)
     assert mirror.fetch("refs/tags/v1.0.0", "refs/tags/v1.0.0") == commit
     assert mirror.has(commit)
-    assert mirror.known_tags() == {"refs/tags/v1.0.0": commit}
+    assert mirror.known_tags()["refs/tags/v1.0.0"].commit == commit
 
 
 def test_a_tag_that_names_no_commit_is_refused(

@@ -1,0 +1,152 @@
+"""``hub publish``: a version that others can install."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub_client.cli import options
+from hub_client.cli.console import format_count, format_size, format_table
+from hub_client.cli.session import Session
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from hub_client.publisher import Target
+    from hub_client.publisher.publication import Publication
+
+
+class NotConfirmed(HubError):
+    """What cannot be undone was not agreed to."""
+
+
+def publish(  # noqa: PLR0913  (one a flag)
+    session: Session,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[PATH]", help="The operator's folder; this one if not given."
+        ),
+    ] = Path(),
+    *,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="TARGET",
+            help="Where it goes: `git+URL` or `hf:ORG/REPO`; {name} is filled in.",
+        ),
+    ],
+    allow_older: Annotated[
+        bool,
+        typer.Option(
+            "--allow-older", help="Publish although a newer version is published."
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check and list; publish nothing.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Publish the version that operator.yaml says, so that others can install it.
+
+    The files are checked as `hub check` does, shown, and sent with the tag vX.Y.Z
+    in one step: if that fails, there is no tag. A version never changes; what was
+    wrong with one is mended in the next, and `hub yank` withdraws it.
+
+    Of a git work tree its commit is published, and nothing may be uncommitted. What
+    .gitignore names stays at home. Your own git or `hf auth login` proves who you
+    are: hub keeps no token.
+
+      hub publish --to git+https://git.acme.example/{name}.git
+      hub publish --to hf:acme/{name}
+    """
+    from hub_client.publisher import open_target  # noqa: PLC0415  (slow)
+    from hub_client.publisher.publication import (  # noqa: PLC0415
+        prepare,
+        read_manifest,
+    )
+
+    console, config = session.console, session.config()
+    if config.offline:
+        raise NotConfirmed(
+            "Offline, and publishing takes the network",
+            hint="Run again without `--offline` or HUB_OFFLINE",
+        )
+    cache_dir = config.cache_dir
+    name = read_manifest(path).name
+    target = open_target(to, name, cache_dir=cache_dir)
+    # Beside the cache, where large files fit, and often on one disk with them.
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="publish-", dir=cache_dir) as folder:
+        publication = prepare(
+            path,
+            Path(folder) / "files",
+            published=target.releases(name),
+            allow_older=allow_older,
+        )
+        for warning in publication.warnings:
+            console.warn(f"{warning.place}: {warning.message}")
+        if not as_json:
+            tell = console.result if dry_run else console.say
+            tell(_told(publication, target))
+        commit = None
+        if not dry_run:
+            _confirm(f"Publish it to `{target.spec}`?", yes=yes)
+            with console.working(f"Publishing {publication.name}"):
+                commit = target.publish(publication)
+            console.say(_done(publication, target, commit))
+    if as_json:
+        console.result_json(_to_dict(publication, target, commit))
+
+
+def _told(publication: Publication, target: Target) -> str:
+    """The files with their sizes, and what becomes of them."""
+    files = publication.snapshot.files
+    rows = [(f"  {file.path}", format_size(file.size)) for file in files]
+    total = format_size(sum(file.size for file in files))
+    return (
+        f"{publication.name} {publication.version} to `{target.spec}` "
+        f"as tag `{publication.tag}`\n{format_table(rows)}\n"
+        f"{format_count(len(files), 'file')}, {total}"
+    )
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise NotConfirmed(
+            "What is published cannot be taken back, and nobody is here to ask",
+            hint="Pass `--yes`, or look first with `--dry-run`",
+        )
+    typer.confirm(question, abort=True, err=True)
+
+
+def _done(publication: Publication, target: Target, commit: str) -> str:
+    name = publication.name
+    return (
+        f"Published {name} {publication.version} as commit {commit[:12]}\n\n"
+        f"hint: Others install it with `hub install {name} --source {target.spec}`"
+    )
+
+
+def _to_dict(
+    publication: Publication, target: Target, commit: str | None
+) -> dict[str, object]:
+    return {
+        "dry_run": commit is None,
+        "name": str(publication.name),
+        "version": str(publication.version),
+        "target": target.spec,
+        "tag": publication.tag,
+        "commit": commit,
+        "files": [
+            {"path": file.path, "size": file.size}
+            for file in publication.snapshot.files
+        ],
+    }

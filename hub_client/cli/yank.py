@@ -1,0 +1,69 @@
+"""``hub yank``: a published version that nobody should choose any more."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hub_client.cli import options
+from hub_client.cli.session import Session
+
+
+def yank(  # noqa: PLR0913  (one a flag)
+    session: Session,
+    version: Annotated[
+        str, typer.Argument(metavar="NAME==VERSION", help="The published version.")
+    ],
+    *,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="SOURCE",
+            help="Where it is published, if not where configuration says.",
+        ),
+    ] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", metavar="TEXT", help="Why; users are told."),
+    ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Offer the version again.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Withdraw a published version: nobody gets it who does not ask for it by name.
+
+    A lock that has it keeps working, for nothing is deleted. A tag yanked-vX.Y.Z
+    says so beside the version's own, and `--undo` removes it.
+    """
+    from hub_client.candidate import WITHDRAWN  # noqa: PLC0415  (slow)
+    from hub_client.publisher import open_target  # noqa: PLC0415
+    from hub_client.publisher.pinned import (  # noqa: PLC0415
+        find_release,
+        parse_pinned,
+    )
+
+    name, wanted = parse_pinned(version)
+    spec = at or session.router().source_spec(name)
+    target = open_target(spec, name, cache_dir=session.config().cache_dir)
+    release = find_release(target, name, wanted)
+    changed = (release.yanked is not None) == undo
+    if changed and undo:
+        target.restore(release)
+    elif changed:
+        target.yank(release, reason or WITHDRAWN)
+    words = "offered again" if undo else "yanked"
+    state = words if changed else f"{words} already"
+    session.console.say(f"{name} {wanted} is {state} at `{target.spec}`")
+    if as_json:
+        session.console.result_json(
+            {
+                "name": str(name),
+                "version": str(wanted),
+                "source": target.spec,
+                "yanked": not undo,
+                "changed": changed,
+            }
+        )

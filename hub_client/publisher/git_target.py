@@ -1,0 +1,180 @@
+"""Publishing to a git repository: one atomic push of a branch and a tag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from hub_client.git_commands import GitFailed
+from hub_client.git_url import parse_git_url
+from hub_client.publisher.scratch_repository import ScratchRepository
+from hub_client.sources import GIT
+from hub_client.sources.git import GitSource, RepositoryUnreachable
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hub_client.candidate import Release
+    from hub_client.publisher.publication import Publication
+    from hub_client.publisher.work_tree import WorkTree
+    from plugin_spec.names import OperatorName
+
+_TIP: Final = "refs/hub/tip"
+
+
+class PushRefused(HubError):
+    """A repository did not take a push, and has none of it."""
+
+
+class Diverged(HubError):
+    """A commit does not follow what is published, so that it cannot be pushed."""
+
+
+class GitTarget:
+    """One repository, written to from a scratch repository of one command."""
+
+    def __init__(self, spec: str, *, cache_dir: Path) -> None:
+        self.spec = spec
+        self._url = parse_git_url(spec.removeprefix(GIT))
+        self._source = GitSource(str(self._url), cache_dir=cache_dir)
+
+    def releases(self, name: OperatorName) -> Sequence[Release]:
+        """What is published there; a repository may be empty, but has to be there."""
+        return self._source.versions(name)
+
+    def publish(self, publication: Publication) -> str:
+        """Push the author's own commit, or one of the folder's files.
+
+        :returns: the commit that the tag names.
+        :raises PushRefused: and nothing of it is there.
+        :raises Diverged: if the author's commit does not follow the branch.
+        """
+        with TemporaryDirectory(prefix="hub-publish-") as folder:
+            work_tree = publication.snapshot.work_tree
+            borrowing = None if work_tree is None else work_tree.git_dir
+            scratch = ScratchRepository.create(
+                Path(folder) / "git", borrowing=borrowing
+            )
+            if work_tree is None:
+                commit, refspecs = self._new_commit(scratch, publication)
+            else:
+                commit, refspecs = self._own_commit(scratch, publication, work_tree)
+            self._push(scratch, *refspecs)
+        return commit
+
+    def yank(self, release: Release, reason: str) -> None:
+        """Push an annotated tag, whose message is the reason."""
+        with TemporaryDirectory(prefix="hub-yank-") as folder:
+            scratch = ScratchRepository.create(Path(folder) / "git")
+            self._fetch(scratch, f"{release.ref}:{_TIP}", "--depth=1")
+            tag = f"yanked-v{release.version}"
+            ref = scratch.annotate(tag, f"{_TIP}^{{commit}}", reason)
+            self._push(scratch, f"{ref}:{ref}")
+
+    def restore(self, release: Release) -> None:
+        """Delete the tag that says it is withdrawn."""
+        with TemporaryDirectory(prefix="hub-yank-") as folder:
+            scratch = ScratchRepository.create(Path(folder) / "git")
+            self._push(scratch, f":refs/tags/yanked-v{release.version}")
+
+    def _own_commit(
+        self, scratch: ScratchRepository, publication: Publication, tree: WorkTree
+    ) -> tuple[str, tuple[str, ...]]:
+        """The author's commit, and their own tag of it if they made one."""
+        ref = f"refs/tags/{publication.tag}"
+        made = tree.tag(publication.tag)
+        if made and made[1] != tree.commit:
+            raise HubError(
+                f"The tag `{publication.tag}` here names another commit\n"
+                f"  it names       {made[1]}\n"
+                f"  checked out is {tree.commit}",
+                hint=f"Check out the tag, or delete it with "
+                f"`git tag --delete {publication.tag}`",
+            )
+        tag = f"{made[0] if made else tree.commit}:{ref}"
+        scratch.git("update-ref", "refs/heads/publish", tree.commit)
+        branch, tip = self._branch(scratch, tree.branch)
+        if tip and _follows(scratch, tip, tree.commit):
+            return tree.commit, (tag,)
+        if tip and not _follows(scratch, tree.commit, tip):
+            raise Diverged(
+                f"`{branch}` at `{self._url}` has commits that are not here",
+                hint="Run `git pull --rebase`, check again and publish",
+            )
+        return tree.commit, (f"{tree.commit}:refs/heads/{branch}", tag)
+
+    def _new_commit(
+        self, scratch: ScratchRepository, publication: Publication
+    ) -> tuple[str, tuple[str, ...]]:
+        """A commit of exactly the files, after what the branch has.
+
+        That of an older version is reached by its tag alone.
+        """
+        branch, tip = self._branch(scratch, None, "--depth=1")
+        snapshot = publication.snapshot
+        tree = scratch.tree(snapshot.folder, [file.path for file in snapshot.files])
+        message = f"{publication.name} {publication.version}"
+        commit = scratch.commit(tree, message, parent=tip)
+        tag = f"{commit}:refs/tags/{publication.tag}"
+        if not publication.is_newest:
+            return commit, (tag,)
+        return commit, (f"{commit}:refs/heads/{branch}", tag)
+
+    def _branch(
+        self, scratch: ScratchRepository, wanted: str | None, *options: str
+    ) -> tuple[str, str | None]:
+        """The branch to push to, and its commit there, fetched; None if it is new."""
+        listing = scratch.as_user("ls-remote", "--symref", "--", str(self._url))
+        pairs = [line.split("\t") for line in listing.splitlines()]
+        default = [first for first, ref in pairs if ref == "HEAD"][:1]
+        branch = wanted or "".join(default).removeprefix("ref: refs/heads/") or "main"
+        tip = None
+        if f"refs/heads/{branch}" in {ref for _, ref in pairs}:
+            self._fetch(scratch, f"refs/heads/{branch}:{_TIP}", *options)
+            tip = scratch.git("rev-parse", "--verify", _TIP)
+        return branch, tip
+
+    def _fetch(self, scratch: ScratchRepository, refspec: str, *options: str) -> None:
+        words = ("--quiet", "--no-tags", "--no-write-fetch-head", *options)
+        try:
+            scratch.as_user("fetch", *words, "--", str(self._url), refspec)
+        except GitFailed as error:
+            raise RepositoryUnreachable(
+                f"Cannot read `{self._url}`: {error.reason}",
+                hint="Check the address, your network and that you may read it",
+            ) from error
+
+    def _push(self, scratch: ScratchRepository, *refspecs: str) -> None:
+        words = ("--quiet", "--atomic", "--no-signed", "--recurse-submodules=no")
+        try:
+            scratch.as_user("push", *words, "--", str(self._url), *refspecs)
+        except GitFailed as error:
+            raise PushRefused(
+                f"`{self._url}` did not take the push, and has none of it: "
+                f"{push_reason(error)}",
+                hint="Check that you may write there, and run this again",
+            ) from error
+
+
+def _follows(scratch: ScratchRepository, later: str, earlier: str) -> bool:
+    try:
+        scratch.git("merge-base", "--is-ancestor", earlier, later)
+    except GitFailed:
+        return False
+    return True
+
+
+def push_reason(error: GitFailed) -> str:
+    r"""What the server said, or else what git did.
+
+    >>> push_reason(GitFailed("push", "remote: over quota\nerror: failed to push"))
+    'over quota; failed to push'
+    """
+    said = [
+        line.removeprefix("remote:").strip()
+        for line in error.stderr.splitlines()
+        if line.startswith(("remote:", " ! "))
+    ]
+    return "; ".join([*filter(None, said), error.reason])

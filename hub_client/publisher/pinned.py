@@ -1,0 +1,55 @@
+"""One published version, as a person writes it: ``NAME==VERSION``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from plugin_spec.errors import HubError, InvalidRequirement
+from plugin_spec.requirement import Requirement
+
+if TYPE_CHECKING:
+    from hub_client.candidate import Release
+    from hub_client.publisher import Target
+    from plugin_spec.names import OperatorName
+
+
+class NotPublished(HubError, LookupError):
+    """A version is not at its source."""
+
+
+def parse_pinned(text: str) -> tuple[OperatorName, Version]:
+    """Read a name and one version.
+
+    >>> name, version = parse_pinned("acme/embed==1.0.0")
+    >>> str(name), str(version)
+    ('acme/embed', '1.0.0')
+
+    :raises InvalidRequirement: if it says no name, or not one version.
+    """
+    requirement = Requirement.parse(text)
+    try:
+        (pin,) = requirement.specifier
+        version = Version(pin.version if pin.operator == "==" else "")
+    except (ValueError, InvalidVersion) as error:
+        raise InvalidRequirement(
+            f"expected a name and one version, got {text!r}",
+            hint=f"Write `{requirement.name}==1.0.0`",
+        ) from error
+    return requirement.name, version
+
+
+def find_release(target: Target, name: OperatorName, version: Version) -> Release:
+    """The release of that version.
+
+    :raises NotPublished: naming those that there are.
+    """
+    releases = {release.version: release for release in target.releases(name)}
+    if version not in releases:
+        found = ", ".join(map(str, sorted(releases))) or "nothing"
+        raise NotPublished(
+            f"{name} {version} is not published at `{target.spec}`",
+            hint=f"Published is {found}",
+        )
+    return releases[version]

@@ -1,0 +1,117 @@
+"""An operator that may be published: checked, new at its target, and complete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hub_client.publisher.snapshot import take_snapshot
+from hub_client.sources import MANIFEST_FILE
+from plugin_spec.errors import HubError
+from plugin_spec.manifest import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from packaging.version import Version
+
+    from hub_client.candidate import Release
+    from hub_client.publisher.snapshot import Snapshot
+    from plugin_spec.finding import Finding
+    from plugin_spec.names import OperatorName
+
+
+class CheckFailed(HubError):
+    """An operator's files have errors; ``findings`` has each of them."""
+
+    def __init__(self, path: Path, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        lines = "\n".join(
+            f"  {finding.place}: {finding.message}" for finding in self.findings
+        )
+        super().__init__(
+            f"`{path}` has errors\n{lines}",
+            hint="Run `hub check`, which says how to mend each",
+        )
+
+
+class VersionTaken(HubError):
+    """A version is published already, or one that is newer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What is to be published, and as which version."""
+
+    manifest: Manifest
+    snapshot: Snapshot
+    is_newest: bool
+    """Whether no newer version is published."""
+    warnings: tuple[Finding, ...] = ()
+
+    @property
+    def name(self) -> OperatorName:
+        """Whose."""
+        return self.manifest.name
+
+    @property
+    def version(self) -> Version:
+        """Which."""
+        return self.manifest.version
+
+    @property
+    def tag(self) -> str:
+        """The tag's name."""
+        return f"v{self.version}"
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of the operator at ``path``.
+
+    :raises HubError: if there is none, or it is not valid.
+    """
+    try:
+        text = (path / MANIFEST_FILE).read_bytes()
+    except OSError as error:
+        raise HubError(
+            f"There is no `{MANIFEST_FILE}` in `{path}`",
+            hint="Give the folder of an operator; `hub init NAME` makes one",
+        ) from error
+    return Manifest.from_yaml(text, source=str(path / MANIFEST_FILE))
+
+
+def prepare(
+    path: Path, into: Path, *, published: Sequence[Release], allow_older: bool = False
+) -> Publication:
+    """Copy what is to go out, and check it as it will be read.
+
+    :param into: a folder that does not exist yet.
+    :param published: what its target has.
+    :raises Unpublishable: if files are not committed, or may not be published.
+    :raises CheckFailed: with every error that ``hub check`` finds.
+    :raises VersionTaken: if the version, or a newer one, is published.
+    """
+    from plugin_spec.conformance import check_operator  # noqa: PLC0415  (slow)
+
+    manifest = read_manifest(path)
+    snapshot = take_snapshot(path, into)
+    findings = check_operator(into)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise CheckFailed(path, errors)
+    manifest = read_manifest(into)
+    newest = max((release.version for release in published), default=None)
+    if any(release.version == manifest.version for release in published):
+        raise VersionTaken(
+            f"{manifest.name} {manifest.version} is published already",
+            hint=f"Raise `version` in `{MANIFEST_FILE}`: a version never changes",
+        )
+    is_newest = newest is None or manifest.version > newest
+    if not is_newest and not allow_older:
+        raise VersionTaken(
+            f"{manifest.name} {newest} is published, "
+            f"which is newer than {manifest.version}",
+            hint="Pass `--allow-older` if this mends an older version",
+        )
+    return Publication(manifest, snapshot, is_newest, tuple(findings))

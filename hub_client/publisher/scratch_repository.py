@@ -1,0 +1,107 @@
+"""A bare repository for one command: the only one that publishing writes to."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from hub_client.git_commands import GitFailed, run_git
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class NoIdentity(HubError):
+    """Commits and tags have an author, and git does not know who the user is."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Git does not know who you are, and a commit says who made it",
+            hint="Run `git config --global user.name NAME` "
+            "and `git config --global user.email ADDRESS`",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchRepository:
+    """Objects of our own, and those of a repository that we only read."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, *, borrowing: Path | None = None) -> Self:
+        """Make one.
+
+        :param borrowing: the git folder of a repository whose objects it sees.
+        """
+        words = ("-q", "--bare", "--template=")
+        if borrowing is None:
+            run_git("init", *words, "--", str(path))
+            return cls(path)
+        questions = ("--show-object-format", "--path-format=absolute")
+        places = ("--git-path", "objects", "--git-path", "shallow")
+        answer = run_git("rev-parse", *questions, *places, git_dir=borrowing)
+        form, objects, shallow = os.fsdecode(answer).splitlines()
+        run_git("init", *words, f"--object-format={form}", "--", str(path))
+        (path / "objects" / "info").mkdir(exist_ok=True)
+        alternates = path / "objects" / "info" / "alternates"
+        alternates.write_bytes(os.fsencode(f"{objects}\n"))
+        if Path(shallow).exists():
+            (path / "shallow").write_bytes(Path(shallow).read_bytes())
+        return cls(path)
+
+    def git(self, command: str, *arguments: str, typed: bytes = b"") -> str:
+        """Run one command that needs nothing of the user's."""
+        output = run_git(command, *arguments, git_dir=self.path, typed=typed)
+        return os.fsdecode(output).removesuffix("\n")
+
+    def as_user(self, command: str, *arguments: str) -> str:
+        """Run one command in the user's name, with what proves who they are."""
+        output = run_git(command, *arguments, git_dir=self.path, remote=True)
+        return os.fsdecode(output).removesuffix("\n")
+
+    def tree(self, folder: Path, paths: Iterable[str]) -> str:
+        """Store files of a folder, byte by byte, and give the id of their tree."""
+        paths = list(paths)
+        listed = "".join(f"{folder / path}\n" for path in paths)
+        words = ("-w", "--no-filters", "--stdin-paths")
+        blobs = self.git("hash-object", *words, typed=os.fsencode(listed)).splitlines()
+        modes = (
+            "100755" if os.access(folder / path, os.X_OK) else "100644"
+            for path in paths
+        )
+        entries = "".join(
+            f"{mode} {blob}\t{path}\0"
+            for mode, blob, path in zip(modes, blobs, paths, strict=True)
+        )
+        self.git("read-tree", "--empty")
+        self.git("update-index", "-z", "--index-info", typed=os.fsencode(entries))
+        return self.git("write-tree")
+
+    def commit(self, tree: str, message: str, *, parent: str | None) -> str:
+        """Make a commit in the user's name.
+
+        :raises NoIdentity: if git knows none.
+        """
+        parents = ("-p", parent) if parent else ()
+        self._check_identity()
+        return self.as_user("commit-tree", *parents, "-m", message, tree)
+
+    def annotate(self, tag: str, commit: str, message: str) -> str:
+        """Make a tag with a message in the user's name, and give its ref.
+
+        :raises NoIdentity: if git knows none.
+        """
+        self._check_identity()
+        words = ("--annotate", "--no-sign", "--cleanup=verbatim")
+        self.as_user("tag", *words, f"--message={message}", "--", tag, commit)
+        return f"refs/tags/{tag}"
+
+    def _check_identity(self) -> None:
+        try:
+            self.as_user("var", "GIT_COMMITTER_IDENT")
+        except GitFailed as error:
+            raise NoIdentity from error

@@ -1,0 +1,198 @@
+"""The git work tree that an operator lies in: its commit, and whether all is in it."""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+from hub_client.git_commands import GitFailed, run_git
+from hub_client.git_tree import tree_entries, write_tree
+from hub_client.publisher.scratch_repository import ScratchRepository
+from hub_client.tree_digest import UnsafeTree
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+_POINTER = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\n"
+    rb"oid sha256:(?P<oid>[0-9a-f]{64})\nsize \d+\n"
+)
+_POINTER_SIZE: Final = 200
+_TEXT_SIZE: Final = 1 << 22
+"""Bytes; a larger file is no text, and lines of it do not end in two ways."""
+_TOLD: Final = 10
+
+
+class Unpublishable(HubError, ValueError):
+    """A folder holds what may not go out; ``problems`` has one sentence for each."""
+
+    def __init__(
+        self, folder: Path, problems: Iterable[str], *, hint: str | None = None
+    ) -> None:
+        self.problems = tuple(problems)
+        told = [f"  {problem}" for problem in self.problems[:_TOLD]]
+        if more := len(self.problems) - _TOLD:
+            told += [f"  … and {more} more"] * (more > 0)
+        super().__init__(
+            "\n".join([f"`{folder}` cannot be published as it stands", *told]),
+            hint=hint,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkTree:
+    """A folder in a work tree, at the commit that is checked out there.
+
+    The repository is asked what its commit is, and nothing more: no command runs in it
+    that would run what it configures.
+    """
+
+    folder: Path
+    top: Path
+    """The work tree's root, at or above ``folder``."""
+    commit: str
+
+    @classmethod
+    def find(cls, folder: Path) -> Self | None:
+        """The work tree around a folder, if there is one.
+
+        :raises Unpublishable: if it has no commit yet.
+        """
+        folder = folder.resolve()
+        for top in (folder, *folder.parents):
+            if (top / ".git").exists():
+                try:
+                    words = ("--verify", "--end-of-options", "HEAD^{commit}")
+                    answer = run_git("rev-parse", *words, git_dir=top / ".git")
+                except GitFailed as error:
+                    raise Unpublishable(
+                        folder, ["nothing is committed yet"], hint=_COMMIT
+                    ) from error
+                return cls(folder, top, answer.decode().strip())
+        return None
+
+    @property
+    def git_dir(self) -> Path:
+        """The repository's own folder, or the file that says where it is."""
+        return self.top / ".git"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the folder is all there is in the repository."""
+        return self.folder == self.top
+
+    @property
+    def branch(self) -> str | None:
+        """The branch that is checked out, if one is."""
+        try:
+            words = ("--quiet", "--short", "HEAD")
+            return (
+                run_git("symbolic-ref", *words, git_dir=self.git_dir).decode().strip()
+            )
+        except GitFailed:
+            return None
+
+    def tag(self, name: str) -> tuple[str, str] | None:
+        """A tag that its author made here: its own id, and that of its commit."""
+        ref = f"refs/tags/{name}"
+        try:
+            words = ("--verify", "--end-of-options")
+            found, commit = (
+                run_git("rev-parse", *words, each, git_dir=self.git_dir)
+                .decode()
+                .strip()
+                for each in (ref, f"{ref}^{{commit}}")
+            )
+        except GitFailed:
+            return None
+        return found, commit
+
+    def export(self, into: Path) -> None:
+        """Write the files of the commit below ``into``.
+
+        :raises Unpublishable: if the folder is not as committed.
+        """
+        scratch = ScratchRepository.create(
+            into.with_suffix(".index"), borrowing=self.git_dir
+        )
+        prefix = self.folder.relative_to(self.top).as_posix().removeprefix(".")
+        try:
+            words = ("--verify", "--end-of-options", f"{self.commit}:{prefix}")
+            tree = scratch.git("rev-parse", *words)
+            entries = tree_entries(scratch.path, tree)
+        except GitFailed as error:
+            raise Unpublishable(
+                self.folder, ["nothing of it is committed"], hint=_COMMIT
+            ) from error
+        except UnsafeTree as error:
+            raise Unpublishable(self.folder, error.problems) from error
+        write_tree(scratch.path, entries, into)
+        scratch.git("read-tree", tree)
+        problems = [
+            *self._changed([entry.path for entry in entries], into),
+            *self._untracked(scratch),
+        ]
+        if problems:
+            raise Unpublishable(self.folder, problems, hint=_COMMIT)
+
+    def _changed(self, paths: Iterable[str], into: Path) -> Iterator[str]:
+        """What is not as committed; large files take the place of their pointers."""
+        for path in paths:
+            here, committed = self.folder / path, into / path
+            if not here.is_file():
+                yield f"{path!r} is committed, and not here"
+            elif (pointer := _pointer(committed)) is None:
+                if not _is_same(here, committed):
+                    yield f"{path!r} is not as committed"
+            elif _pointer(here) == pointer:
+                yield f"{path!r} is a Git LFS pointer: run `git lfs pull`"
+            elif _sha256(here) == pointer:
+                committed.unlink()
+                shutil.copyfile(here, committed)
+            else:
+                yield f"{path!r} is not as committed"
+
+    def _untracked(self, scratch: ScratchRepository) -> Iterator[str]:
+        words = ("-z", "--others", "--exclude-standard")
+        listing = run_git(
+            "ls-files",
+            *words,
+            git_dir=scratch.path,
+            work_tree=self.folder,
+            remote=True,
+        )
+        for path in map(os.fsdecode, listing.split(b"\0")[:-1]):
+            if "__pycache__" not in path.split("/"):
+                yield f"{path!r} is not committed"
+
+
+_COMMIT: Final = "Commit it, or name it in `.gitignore`, and run this again"
+
+
+def _pointer(file: Path) -> str | None:
+    """The digest that a Git LFS pointer names; None for any other file."""
+    if file.stat().st_size > _POINTER_SIZE:
+        return None
+    match = _POINTER.fullmatch(file.read_bytes())
+    return match and match["oid"].decode()
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _is_same(here: Path, committed: Path) -> bool:
+    """Whether bytes are equal, but for ends of lines, which git changes on Windows."""
+    if filecmp.cmp(here, committed, shallow=False):
+        return True
+    if here.stat().st_size > _TEXT_SIZE:
+        return False
+    return here.read_bytes().replace(b"\r\n", b"\n") == committed.read_bytes()

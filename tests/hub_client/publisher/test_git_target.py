@@ -1,0 +1,340 @@
+"""Publishing to real repositories: what arrives, what does not, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hub_client.publisher import open_target
+from hub_client.publisher.git_target import Diverged, PushRefused
+from hub_client.publisher.publication import CheckFailed, VersionTaken, prepare
+from hub_client.publisher.scratch_repository import NoIdentity
+from hub_client.publisher.work_tree import Unpublishable
+from plugin_spec.errors import HubError
+from plugin_spec.names import OperatorName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from servers.git_repository import GitRepository
+
+    from hub_client.candidate import Release
+    from hub_client.publisher import Target
+    from tests.hub_client.publisher.conftest import Author
+
+NAME = OperatorName.parse("acme/embed")
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    target: Target
+    folder: Path
+
+    def publish(self, path: Path, *, allow_older: bool = False) -> str:
+        files = self.folder / "files"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        published = self.target.releases(NAME)
+        prepared = prepare(path, files, published=published, allow_older=allow_older)
+        return self.target.publish(prepared)
+
+    def versions(self) -> list[str]:
+        return sorted(str(each.version) for each in self.target.releases(NAME))
+
+    def release(self, version: str) -> Release:
+        (found,) = (r for r in self.target.releases(NAME) if str(r.version) == version)
+        return found
+
+
+@pytest.fixture
+def publisher(repository: GitRepository, tmp_path: Path) -> Publisher:
+    spec = f"git+{repository.url}"
+    target = open_target(spec, NAME, cache_dir=tmp_path / "cache")
+    return Publisher(target, tmp_path / "publishing")
+
+
+def files_at(repository: GitRepository, revision: str) -> list[str]:
+    return repository.git("ls-tree", "-r", "--name-only", revision).splitlines()
+
+
+PLAIN = ["LICENSE", "README.md", "echo/__init__.py", "operator.yaml"]
+
+
+def test_a_plain_folder_is_published_as_a_commit_of_its_files(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    commit = publisher.publish(author.folder)
+    assert publisher.release("1.0.0").revision == commit
+    assert repository.git("rev-parse", "main") == commit
+    assert files_at(repository, "v1.0.0") == PLAIN
+    assert repository.git("log", "-1", "--format=%an: %s", commit) == (
+        "Ann Author: acme/embed 1.0.0"
+    )
+
+
+def test_what_is_ignored_or_made_by_running_stays_at_home(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    author.write(
+        "1.0.0",
+        **{
+            ".gitignore": b"*.log\n",
+            "noise.log": b"",
+            "echo/__pycache__/x.pyc": b"",
+            ".venv/pyvenv.cfg": b"",
+            ".venv/lib/secret.py": b"",
+        },
+    )
+    publisher.publish(author.folder)
+    assert files_at(repository, "v1.0.0") == [".gitignore", *PLAIN]
+
+
+def test_the_second_version_follows_the_first(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    first = publisher.publish(author.folder)
+    author.write("1.1.0")
+    (author.folder / "README.md").write_bytes(b"# Echo, again\n")
+    second = publisher.publish(author.folder)
+    assert repository.git("rev-parse", f"{second}^", "main") == f"{first}\n{second}"
+
+
+def test_of_a_work_tree_the_authors_own_commit_is_published(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    commit = author.commit()
+    assert publisher.publish(author.folder) == commit
+    assert repository.git("rev-parse", "main", "v1.0.0") == f"{commit}\n{commit}"
+    assert author.git("tag", "--list") == ""
+
+
+def test_a_clean_clone_can_publish(
+    publisher: Publisher, repository: GitRepository, author: Author, tmp_path: Path
+) -> None:
+    commit = author.commit()
+    author.git("push", "--quiet", repository.url, "main")
+    clone = tmp_path / "clone"
+    author.git("clone", "--quiet", "--depth=1", repository.url, str(clone))
+    assert publisher.publish(clone) == commit
+    assert publisher.versions() == ["1.0.0"]
+
+
+def test_a_linked_work_tree_can_publish(
+    publisher: Publisher, author: Author, tmp_path: Path
+) -> None:
+    commit = author.commit()
+    linked = tmp_path / "linked"
+    author.git("worktree", "add", "--quiet", "--detach", str(linked))
+    assert publisher.publish(linked) == commit
+
+
+def test_the_authors_own_tag_is_the_one_that_is_pushed(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    author.commit()
+    author.git("tag", "-a", "-m", "First", "v1.0.0")
+    publisher.publish(author.folder)
+    tag = author.git("rev-parse", "v1.0.0")
+    assert repository.git("rev-parse", "v1.0.0") == tag
+    assert repository.git("cat-file", "-t", "v1.0.0") == "tag"
+
+
+def test_a_tag_of_the_author_at_another_commit_is_refused(
+    publisher: Publisher, author: Author
+) -> None:
+    first = author.commit()
+    author.git("tag", "v1.0.0")
+    (author.folder / "README.md").write_bytes(b"# Mended\n")
+    second = author.commit()
+    with pytest.raises(HubError) as caught:
+        publisher.publish(author.folder)
+    assert str(caught.value) == (
+        "The tag `v1.0.0` here names another commit\n"
+        f"  it names       {first}\n"
+        f"  checked out is {second}"
+    )
+    assert publisher.versions() == []
+
+
+def test_a_folder_of_a_larger_work_tree_is_published_alone(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    top = author.folder.parent
+    (top / "secret.txt").write_bytes(b"not for others")
+    author.commit(top)
+    publisher.publish(author.folder)
+    assert files_at(repository, "v1.0.0") == PLAIN
+
+
+def test_a_dirty_tree_is_refused_and_nothing_is_pushed(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    author.commit()
+    author.write("1.0.0", **{"notes.txt": b"", "README.md": b"# Changed\n"})
+    (author.folder / "LICENSE").unlink()
+    with pytest.raises(Unpublishable) as caught:
+        publisher.publish(author.folder)
+    assert str(caught.value) == (
+        f"`{author.folder}` cannot be published as it stands\n"
+        "  'LICENSE' is committed, and not here\n"
+        "  'README.md' is not as committed\n"
+        "  'notes.txt' is not committed"
+    )
+    assert caught.value.hint == (
+        "Commit it, or name it in `.gitignore`, and run this again"
+    )
+    assert repository.git("for-each-ref") == ""
+
+
+def test_what_is_staged_and_not_committed_is_dirty(
+    publisher: Publisher, author: Author
+) -> None:
+    author.commit()
+    (author.folder / "more.txt").write_bytes(b"")
+    author.git("add", "more.txt")
+    with pytest.raises(Unpublishable, match=r"'more.txt' is not committed"):
+        publisher.publish(author.folder)
+
+
+def test_a_work_tree_without_a_commit_is_refused(
+    publisher: Publisher, author: Author
+) -> None:
+    author.git("init", "--quiet")
+    with pytest.raises(Unpublishable, match="nothing is committed yet"):
+        publisher.publish(author.folder)
+
+
+def test_an_existing_version_is_refused(publisher: Publisher, author: Author) -> None:
+    publisher.publish(author.folder)
+    (author.folder / "README.md").write_bytes(b"# Another\n")
+    with pytest.raises(VersionTaken) as caught:
+        publisher.publish(author.folder)
+    assert str(caught.value) == "acme/embed 1.0.0 is published already"
+
+
+def test_an_older_version_needs_to_be_told_and_leaves_the_branch_alone(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    author.write("2.0.0")
+    newest = publisher.publish(author.folder)
+    author.write("1.0.1")
+    with pytest.raises(VersionTaken) as caught:
+        publisher.publish(author.folder)
+    assert str(caught.value) == (
+        "acme/embed 2.0.0 is published, which is newer than 1.0.1"
+    )
+    publisher.publish(author.folder, allow_older=True)
+    assert publisher.versions() == ["1.0.1", "2.0.0"]
+    assert repository.git("rev-parse", "main") == newest
+
+
+def test_errors_of_the_check_are_told_and_nothing_is_pushed(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    (author.folder / "LICENSE").unlink()
+    with pytest.raises(CheckFailed) as caught:
+        publisher.publish(author.folder)
+    assert str(caught.value) == f"`{author.folder}` has errors\n  LICENSE: missing"
+    assert repository.git("for-each-ref") == ""
+
+
+def test_links_and_repositories_within_are_refused(
+    publisher: Publisher, author: Author
+) -> None:
+    (author.folder / "link").symlink_to("/etc/passwd")
+    author.git("init", "--quiet", "inner")
+    (author.folder / "inner" / "file").write_bytes(b"")
+    with pytest.raises(Unpublishable) as caught:
+        publisher.publish(author.folder)
+    assert caught.value.problems == (
+        "'inner' is a repository of its own",
+        "'link' is a symbolic link",
+    )
+
+
+def test_a_push_that_the_server_refuses_leaves_no_branch_and_no_tag(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    hook = repository.path / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        '#!/bin/sh\ncase "$1" in refs/tags/*) echo no tags >&2; exit 1; esac\n'
+    )
+    hook.chmod(0o755)
+    with pytest.raises(PushRefused, match="did not take the push, and has none of it"):
+        publisher.publish(author.folder)
+    assert repository.git("for-each-ref") == ""
+    hook.unlink()
+    publisher.publish(author.folder)
+    assert publisher.versions() == ["1.0.0"]
+
+
+def test_commits_that_are_not_here_are_not_overwritten(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    other = repository.commit({"other.txt": b"from a colleague"})
+    author.commit()
+    with pytest.raises(Diverged) as caught:
+        publisher.publish(author.folder)
+    assert str(caught.value) == (
+        f"`main` at `{repository.url}` has commits that are not here"
+    )
+    assert repository.git("rev-parse", "main") == other
+
+
+def test_nothing_that_the_work_tree_configures_runs(
+    publisher: Publisher, author: Author, tmp_path: Path
+) -> None:
+    author.write("1.0.0", **{".gitattributes": b"* filter=evil diff=evil\n"})
+    author.commit()
+    mark = tmp_path / "ran"
+    command = f"touch {mark}"
+    for key in (
+        "core.fsmonitor",
+        "filter.evil.clean",
+        "filter.evil.smudge",
+        "diff.evil.textconv",
+        "core.alternateRefsCommand",
+        "credential.helper",
+        "core.sshCommand",
+    ):
+        author.git("config", key, f"!{command}" if "credential" in key else command)
+    for name in ("pre-push", "reference-transaction", "post-index-change"):
+        hook = author.folder / ".git" / "hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\n{command}\n")
+        hook.chmod(0o755)
+    publisher.publish(author.folder)
+    assert not mark.exists()
+
+
+def test_who_made_a_commit_has_to_be_known(
+    publisher: Publisher, author: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "")
+    with pytest.raises(NoIdentity):
+        publisher.publish(author.folder)
+
+
+def test_a_yanked_version_says_why_until_it_is_restored(
+    publisher: Publisher, author: Author
+) -> None:
+    publisher.publish(author.folder)
+    publisher.target.yank(publisher.release("1.0.0"), "vectors are not normalised")
+    assert publisher.release("1.0.0").yanked == "vectors are not normalised"
+    publisher.target.restore(publisher.release("1.0.0"))
+    assert publisher.release("1.0.0").yanked is None
+    publisher.target.yank(publisher.release("1.0.0"), "for another reason")
+    assert publisher.release("1.0.0").yanked == "for another reason"
+
+
+def test_a_plain_yank_tag_made_by_hand_counts(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    commit = publisher.publish(author.folder)
+    repository.tag("yanked-v1.0.0", commit)
+    assert publisher.release("1.0.0").yanked == "withdrawn by its publisher"
