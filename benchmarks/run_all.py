@@ -12,6 +12,8 @@ SCRIPTS = (
     "command_line.py",
     "cold_install.py",
     "chain.py",
+    "calls.py",
+    "parallel.py",
     "images.py",
     "search.py",
 )

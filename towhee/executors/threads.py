@@ -65,8 +65,11 @@ def share(
 ) -> list[Result]:
     """Map ``work`` over ``tasks``, each taken by the next thread that is free.
 
-    One hand-over a thread, not a task; no thread waits while a task is left.
+    One hand-over a thread, not a task; no thread waits while a task is left. A single
+    task is not handed over at all.
     """
+    if len(tasks) == 1:
+        return [work(tasks[0])]
     left = deque(enumerate(tasks))
     results: list[Result | None] = [None] * len(tasks)
 

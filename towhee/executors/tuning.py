@@ -7,6 +7,7 @@ like anything else, and nothing is computed twice.
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import methodcaller
@@ -210,15 +211,16 @@ def measure(
 ) -> tuple[list[Numbered], float]:
     """Results, and rows a second once the plan is warm."""
     warm = warm_up(plan)
-    chunks = arrange(segment, plan, block[:warm], run)
-    results = list(chain.from_iterable(chunks))
+    with closing(arrange(segment, plan, block[:warm], run)) as chunks:
+        results = list(chain.from_iterable(chunks))
     timed = block[warm:]
     counted, start = len(timed), time.perf_counter()
-    for number, chunk in enumerate(arrange(segment, plan, timed, run)):
-        results += chunk
-        if number == 0 and plan.arrangement == "overlap" and len(chunk) < len(timed):
-            # While the first batch is prepared there is nothing to overlap with.
-            counted, start = counted - len(chunk), time.perf_counter()
+    with closing(arrange(segment, plan, timed, run)) as chunks:
+        for number, chunk in enumerate(chunks):
+            results += chunk
+            if number == 0 and plan.arrangement == "overlap" and len(chunk) < counted:
+                # While the first batch is prepared there is nothing to overlap with.
+                counted, start = counted - len(chunk), time.perf_counter()
     seconds = time.perf_counter() - start
     fits = plan.batch_size <= run.fit.largest
     return results, counted / seconds if fits else 0.0
