@@ -149,11 +149,15 @@ class Environment:
 
     def receipts(self) -> tuple[Receipt, ...]:
         """One receipt per installed operator, by name."""
-        folder = self.prefix / _FOLDER / "receipts"
         return tuple(
             Receipt.from_json(file.read_text(encoding="utf-8"), where=str(file))
-            for file in sorted(folder.glob("*/*.json"))
+            for file in self.receipt_files()
         )
+
+    def receipt_files(self) -> tuple[Path, ...]:
+        """The receipts' files, whether they read or not."""
+        folder = self.prefix / _FOLDER / "receipts"
+        return tuple(sorted(folder.glob("*/*.json")))
 
     def receipt(self, name: OperatorName) -> Receipt | None:
         """The receipt of one operator; None if it is not installed."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from packaging.version import Version
 
+from hub_client.candidate import Release
 from plugin_spec.errors import HubError
 from plugin_spec.names import OperatorName
 
@@ -36,6 +37,11 @@ class Receipt:
     dependencies: tuple[OperatorName, ...] = ()
     packages: tuple[str, ...] = ()
     """The Python packages it needs, PEP 508: so that asking again costs no YAML."""
+
+    @property
+    def release(self) -> Release:
+        """What a source needs to give its files again."""
+        return Release(self.version, self.revision, self.ref)
 
     @classmethod
     def from_json(cls, text: str, *, where: str) -> Self:

@@ -15,6 +15,7 @@ from hub_client.cli.info import info
 from hub_client.cli.install import install, uninstall
 from hub_client.cli.list_installed import list_installed
 from hub_client.cli.publish import publish
+from hub_client.cli.verify import verify
 from hub_client.cli.yank import yank
 
 USE: Final = "Use"
@@ -83,6 +84,7 @@ register(app, needs.tree, panel=PROJECT)
 register(app, needs.why, panel=PROJECT)
 register(app, needs.outdated, panel=PROJECT)
 register(app, export, panel=PROJECT)
+register(app, verify, panel=PROJECT)
 register(app, check, panel=PUBLISH)
 register(app, publish, panel=PUBLISH)
 register(app, yank, panel=PUBLISH)

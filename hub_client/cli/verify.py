@@ -1,0 +1,77 @@
+"""``hub verify``: whether everything is what it was when it came."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub_client.cli import options
+from hub_client.cli.console import format_count
+from hub_client.cli.session import Session
+
+if TYPE_CHECKING:
+    from hub_client.verification import Verification
+
+
+def verify(
+    session: Session, *, python: options.Python = None, as_json: options.Json = False
+) -> int:
+    """Hash again what is installed and locked, and name every difference.
+
+    Trees of operators against their digests, receipts and hub.lock against one
+    another and against the operators' own manifests, and weights that the lock
+    pins, where they are in the cache. Nothing is fetched and nothing is run.
+    """
+    checked = _verified(session, python=python)
+    if as_json:
+        session.console.result_json(_as_json(checked))
+    elif checked.differences:
+        session.console.result("\n".join(map(str, checked.differences)))
+    for subject, reason in checked.unchecked:
+        session.console.say(f"Not checked: {subject}: {reason}")
+    looked_at = (
+        f"{format_count(checked.operators, 'tree')}, "
+        f"{format_count(len(checked.receipts), 'receipt')} and "
+        f"{format_count(checked.weights, 'file')} of weights"
+    )
+    if found := len(checked.differences):
+        session.console.problem(
+            f"{format_count(found, 'difference')} in {looked_at}\n\n"
+            "hint: Delete a folder that was changed; `hub sync` fetches it again"
+        )
+        return 1
+    session.console.say(f"Verified {looked_at}")
+    return 0
+
+
+def _verified(session: Session, *, python: Path | None) -> Verification:
+    from hub_client.lockfile import Lockfile  # noqa: PLC0415  (slow)
+    from hub_client.verification import Verification  # noqa: PLC0415
+
+    project, environment = session.project(), session.environment(python)
+    checked = Verification(session.store(), session.router().files)
+    lock = Lockfile((), (), ())
+    if project is not None and project.lock_path.exists():
+        lock = Lockfile.load(project.lock_path)
+    total = len(environment.receipt_files()) + len(lock.operators)
+    total += sum(len(each.weights) for each in lock.operators)
+    with session.console.working("Verifying", total=total) as progress:
+        for _ in checked.verify_environment(environment):
+            progress.advance()
+        for _ in checked.verify_lock(lock):
+            progress.advance()
+    return checked
+
+
+def _as_json(checked: Verification) -> dict[str, Any]:
+    return {
+        "operators": checked.operators,
+        "receipts": len(checked.receipts),
+        "weights": checked.weights,
+        "differences": [asdict(each) for each in checked.differences],
+        "unchecked": [
+            {"subject": subject, "reason": reason}
+            for subject, reason in checked.unchecked
+        ],
+    }
