@@ -19,6 +19,7 @@ OPERATOR = Path(__file__).parent.parent / "reference_operators/towhee/search-vec
 sys.path.insert(0, str(OPERATOR))
 
 if TYPE_CHECKING:
+    import faiss
     from numpy.typing import NDArray
     from search_vectors import SearchVectors
 
@@ -31,6 +32,11 @@ MANY, SHORT = 1_000_000, 256
 def random_vectors(count: int, length: int, seed: int) -> Matrix:
     """Normally distributed, float32."""
     return np.random.default_rng(seed).standard_normal((count, length), np.float32)
+
+
+def by_faiss(index: faiss.Index, queries: Matrix) -> list[list[int]]:
+    """Faiss's flat index."""
+    return index.search(queries, TOPK)[1].tolist()  # type: ignore[no-any-return]
 
 
 def by_hand(vectors: Matrix, squares: Matrix, queries: Matrix) -> list[list[int]]:
@@ -55,15 +61,13 @@ def compare() -> None:
     vectors = random_vectors(COUNT, LENGTH, 0)
     vectors.setflags(write=False)
     index = faiss.IndexFlatL2(LENGTH)
-    index.add(vectors)  # type: ignore[no-untyped-call]
+    index.add(vectors)
     squares = np.einsum("nd,nd->n", vectors, vectors)
     search = SearchVectors(data=vectors, topk=TOPK)
     for count in (QUERIES, 1):
         queries = random_vectors(count, LENGTH, 1)
         alternatives = {
-            "faiss IndexFlatL2": lambda queries=queries: index.search(queries, TOPK)[
-                1
-            ].tolist(),
+            "faiss IndexFlatL2": lambda queries=queries: by_faiss(index, queries),
             "numpy by hand": lambda queries=queries: by_hand(vectors, squares, queries),
             "search_vectors": lambda queries=queries: ids(search, queries),
         }
