@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from towhee.bound import BoundPipeline
+from towhee.executors.engines import get_executor
+from towhee.executors.profile import Profile
+from towhee.executors.recorder import SOURCE, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from towhee.columns import Entity
-    from towhee.executors import Executor
+    from towhee.executors.profile import Span, StageProfile
     from towhee.pipe.columns import Column
     from towhee.pipe.data_queue import DataQueue
     from towhee.pipe.frames import Applied
@@ -21,20 +23,44 @@ if TYPE_CHECKING:
     from towhee.pipe.stages import Stage
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class NodeReport:
     """What one node did."""
 
     name: str
     """The node as it was written."""
-    rows_in: int = 0
-    rows_out: int = 0
-    seconds: float = 0.0
-    """Its own, without those of the nodes before it."""
+    profiles: tuple[Profile, ...]
+    """The executor's own, of each call that the node is made of."""
     inputs: list[dict[str, Any]] = field(default_factory=list)
     """What it read, a dict a row, if that was asked for."""
     outputs: list[dict[str, Any]] = field(default_factory=list)
     """What it made, likewise."""
+
+    @property
+    def rows_in(self) -> int:
+        """How many rows, or windows, it took."""
+        return self.profiles[0].stages[0].rows
+
+    @property
+    def rows_out(self) -> int:
+        """How many rows it gave."""
+        return self.profiles[-1].stages[-1].rows
+
+    @property
+    def seconds(self) -> float:
+        """Its own, without those of the nodes before it; all threads together."""
+        return sum(stage.seconds for stage in self.stages)
+
+    @property
+    def stages(self) -> tuple[StageProfile, ...]:
+        """Its functions, and its operators' preparing and predicting."""
+        stages = [stage for profile in self.profiles for stage in profile.stages]
+        return tuple(stage for stage in stages if stage.stage != SOURCE)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """When its operators were called."""
+        return tuple(span for profile in self.profiles for span in profile.spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +70,19 @@ class Debugged:
     result: DataQueue | list[DataQueue]
     nodes: tuple[NodeReport, ...]
 
+    @property
+    def profile(self) -> Profile:
+        """All nodes in one table, which can be written as a Chrome trace as well."""
+        return Profile(
+            tuple(stage for node in self.nodes for stage in node.stages),
+            tuple(span for node in self.nodes for span in node.spans),
+        )
+
     def __str__(self) -> str:
-        width = max((len(node.name) for node in self.nodes), default=0)
-        lines = [f"{'node':{width}}  rows in  rows out   seconds"]
-        lines += [
-            f"{node.name:{width}}  {node.rows_in:7}  {node.rows_out:8}  "
-            f"{node.seconds:8.4f}"
-            for node in self.nodes
-        ]
-        return "\n".join(lines)
+        return str(self.profile)
 
 
-class Recorder:
+class Watch:
     """Runs the calls of a plan one by one, rather than fused, and watches each.
 
     :param traced: patterns of the nodes whose inputs and outputs are kept.
@@ -63,66 +90,60 @@ class Recorder:
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        executor: Executor,
-        traced: Sequence[str] = (),
-        untraced: Sequence[str] = (),
+        self, plan: Plan, traced: Sequence[str] = (), untraced: Sequence[str] = ()
     ) -> None:
-        self._executor = executor
+        self._names, self._nodes = plan.names, plan.nodes
         self._traced, self._untraced = traced, untraced
-        self._within = [0.0]
         applied = [each for stage in plan.stages for each in stage.applied]
-        self._names = plan.names
-        self._last = {each.node: each for each in applied}
-        self._first = {each.node: each for each in reversed(applied)}
-        nodes = [node for node in plan.nodes if node in self._last]
-        self.reports = {node: NodeReport(str(node)) for node in nodes}
+        self._recorders = {each: Recorder() for each in applied}
+        self._inputs: dict[Applied, list[dict[str, Any]]] = {a: [] for a in applied}
+        self._outputs: dict[Applied, list[dict[str, Any]]] = {a: [] for a in applied}
 
     def through(self, stage: Stage, rows: Iterator[Entity]) -> Generator[Entity]:
         """Take rows through the calls of a stage."""
         for applied, group in zip(stage.applied, stage.bound.groups, strict=True):
-            if applied is self._first[applied.node]:
-                rows = self._entering(rows, applied)
-            values = self._executor.values(BoundPipeline((group,)), rows)
-            rows = self._leaving(values, applied)
+            executor = get_executor(recorder=self._recorders[applied])
+            node = applied.node
+            read = list(zip(node.inputs, applied.reads, strict=False))
+            made = [(column, self._names[column]) for column in node.outputs]
+            rows = self._seen(rows, read, self._inputs[applied], str(node))
+            values = executor.values(BoundPipeline((group,)), rows)
+            entities = cast("Iterator[Entity]", values)
+            rows = self._seen(entities, made, self._outputs[applied], str(node))
         yield from rows
 
-    def _entering(self, rows: Iterator[Entity], applied: Applied) -> Iterator[Entity]:
-        node, report = applied.node, self.reports[applied.node]
-        is_traced = self._is_traced(report.name)
-        read = list(zip(node.inputs, applied.reads, strict=True))
-        for row in rows:
-            report.rows_in += 1
-            if is_traced:
-                report.inputs.append(_values(row, read))
-            yield row
+    def reports(self) -> tuple[NodeReport, ...]:
+        """What every node did until now, in the order in which they were written."""
+        return tuple(
+            NodeReport(
+                str(node),
+                tuple(self._recorders[each].profile for each in calls),
+                self._inputs[calls[0]],
+                self._outputs[calls[-1]],
+            )
+            for node in self._nodes
+            if (calls := [each for each in self._recorders if each.node is node])
+        )
 
-    def _leaving(self, rows: Iterator[Any], applied: Applied) -> Iterator[Entity]:
-        node, report = applied.node, self.reports[applied.node]
-        is_last = applied is self._last[node]
-        is_traced = is_last and self._is_traced(report.name)
-        made = [(column, self._names[column]) for column in node.outputs]
-        while (row := self._timed(rows, report)) is not None:
-            report.rows_out += is_last
-            if is_traced:
-                report.outputs.append(_values(row, made))
-            yield row
-
-    def _timed(self, rows: Iterator[Any], report: NodeReport) -> Any:  # noqa: ANN401  (a row, or None)
-        began = time.perf_counter()
-        self._within.append(0.0)
-        try:
-            return next(rows, None)
-        finally:
-            spent = time.perf_counter() - began
-            report.seconds += spent - self._within.pop()
-            self._within[-1] += spent
-
-    def _is_traced(self, name: str) -> bool:
-        found = any(re.search(pattern, name) for pattern in self._traced)
-        return found and not any(re.search(pattern, name) for pattern in self._untraced)
+    def _seen(
+        self,
+        rows: Iterator[Entity],
+        columns: Sequence[tuple[Column, str]],
+        seen: list[dict[str, Any]],
+        name: str,
+    ) -> Iterator[Entity]:
+        if not any(re.search(pattern, name) for pattern in self._traced):
+            return rows
+        if any(re.search(pattern, name) for pattern in self._untraced):
+            return rows
+        return _kept(rows, columns, seen)
 
 
-def _values(row: Entity, names: Sequence[tuple[Column, str]]) -> dict[str, Any]:
-    return {column.name: row.__dict__[name] for column, name in names}
+def _kept(
+    rows: Iterator[Entity],
+    columns: Sequence[tuple[Column, str]],
+    seen: list[dict[str, Any]],
+) -> Iterator[Entity]:
+    for row in rows:
+        seen.append({c.name: row.__dict__[n] for c, n in columns if n in row.__dict__})
+        yield row

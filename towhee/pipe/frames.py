@@ -27,7 +27,7 @@ class NodeCall(FunctionCall):
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Applied:
     """A node's call in a frame; ``reads`` and ``makes`` are names in its rows."""
 

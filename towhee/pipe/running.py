@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from towhee.executors.engines import get_executor
 from towhee.outcome import OperatorFailed
-from towhee.pipe.debugging import Debugged, Recorder
+from towhee.pipe.debugging import Debugged, Watch
 from towhee.pipe.plan import Plan
 
 if TYPE_CHECKING:
@@ -97,14 +97,14 @@ class Pipe:
         :param exclude: the same: not of nodes in which one is found.
         """
         chosen = (_each(include), _each(exclude)) if tracer else ()
-        recorder = Recorder(self._plan, self._executor, *chosen)
+        watch = Watch(self._plan, *chosen)
         if batch:
             (rows,) = values
-            result: Any = list(self._run(self._calls(rows), recorder.through))
+            result: Any = list(self._run(self._calls(rows), watch.through))
         else:
             self._check(values)
-            (result,) = self._run([values], recorder.through, alone=True)
-        return Debugged(result, tuple(recorder.reports.values()))
+            (result,) = self._run([values], watch.through, alone=True)
+        return Debugged(result, watch.reports())
 
     def _check(self, values: Sequence[Any]) -> None:
         if len(values) != len(self._plan.inputs):
