@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from itertools import count, islice
@@ -142,10 +141,9 @@ def test_a_bundled_operator_runs_where_it_was_never_installed(
 ) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     grey = np.full((8, 8, 3), 128, np.uint8)
-    Image.fromarray(grey).save("grey.png")
-    chain = (
-        DataCollection(["grey.png"]).map(os.path.abspath).image_decode.cv2().stream()
-    )
+    file = tmp_path / "grey.png"
+    Image.fromarray(grey).save(file)
+    chain = DataCollection([str(file)]).image_decode.cv2().stream()
     (decoded,) = chain.set_engine("ray").to_list()
     np.testing.assert_array_equal(decoded, chain.to_list()[0])
 
