@@ -168,3 +168,9 @@ class HuggingFaceTarget:
                 f"`{self._repository.url}` did not take it: {error}",
                 hint="Run `hf auth login`, and check that the token may write there",
             ) from error
+        except (RuntimeError, ValueError) as error:
+            # What the client makes of a large file that did not arrive.
+            raise UploadRefused(
+                f"`{self._repository.url}` did not take it: {error.__cause__ or error}",
+                hint="Run this again: what has arrived is not sent twice",
+            ) from error

@@ -254,6 +254,7 @@ def _application(server: HuggingFaceServer) -> FastAPI:
 
     _add_reading(app, server)
     _add_writing(app, server)
+    _add_references(app, server)
     _add_large_files(app, server)
     _add_git(app, server)
     return app
@@ -361,7 +362,7 @@ def _add_writing(app: FastAPI, server: HuggingFaceServer) -> None:
     def validate() -> dict[str, Any]:
         return {"errors": [], "warnings": []}
 
-    @app.post("/api/models/{organization}/{name}/preupload/{revision}")
+    @app.post("/api/models/{organization}/{name}/preupload/{revision:path}")
     async def preupload(request: Request) -> dict[str, Any]:
         wanted = await request.json()
         return {
@@ -375,7 +376,7 @@ def _add_writing(app: FastAPI, server: HuggingFaceServer) -> None:
             ]
         }
 
-    @app.post("/api/models/{organization}/{name}/commit/{revision}")
+    @app.post("/api/models/{organization}/{name}/commit/{revision:path}")
     async def commit(
         request: Request, organization: str, name: str, revision: str
     ) -> dict[str, Any]:
@@ -386,6 +387,21 @@ def _add_writing(app: FastAPI, server: HuggingFaceServer) -> None:
         oid = repository.commit(revision, files, header.get("summary", "Upload"))
         url = f"{server.url}/{organization}/{name}/commit/{oid}"
         return {"commitUrl": url, "commitOid": oid, "success": True}
+
+
+def _add_references(app: FastAPI, server: HuggingFaceServer) -> None:
+    @app.post("/api/models/{organization}/{name}/branch/{branch:path}")
+    async def make_branch(
+        request: Request, organization: str, name: str, branch: str
+    ) -> Response:
+        repository = server.repository(f"{organization}/{name}")
+        wanted = await request.json() if await request.body() else {}
+        refs = {ref["name"] for ref in repository.references("refs/heads")}
+        if branch in refs:
+            return Response(status_code=HTTPStatus.CONFLICT)
+        commit = repository.commit_of(wanted.get("startingPoint") or "main")
+        repository.git("update-ref", f"refs/heads/{branch}", commit)
+        return Response()
 
     @app.post("/api/models/{organization}/{name}/tag/{revision}")
     async def tag(

@@ -1,0 +1,189 @@
+"""Publishing through the real client to a real server on loopback."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import huggingface_hub.constants
+import pytest
+from fastapi import Response
+
+from hub_client.publisher import open_target
+from hub_client.publisher.hugging_face_target import TagRefused, UploadRefused
+from hub_client.publisher.publication import prepare
+from hub_client.sources import hugging_face_client
+from plugin_spec.names import OperatorName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from servers.hugging_face import HuggingFaceServer
+
+    from hub_client.publisher import Target
+    from tests.hub_client.publisher.conftest import Author
+
+NAME = OperatorName.parse("acme/embed")
+# huggingface_hub 2.4 gives its HTTP library a stream in a deprecated way.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+WEIGHTS = bytes(range(256)) * 8192
+PLAIN = ["LICENSE", "README.md", "echo/__init__.py", "operator.yaml"]
+
+
+@pytest.fixture
+def server(
+    hugging_face: HuggingFaceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> HuggingFaceServer:
+    monkeypatch.setenv("HF_ENDPOINT", hugging_face.url)
+    cache = str(tmp_path / "huggingface")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", cache)
+    # The server has no such storage; its own tests say what it has.
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(hugging_face_client, "WAITS", (0.01, 0.01))
+    return hugging_face
+
+
+@pytest.fixture
+def target(server: HuggingFaceServer, tmp_path: Path) -> Target:
+    del server
+    return open_target("hf:{namespace}/{name}", NAME, cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture
+def publish(target: Target, author: Author, tmp_path: Path) -> Callable[[], str]:
+    def run() -> str:
+        shutil.rmtree(tmp_path / "files", ignore_errors=True)
+        published = target.releases(NAME)
+        prepared = prepare(
+            author.folder, tmp_path / "files", published=published, allow_older=True
+        )
+        return target.publish(prepared)
+
+    return run
+
+
+def versions(target: Target) -> dict[str, str]:
+    return {str(each.version): each.revision for each in target.releases(NAME)}
+
+
+def files_at(server: HuggingFaceServer, revision: str) -> list[str]:
+    entries = server.repository("acme/embed").entries(revision)
+    return sorted(each.path for each in entries if each.path != ".gitattributes")
+
+
+def refuse(server: HuggingFaceServer, method: str, part: str, status: int) -> None:
+    server.before = lambda request: (
+        Response(status_code=status)
+        if request.method == method and part in request.url.path
+        else None
+    )
+
+
+def test_the_repository_is_made_and_weights_go_by_lfs(
+    server: HuggingFaceServer,
+    target: Target,
+    publish: Callable[[], str],
+    author: Author,
+) -> None:
+    assert target.releases(NAME) == ()
+    author.write("1.0.0", **{"model.safetensors": WEIGHTS})
+    commit = publish()
+    assert versions(target) == {"1.0.0": commit}
+    assert files_at(server, "v1.0.0") == sorted([*PLAIN, "model.safetensors"])
+    (weights,) = (
+        each
+        for each in server.repository("acme/embed").entries(commit)
+        if each.path == "model.safetensors"
+    )
+    assert (weights.size, weights.pointer_size is None) == (len(WEIGHTS), False)
+
+
+def test_weights_that_are_there_are_not_sent_again_and_what_is_gone_is_deleted(
+    server: HuggingFaceServer,
+    target: Target,
+    publish: Callable[[], str],
+    author: Author,
+) -> None:
+    author.write("1.0.0", **{"model.safetensors": WEIGHTS, "old.txt": b"old"})
+    publish()
+    server.requests.clear()
+    author.write("1.1.0")
+    (author.folder / "old.txt").unlink()
+    publish()
+    assert files_at(server, "v1.1.0") == sorted([*PLAIN, "model.safetensors"])
+    assert not [line for line in server.requests if line.startswith("PUT")]
+    assert list(versions(target)) == ["1.0.0", "1.1.0"]
+
+
+def test_a_refused_commit_leaves_no_version(
+    server: HuggingFaceServer, target: Target, publish: Callable[[], str]
+) -> None:
+    refuse(server, "POST", "/commit/", 403)
+    with pytest.raises(UploadRefused) as caught:
+        publish()
+    assert str(caught.value).startswith(
+        f"`{server.url}/acme/embed` did not take it: `{server.url}/acme/embed` "
+        "may not be"
+    )
+    assert versions(target) == {}
+
+
+def test_weights_that_do_not_arrive_leave_no_version(
+    server: HuggingFaceServer,
+    target: Target,
+    publish: Callable[[], str],
+    author: Author,
+) -> None:
+    author.write("1.0.0", **{"model.safetensors": WEIGHTS})
+    refuse(server, "PUT", "/large-files/", 507)
+    with pytest.raises(UploadRefused, match=r"did not take it: .*507"):
+        publish()
+    assert versions(target) == {}
+    assert files_at(server, "main") == []
+
+
+def test_after_a_refused_tag_the_same_command_completes_it(
+    server: HuggingFaceServer, target: Target, publish: Callable[[], str]
+) -> None:
+    refuse(server, "POST", "/tag/", 503)
+    with pytest.raises(TagRefused) as caught:
+        publish()
+    tip = server.repository("acme/embed").commit_of("main")
+    assert str(caught.value).splitlines()[:2] == [
+        f"`{server.url}/acme/embed` has the files of acme/embed 1.0.0 as commit {tip},",
+        "  and not its tag `v1.0.0`: nobody sees the version yet",
+    ]
+    assert versions(target) == {}
+    server.before = lambda _request: None
+    server.requests.clear()
+    assert publish() == tip
+    assert versions(target) == {"1.0.0": tip}
+    assert not [line for line in server.requests if "/commit/" in line]
+
+
+def test_an_older_version_leaves_the_page_alone(
+    server: HuggingFaceServer,
+    target: Target,
+    publish: Callable[[], str],
+    author: Author,
+) -> None:
+    author.write("2.0.0")
+    newest = publish()
+    author.write("1.0.1")
+    older = publish()
+    assert versions(target) == {"1.0.1": older, "2.0.0": newest}
+    assert server.repository("acme/embed").commit_of("main") == newest
+
+
+def test_a_yanked_version_is_withdrawn_until_it_is_restored(
+    target: Target, publish: Callable[[], str]
+) -> None:
+    publish()
+    (release,) = target.releases(NAME)
+    target.yank(release, "wrong mean")
+    (release,) = target.releases(NAME)
+    assert release.yanked == "withdrawn by its publisher"
+    target.restore(release)
+    (release,) = target.releases(NAME)
+    assert release.yanked is None
