@@ -41,7 +41,7 @@ def arrange(segment: Segment, plan: Plan, rows: Iterable[Numbered], run: Run) ->
     allocator.use(plan.allocator)
     if plan.settings:
         segment.model.operator.configure(dict(plan.settings))
-    batches = Batches(segment.model, plan, run.fit)
+    batches = Batches(segment, plan, run.fit)
     if segment.alone or plan.arrangement == "phases":
         return _phases(segment, plan, batches, rows)
     arrangement = _rows if plan.arrangement == "rows" else _overlap

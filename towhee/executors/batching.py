@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from plugin_spec.errors import InvalidOperator
-from plugin_spec.operator import ModelOperator
 from towhee.executors.segments import Prepared, failed
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
 
-    from towhee.bound import LoadedStep
     from towhee.executors.chunks import Numbered
     from towhee.executors.plan import Plan
     from towhee.executors.run import Fit
+    from towhee.executors.segments import Segment
 
-_RAGGED_WINDOW = 8
+RAGGED_WINDOW: Final = 8
 
 
 class Batches:
     """One model's batches in one run."""
 
-    def __init__(self, model: LoadedStep, plan: Plan, fit: Fit) -> None:
-        operator = model.operator.model
-        assert operator is not None
-        self.model = model
+    def __init__(self, segment: Segment, plan: Plan, fit: Fit) -> None:
+        assert segment.model is not None
+        self.model = segment.model
         self._wanted = plan.batch_size
         self._at_once = plan.arrangement == "rows"
         self._fit = fit
-        self._ragged = type(operator).batch_key is not ModelOperator.batch_key
+        self._ragged = segment.is_ragged
 
     @property
     def size(self) -> int:
@@ -39,7 +37,7 @@ class Batches:
     @property
     def window(self) -> int:
         """Rows to choose batches from; several batches' worth if rows are ragged."""
-        return self.size * (_RAGGED_WINDOW if self._ragged else 1)
+        return self.size * (RAGGED_WINDOW if self._ragged else 1)
 
     def predict(self, rows: Sequence[Numbered]) -> list[Numbered]:
         """Compute the rows that are ``Prepared``; the others pass, in their places."""

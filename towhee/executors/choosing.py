@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 from hub_client.config import HubConfig
 from towhee.executors.plan import Plan
 from towhee.executors.plan_cache import PlanCache, fingerprint
-from towhee.executors.tuning import Search, Space
+from towhee.executors.space import Space
+from towhee.executors.tuning import Search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

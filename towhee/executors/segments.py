@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from plugin_spec.operator import ModelOperator
 from towhee.executors.fusion import Failed
 from towhee.outcome import OperatorFailed
 from towhee.pipelines import FunctionCall
@@ -54,6 +55,14 @@ class Segment:
     def batch_is_fixed(self) -> bool:
         """Whether the user, or a pipeline's author, chose the size of batches."""
         return self.bound[-1].options.get("batch_size") is not None
+
+    @property
+    def is_ragged(self) -> bool:
+        """Whether not all rows may share a batch."""
+        model = None if self.model is None else self.model.operator.model
+        return (
+            model is not None and type(model).batch_key is not ModelOperator.batch_key
+        )
 
     @property
     def is_shared(self) -> bool:

@@ -8,106 +8,30 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
 from itertools import chain
-from operator import methodcaller
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from towhee.executors.allocator import allocator
 from towhee.executors.arrangements import arrange
 from towhee.executors.chunks import Chunks
-from towhee.executors.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-    from typing import TypeAlias
+    from collections.abc import Generator, Iterable, Sequence
 
     from towhee.executors.arrangements import Work
     from towhee.executors.chunks import Numbered
+    from towhee.executors.plan import Plan
     from towhee.executors.run import Run
     from towhee.executors.segments import Segment
+    from towhee.executors.space import Move, Space
 
-    Move: TypeAlias = Callable[[Plan], Plan]
 
 _SECONDS: Final = 0.25
 _MOST_ROWS: Final = 256
-_ROWS_AT_ONCE: Final = 4
 # What is simpler stays unless something else is clearly faster.
 _CLEARLY: Final = 1.03
 _FINALISTS: Final = 3
 _LARGEST_BATCH: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Space:
-    """What a model and the machine leave to choose."""
-
-    workers: int
-    batch_size: int
-    batch_is_fixed: bool = False
-    settings: Mapping[str, Sequence[object]] = field(default_factory=dict)
-    can_share: bool = False
-    """Whether several threads may predict at once."""
-    can_keep: bool = False
-    """Whether the allocator can be told to keep memory."""
-
-    @classmethod
-    def of(cls, segment: Segment, workers: int) -> Space:
-        """The choices for a segment that ends with a model."""
-        assert segment.model is not None
-        model = segment.model.operator.model
-        assert model is not None
-        return cls(
-            workers=1 if segment.alone else workers,
-            batch_size=segment.model.operator.batch_size,
-            batch_is_fixed=segment.batch_is_fixed,
-            settings=model.settings(),
-            can_share=model.concurrent_predict,
-            can_keep=allocator.can_keep,
-        )
-
-    @property
-    def default(self) -> Plan:
-        """What is right, and fast enough, where nothing was measured."""
-        first = {name: choices[0] for name, choices in self.settings.items()}
-        return Plan(
-            batch_size=self.batch_size,
-            threads=self.workers,
-            settings=tuple(first.items()),
-        )
-
-    @property
-    def settings_moves(self) -> list[Move]:
-        """One setting to another of its choices; and memory to be kept."""
-        moves: list[Move] = [
-            methodcaller("with_setting", name, choice)
-            for name, choices in self.settings.items()
-            for choice in choices
-        ]
-        return [*moves, *([_move(allocator="keep")] if self.can_keep else [])]
-
-    @property
-    def arrangement_moves(self) -> list[Move]:
-        """Other arrangements; threads at work are never more than ``workers``."""
-        if self.workers == 1:
-            return []
-        few = {} if self.batch_is_fixed else {"batch_size": _ROWS_AT_ONCE}
-        rows = _move(arrangement="rows", model_threads=1, **few)
-        overlaps = [
-            _move(
-                arrangement="overlap",
-                batch_size=self.batch_size,
-                threads=self.workers - predicting,
-                model_threads=predicting,
-            )
-            for predicting in sorted({1, self.workers // 2})
-        ]
-        return [rows, *overlaps] if self.can_share else overlaps
-
-
-def _move(**changes: Any) -> Move:  # noqa: ANN401  (fields of a plan)
-    return methodcaller("but", **changes)
 
 
 class Search:
@@ -137,7 +61,18 @@ class Search:
         """How many rows the candidate has to be seen on; about as many as it needs."""
         plan = self.candidate or self.best
         wanted = min(_MOST_ROWS, _SECONDS * self._rates.get(self.best, 0.0))
-        return warm_up(plan) + max(1, round(wanted / turn(plan))) * turn(plan)
+        turn = self._space.turn(plan)
+        return self.warm_up + max(1, round(wanted / turn)) * turn
+
+    @property
+    def warm_up(self) -> int:
+        """How many of them do not count."""
+        return self._space.warm_up(self.candidate or self.best)
+
+    @property
+    def fewest_rows(self) -> int:
+        """With fewer nothing can be learned."""
+        return self.warm_up + self._space.turn(self.candidate or self.best)
 
     def note(self, rate: float) -> None:
         """Take the candidate's rows a second, and go on to the next, if any."""
@@ -192,25 +127,24 @@ def tuned(segment: Segment, search: Search, rows: Iterable[Numbered], run: Run) 
     rows = iter(rows)
     blocks = iter(Chunks(rows, lambda: search.rows))
     while search.candidate is not None:
-        least = warm_up(search.candidate) + turn(search.candidate)
+        fewest = search.fewest_rows
         block = next(blocks, None)
         if block is None:
             return
-        if len(block) < least or segment.is_shared:
+        if len(block) < fewest or segment.is_shared:
             # Too few rows, or company: nothing can be learned here.
             yield from arrange(segment, search.best, block, run)
             continue
-        results, rate = measure(segment, search.candidate, block, run)
+        results, rate = measure(segment, search.candidate, block, run, search.warm_up)
         yield results
         search.note(rate)
     yield from arrange(segment, search.best, rows, run)
 
 
 def measure(
-    segment: Segment, plan: Plan, block: Sequence[Numbered], run: Run
+    segment: Segment, plan: Plan, block: Sequence[Numbered], run: Run, warm: int
 ) -> tuple[list[Numbered], float]:
-    """Results, and rows a second once the plan is warm."""
-    warm = warm_up(plan)
+    """Results, and rows a second once the plan is warm, after ``warm`` rows."""
     with closing(arrange(segment, plan, block[:warm], run)) as chunks:
         results = list(chain.from_iterable(chunks))
     timed = block[warm:]
@@ -224,13 +158,3 @@ def measure(
     seconds = time.perf_counter() - start
     fits = plan.batch_size <= run.fit.largest
     return results, counted / seconds if fits else 0.0
-
-
-def warm_up(plan: Plan) -> int:
-    """Rows after which every thread has computed a batch of this size."""
-    return plan.batch_size * (plan.threads if plan.arrangement == "rows" else 1)
-
-
-def turn(plan: Plan) -> int:
-    """Rows in which every part of a plan does its work once."""
-    return warm_up(plan) * (2 if plan.arrangement == "overlap" else 1)

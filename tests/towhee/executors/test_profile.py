@@ -88,8 +88,8 @@ def test_a_profile_tells_each_stage_apart(
     assert stages["filter(is_even).map(slowly)"].seconds >= 0.02
     assert stages["test/decode"].seconds >= 0.02
     assert stages["test/model predict"].seconds >= 0.05
-    assert stages["source"].seconds < 0.02
-    assert stages["map(len)"].seconds < 0.02
+    assert stages["source"].seconds < stages["filter(is_even).map(slowly)"].seconds
+    assert stages["map(len)"].seconds < stages["test/model predict"].seconds
     assert stages["test/model predict"].waited > 0
 
 

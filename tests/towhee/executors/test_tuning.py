@@ -14,7 +14,8 @@ from towhee.executors.local import LocalExecutor
 from towhee.executors.plan import Plan
 from towhee.executors.plan_cache import PlanCache
 from towhee.executors.segments import Segment, parts
-from towhee.executors.tuning import Search, Space
+from towhee.executors.space import Space
+from towhee.executors.tuning import Search
 from towhee.loaded_operator import LoadedOperator
 
 if TYPE_CHECKING:
@@ -129,8 +130,13 @@ def test_the_first_rows_of_a_job_show_the_fastest_plan(chain: BoundPipeline) -> 
     source, plan = choice(chain)
     assert source == "measured"
     assert dict(plan.settings) == {"speed": "quick"}
-    assert plan.batch_size > 8
     assert threading.active_count() == 1
+
+
+def test_ragged_rows_are_measured_with_a_window_for_each_thread() -> None:
+    rows = Plan("rows", batch_size=4, threads=2, model_threads=1)
+    assert Space(2, 8).warm_up(rows) == 8
+    assert Space(2, 8, is_ragged=True).warm_up(rows) == 64
 
 
 def test_a_search_goes_on_in_the_next_run_of_a_short_job(chain: BoundPipeline) -> None:

@@ -1,0 +1,103 @@
+"""The plans that a model and a machine leave to choose from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any, Final
+
+from towhee.executors.allocator import allocator
+from towhee.executors.batching import RAGGED_WINDOW
+from towhee.executors.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeAlias
+
+    from towhee.executors.segments import Segment
+
+    Move: TypeAlias = Callable[[Plan], Plan]
+
+_ROWS_AT_ONCE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What a model and the machine leave to choose."""
+
+    workers: int
+    batch_size: int
+    batch_is_fixed: bool = False
+    settings: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    can_share: bool = False
+    """Whether several threads may predict at once."""
+    can_keep: bool = False
+    """Whether the allocator can be told to keep memory."""
+    is_ragged: bool = False
+
+    @classmethod
+    def of(cls, segment: Segment, workers: int) -> Space:
+        """The choices for a segment that ends with a model."""
+        assert segment.model is not None
+        model = segment.model.operator.model
+        assert model is not None
+        return cls(
+            workers=1 if segment.alone else workers,
+            batch_size=segment.model.operator.batch_size,
+            batch_is_fixed=segment.batch_is_fixed,
+            settings=model.settings(),
+            can_share=model.concurrent_predict,
+            can_keep=allocator.can_keep,
+            is_ragged=segment.is_ragged,
+        )
+
+    @property
+    def default(self) -> Plan:
+        """What is right, and fast enough, where nothing was measured."""
+        first = {name: choices[0] for name, choices in self.settings.items()}
+        return Plan(
+            batch_size=self.batch_size,
+            threads=self.workers,
+            settings=tuple(first.items()),
+        )
+
+    def warm_up(self, plan: Plan) -> int:
+        """Rows after which every thread has computed a batch of this size."""
+        window = plan.batch_size * (RAGGED_WINDOW if self.is_ragged else 1)
+        return window * (plan.threads if plan.arrangement == "rows" else 1)
+
+    def turn(self, plan: Plan) -> int:
+        """Rows in which every part of a plan does its work once."""
+        return self.warm_up(plan) * (2 if plan.arrangement == "overlap" else 1)
+
+    @property
+    def settings_moves(self) -> list[Move]:
+        """One setting to another of its choices; and memory to be kept."""
+        moves: list[Move] = [
+            methodcaller("with_setting", name, choice)
+            for name, choices in self.settings.items()
+            for choice in choices
+        ]
+        return [*moves, *([_move(allocator="keep")] if self.can_keep else [])]
+
+    @property
+    def arrangement_moves(self) -> list[Move]:
+        """Other arrangements; threads at work are never more than ``workers``."""
+        if self.workers == 1:
+            return []
+        few = {} if self.batch_is_fixed else {"batch_size": _ROWS_AT_ONCE}
+        rows = _move(arrangement="rows", model_threads=1, **few)
+        overlaps = [
+            _move(
+                arrangement="overlap",
+                batch_size=self.batch_size,
+                threads=self.workers - predicting,
+                model_threads=predicting,
+            )
+            for predicting in sorted({1, self.workers // 2})
+        ]
+        return [rows, *overlaps] if self.can_share else overlaps
+
+
+def _move(**changes: Any) -> Move:  # noqa: ANN401  (fields of a plan)
+    return methodcaller("but", **changes)
