@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,8 @@ _LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 _SECONDS: Final = 10
+_LONGEST: Final = 40
+"""Characters; with a session's name and a socket's, some 107 are allowed."""
 
 
 class RayMissing(HubError, ImportError):
@@ -60,7 +63,7 @@ def ray_start(
     :raises RayUnreachable: if no cluster answers there.
     """
     check_ray()
-    address = address or os.environ.get("RAY_ADDRESS")
+    address = address or os.environ.get("RAY_ADDRESS") or None
     for variable, value in {**_QUIET, **({} if address else _LOOPBACK)}.items():
         os.environ.setdefault(variable, value)
     import ray
@@ -71,14 +74,17 @@ def ray_start(
             hint="Call `ray_start` before anything runs, or `ray.shutdown()` first",
         )
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
-    ours = quiet if address else {**quiet, "include_dashboard": False}
     if lock is not None:
         asked = options.get("runtime_env") or {}
         options["runtime_env"] = {**runtime_env(Path(lock)), **asked}
+    if address is None:
+        # Without a word, Ray would join whatever was started on this machine before.
+        ours = {**quiet, **_folder(), "include_dashboard": False}
+        ray.init("local", **{**ours, **options})
+        return
     try:
         _check_answer(address)
-        # Without a word, Ray would join whatever was started on this machine before.
-        ray.init(address or "local", **{**ours, **options})
+        ray.init(address, **{**quiet, **options})
     except OSError as error:
         raise RayUnreachable(
             f"No Ray cluster answers at `{address}`: {error}",
@@ -98,9 +104,15 @@ def ensure_started() -> None:
         ray_start()
 
 
-def _check_answer(address: str | None) -> None:
+def _folder() -> dict[str, str]:
+    """Another folder for Ray's sockets, where their names would be too long."""
+    usual = os.environ.get("RAY_TMPDIR", tempfile.gettempdir())
+    return {} if len(usual) < _LONGEST else {"_temp_dir": "/tmp/ray"}  # noqa: S108  (Ray's own)
+
+
+def _check_answer(address: str) -> None:
     """Ask first: Ray itself tries for minutes."""
-    host, _, port = (address or "").rpartition(":")
+    host, _, port = address.rpartition(":")
     if host and "://" not in host and port.isdecimal():
         with socket.create_connection((host.strip("[]"), int(port)), _SECONDS):
             pass
