@@ -12,6 +12,7 @@ from hub_client.cli.command import register
 from hub_client.cli.export import export
 from hub_client.cli.help_page import PageGroup
 from hub_client.cli.info import info
+from hub_client.cli.init import init
 from hub_client.cli.install import install, uninstall
 from hub_client.cli.list_installed import list_installed
 from hub_client.cli.publish import publish
@@ -85,6 +86,7 @@ register(app, needs.why, panel=PROJECT)
 register(app, needs.outdated, panel=PROJECT)
 register(app, export, panel=PROJECT)
 register(app, verify, panel=PROJECT)
+register(app, init, panel=PUBLISH)
 register(app, check, panel=PUBLISH)
 register(app, publish, panel=PUBLISH)
 register(app, yank, panel=PUBLISH)
