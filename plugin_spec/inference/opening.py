@@ -16,7 +16,7 @@ from plugin_spec.inference.replicas import Replicas
 from plugin_spec.inference.workload import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -33,7 +33,7 @@ BOUNDS: Final = {"float32": 0.99999, "bfloat16": 0.99, "float16": 0.99}
 def open_backend(  # noqa: PLR0913  (each is a choice that a user may make)
     name: str,
     module: nn.Module,
-    samples: Sequence[tuple[Tensor, ...]],
+    samples: Callable[[], Sequence[tuple[Tensor, ...]]],
     *,
     device: str = "cpu",
     dtype: str = "float32",
@@ -45,8 +45,9 @@ def open_backend(  # noqa: PLR0913  (each is a choice that a user may make)
 
     :param name: one of ``BACKENDS``.
     :param module: in evaluation mode, float32; it is the backend's from now on.
-    :param samples: inputs of several batch sizes, one of them 1, as varied as real
-        ones; every backend but eager float32 has to agree with that on all of them.
+    :param samples: gives inputs of several batch sizes, one of them 1, as varied as
+        real ones. Every backend but eager float32, which asks for none, has to agree
+        with that on all of them.
     :param device: torch's name, or several with commas: each batch is split over them.
     :param dynamic: for each input, the dimensions whose length varies by name; by
         default the first, which is the batch's.
@@ -55,17 +56,18 @@ def open_backend(  # noqa: PLR0913  (each is a choice that a user may make)
     :raises BackendFailed: if it cannot take the module over.
     :raises BackendDiffers: if a cosine is below ``BOUNDS``.
     """
+    exact = name == Eager.name and dtype == "float32"
+    inputs = () if exact else samples()
     devices = [each.strip() for each in device.split(",")]
     workload = Workload(
         module=module,
-        samples=samples,
+        samples=inputs,
         device=devices[0],
         dtype=dtype,
         autocast=autocast,
-        dynamic=dynamic or [{0: "batch"}] * len(samples[0]),
+        dynamic=dynamic or [{0: "batch"} for sample in inputs[:1] for _ in sample],
         longest=longest or {},
     )
-    exact = name == Eager.name and dtype == "float32"
     references = None if exact else _references(workload)
     # Each opening may change the weights of its module.
     workloads = [

@@ -6,7 +6,6 @@ import pickle
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +23,7 @@ from plugin_spec.inference.opening import BACKENDS, open_backend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -97,7 +97,7 @@ def texts(*shapes: tuple[int, int]) -> Sequence[tuple[Tensor, ...]]:
 
 
 def open_images(name: str, **options: object) -> Backend:
-    return open_backend(name, drawn(Images), images(4, 1), **options)
+    return open_backend(name, drawn(Images), lambda: images(4, 1), **options)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -114,7 +114,7 @@ def test_every_batch_size_gives_what_eager_gives(name: str) -> None:
 def test_batch_and_length_may_both_vary(name: str) -> None:
     lengths = {0: "batch", 1: "length"}
     backend = open_backend(
-        name, drawn(Texts), texts((3, 7), (1, 4)), dynamic=[lengths, lengths]
+        name, drawn(Texts), lambda: texts((3, 7), (1, 4)), dynamic=[lengths, lengths]
     )
     for ids, mask in texts((1, 1), (2, 30), (5, 3)):
         with torch.inference_mode():
@@ -151,20 +151,26 @@ def test_a_backend_can_be_sent_to_another_process(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_closed_backend_leaves_no_file_behind(name: str) -> None:
+def test_a_closed_backend_leaves_no_file_behind(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     open_images(name).close()
-    assert [each.name for each in Path(tempfile.gettempdir()).glob(f"{name}-*")] == []
+    assert list(tmp_path.glob(f"{name}-*")) == []
 
 
-def test_a_backend_that_nobody_holds_leaves_no_file_either() -> None:
+def test_a_backend_that_nobody_holds_leaves_no_file_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     open_images("onnxruntime")
-    assert list(Path(tempfile.gettempdir()).glob("onnxruntime-*")) == []
+    assert list(tmp_path.glob("onnxruntime-*")) == []
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
 def test_a_backend_that_differs_is_refused_with_the_figures(name: str) -> None:
     with pytest.raises(BackendDiffers) as caught:
-        open_backend(name, Learnt().eval(), images(4, 1))
+        open_backend(name, Learnt().eval(), lambda: images(4, 1))
     found = caught.value.agreement
     assert found.cosine < 0.99999
     assert str(caught.value) == (
@@ -177,12 +183,12 @@ def test_a_backend_that_differs_is_refused_with_the_figures(name: str) -> None:
 def test_samples_that_would_show_nothing_are_refused() -> None:
     alike = [(torch.zeros(4, 3, 12, 12),), (torch.zeros(1, 3, 12, 12),)]
     with pytest.raises(DegenerateSamples, match="All sample inputs give one vector"):
-        open_backend("onnxruntime", drawn(Images), alike)
+        open_backend("onnxruntime", drawn(Images), lambda: alike)
 
 
 def test_a_module_that_cannot_be_exported_is_refused_with_the_reason() -> None:
     with pytest.raises(BackendFailed) as caught:
-        open_backend("onnxruntime", Shapeless().eval(), images(4, 1))
+        open_backend("onnxruntime", Shapeless().eval(), lambda: images(4, 1))
     assert str(caught.value).startswith(
         "The backend `onnxruntime` cannot take this model over: "
     )
@@ -283,8 +289,12 @@ def test_a_replica_that_fails_fails_the_batch() -> None:
 
 def test_settings_are_offered_only_where_they_mean_something() -> None:
     lengths = {0: "batch", 1: "length"}
-    samples = texts((3, 7), (1, 4))
-    backend = open_backend("eager", drawn(Texts), samples, dynamic=[lengths, lengths])
+    backend = open_backend(
+        "eager",
+        drawn(Texts),
+        lambda: texts((3, 7), (1, 4)),
+        dynamic=[lengths, lengths],
+    )
     assert backend.settings() == {}
     assert open_images("eager").settings() == {
         "memory_format": ("channels_last", "contiguous")

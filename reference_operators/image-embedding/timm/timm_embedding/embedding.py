@@ -112,9 +112,11 @@ class TimmEmbedding(ModelOperator):
             if isinstance(self._transform, Fast):
                 found = measure_fast(self._transform, self._conditions, network)
                 self._differences["transform"] = found.to_dict()
-            samples = sample_batches(Exact(self._conditions))
             self._backend = open_backend(
-                running.pop("backend"), network, samples, **running
+                running.pop("backend"),
+                network,
+                lambda: sample_batches(Exact(self._conditions)),
+                **running,
             )
             self.predict([torch.zeros(size)])
         except HubError:

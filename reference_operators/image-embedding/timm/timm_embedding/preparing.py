@@ -99,7 +99,7 @@ def measure_fast(
 ) -> Agreement:
     """How close vectors of the fast transform come to those of the exact one."""
     exact, fast = (sample_batches(each) for each in (Exact(conditions), transform))
-    eager = open_backend("eager", network, exact)
+    eager = open_backend("eager", network, lambda: exact)
     with torch.inference_mode():
         vectors = [
             torch.cat([eager(images) for (images,) in each]) for each in (fast, exact)

@@ -81,7 +81,7 @@ class TransformersEmbedding(ModelOperator):
             self._backend = open_backend(
                 running.pop("backend"),
                 encoder,
-                sample_words(encoder.model.config.vocab_size, kinds),
+                lambda: sample_words(encoder.model.config.vocab_size, kinds),
                 dynamic=[_VARYING] * kinds,
                 longest={"length": self._max_length},
                 **running,
