@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 _BLOCK: Final = 1 << 14
 """Vectors that are compared at once: their scores are what takes memory."""
 
+_ALONE: Final = 16
+"""Blocks that are compared at once with one query, whose scores take little memory."""
+
 _BLOCK_BYTES: Final = 1 << 26
-"""Bytes that a block has at most, however long its vectors are."""
+"""Bytes that a block of a file has at most, however long its vectors are."""
 
 _CALCULATIONS: Final = {"l2": "L2", "ip": "IP", "cosine": "cosine"}
 
@@ -91,12 +94,13 @@ class SearchVectors(ModelOperator):
         limits = np.full(len(batch), np.inf, np.float32)
         found = [(np.empty(0, np.intp), np.empty(0))] * len(batch)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for start, block in self._blocks():
+            for start, block in self._blocks(len(batch)):
                 costs = self._costs(queries, start, block)
                 for row, near in _at_most(costs, limits):
                     likely = near[self._likely(costs[row, near], slack[row])]
-                    scored = likely + start, self._keys(queries[row], block[likely])
-                    found[row] = self._nearest(found[row], scored)
+                    for few in _in_parts(likely):
+                        keys = self._keys(queries[row], block[few])
+                        found[row] = self._nearest(found[row], (few + start, keys))
                     limits[row] = self._limit(queries[row], found[row][1], slack[row])
         sign = 1 if self._cal == "L2" else -1
         return [SearchResult(ids.tolist(), (sign * k).tolist()) for ids, k in found]
@@ -110,7 +114,9 @@ class SearchVectors(ModelOperator):
             "length": self._vectors.length,
         }
 
-    def _blocks(self) -> Iterator[tuple[int, Matrix]]:
+    def _blocks(self, queries: int = _ALONE) -> Iterator[tuple[int, Matrix]]:
+        if self._vectors.resident:
+            return self._vectors.blocks(_BLOCK * max(1, _ALONE // queries))
         fitting = _BLOCK_BYTES // (4 * self._vectors.length)
         return self._vectors.blocks(max(1, min(_BLOCK, fitting)))
 
@@ -192,3 +198,8 @@ def _at_most(costs: Matrix, limits: Vector) -> Iterator[tuple[int, NDArray[np.in
     ends = np.searchsorted(rows, np.arange(len(costs) + 1))
     for row in np.flatnonzero(np.diff(ends)):
         yield int(row), columns[ends[row] : ends[row + 1]]
+
+
+def _in_parts(ids: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """At most a block at once: in float64, what is likely takes memory again."""
+    return (ids[start : start + _BLOCK] for start in range(0, len(ids), _BLOCK))

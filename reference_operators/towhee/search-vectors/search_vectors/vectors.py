@@ -28,6 +28,8 @@ class Vectors(ABC):
 
     count: int
     length: int
+    resident: bool = False
+    """Whether a block is a view of what is in memory anyway."""
 
     @abstractmethod
     def blocks(self, rows: int) -> Iterator[tuple[int, Matrix]]:
@@ -43,6 +45,8 @@ class VectorArray(Vectors):
     def __init__(self, array: NDArray[Any]) -> None:
         self.count, self.length = array.shape
         self._array = array
+        mapped = isinstance(array, np.memmap)
+        self.resident = array.dtype == np.float32 and not mapped
 
     def blocks(self, rows: int) -> Iterator[tuple[int, Matrix]]:
         """Views where the array is float32; copies of a block where it is not."""

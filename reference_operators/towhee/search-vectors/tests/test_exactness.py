@@ -116,6 +116,7 @@ def test_blocks_do_not_show(cal: str, monkeypatch: pytest.MonkeyPatch) -> None:
     queries = random_vectors(10, 6, seed=6)
     search = SearchVectors(data=data, cal=cal, topk=9)
     at_once = [search(query) for query in queries]
+    monkeypatch.setattr("search_vectors.search._ALONE", 1)
     for block in (1, 7, 50, 99, 100):
         monkeypatch.setattr("search_vectors.search._BLOCK", block)
         assert [search(query) for query in queries] == at_once
