@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from towhee.executors.engines import get_executor
 from towhee.outcome import OperatorFailed
 from towhee.pipe.debugging import Debugged, Watch
+from towhee.pipe.one_row import one_row
 from towhee.pipe.plan import Plan
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Pipe:
         self.nodes, self.outputs = nodes, outputs
         self._plan = Plan(nodes, outputs)
         self._executor = get_executor()
+        self._parts = {stage: stage.split() for stage in self._plan.stages}
         self._loading = Lock()
         self._is_loaded = False
 
@@ -41,7 +43,7 @@ class Pipe:
         :raises TypeError: if there are more values than inputs, or fewer.
         """
         self._check(values)
-        (result,) = self._run([values], self._through, alone=True)
+        (result,) = self._run([values], self._through_alone, alone=True)
         return result
 
     def batch(self, rows: Iterable[Any]) -> list[DataQueue]:
@@ -119,6 +121,15 @@ class Pipe:
             yield from self._plan.run(calls, through)
         except OperatorFailed as failure:
             raise self._plan.as_written(failure, alone=alone) from failure.__cause__
+
+    def _through_alone(self, stage: Stage, rows: Iterator[Any]) -> Generator[Entity]:
+        # A plan for one row would take longer than the row.
+        one, many = self._parts[stage]
+        if one.groups:
+            rows = one_row(one, rows)
+        if many.groups:
+            rows = self._executor.values(many, rows)
+        yield from rows
 
     def _through(self, stage: Stage, rows: Iterator[Entity]) -> Generator[Entity]:
         return cast("Generator[Entity]", self._executor.values(stage.bound, rows))

@@ -23,7 +23,7 @@ Group: TypeAlias = tuple[FunctionCall | BoundOperator, ...]
 """What one call is, once operators are found."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Stage:
     """A frame's rows: where they come from, what they go through, who reads them."""
 
@@ -34,16 +34,28 @@ class Stage:
     applied: tuple[Applied, ...]
     bound: BoundPipeline
     readers: tuple[frozenset[str], ...]
+    is_single: bool
+    """Whether a call has one row here at most, before a ``flat_map``."""
 
     def continued(self, other: Stage) -> Stage:
         """Both as one, which gives the other's rows."""
         return replace(
             other,
             source=self.source,
+            is_single=self.is_single,
             carried=self.carried,
             applied=(*self.applied, *other.applied),
             bound=BoundPipeline((*self.bound.groups, *other.bound.groups)),
         )
+
+    def split(self) -> tuple[BoundPipeline, BoundPipeline]:
+        """What one row of a call goes through, if operators do, and what many do."""
+        groups = self.bound.groups
+        kinds = [getattr(group[0], "kind", None) for group in groups]
+        count = kinds.index("flat_map") if "flat_map" in kinds else len(kinds)
+        if not self.is_single or None not in kinds[:count]:
+            count = 0
+        return BoundPipeline(groups[:count]), BoundPipeline(groups[count:])
 
     def rows(self, flow: Flow) -> Iterator[Entity]:
         """The rows as they arrive; nothing is pulled yet."""
@@ -95,6 +107,7 @@ def stages(
             tuple(frame.calls),
             BoundPipeline(own),
             tuple(found[frame]),
+            is_single=not _begins_with_many(frame),
         )
         parent = frame.source.parent if isinstance(frame.source, Continued) else None
         if parent is not None and len(found[parent]) == 1:
@@ -105,3 +118,9 @@ def stages(
             places[frame] = len(made)
             made.append(stage)
     return made
+
+
+def _begins_with_many(frame: Frame) -> bool:
+    if isinstance(frame.source, Continued):
+        return frame.source.parent.is_queue
+    return frame.is_queue

@@ -174,6 +174,19 @@ def test_an_operators_failure_names_it_with_the_row_and_its_columns() -> None:
     assert p(1).get() == [1]
 
 
+@pytest.mark.usefixtures("plus")
+def test_a_call_takes_its_one_row_through_at_once_and_many_rows_in_batches() -> None:
+    one, many = ops.test.plus(add=1), ops.test.plus(add=2)
+    graph = pipe.input("n").map("n", "m", one).filter("m", "m", "m", bool)
+    graph = graph.flat_map("m", "i", range).map("i", "j", many)
+    p = graph.window_all("j", "s", sum).map("s", "t", one).output("m", "t")
+    assert p(9).get() == [10, 66]
+    batches = [each.describe()["steps"][0]["batches"] for each in (one, many)]  # type: ignore[index]
+    assert batches[0] == [1, 1]
+    assert sum(batches[1]) == 10
+    assert len(batches[1]) < 10
+
+
 def test_an_operator_that_prints_and_shuffles_changes_no_result(
     publish: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
