@@ -31,18 +31,6 @@ def ray_folder() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(autouse=True)
-def _engine_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What installing this distribution leaves behind for the hook to be found."""
-    metadata = tmp_path / "installed" / "towhee_hub_ray-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Name: towhee-hub-ray\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(
-        "[towhee_hub]\nray = towhee.executors.ray\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path / "installed")
-
-
 @pytest.fixture(scope="module")
 def cluster(ray_folder: Path) -> Iterator[Cluster]:
     """Two nodes with a processor each, that this process is connected to."""
