@@ -52,6 +52,9 @@ class HubConfig:
     trusted: tuple[str, ...]
     """Sources whose code may run here. Only the user's own file can name one."""
     tune: TunePolicy = "auto"
+    narrowed: tuple[str, ...] | None = None
+    """Of the sources that the user trusts, those that the project wants to have used;
+    None if it does not say."""
 
     @classmethod
     def load(  # noqa: PLR0913  (one keyword per setting that a flag can change)
@@ -80,11 +83,16 @@ class HubConfig:
             "sources": sources,
         }
         config_dir = user_config_dir()
+        file = find_project_file(directory or Path.cwd())
+        _check_own(config_dir, file)
+        project = _read_project(file)
+        user = _read_user(config_dir / "config.toml")
+        narrowed, trusted = project.pop("trusted", None), user.get("trusted", ())
         layers = (
             {key: value for key, value in flags.items() if value is not None},
             _read_environment(),
-            _read_project(directory or Path.cwd()),
-            _read_user(config_dir / "config.toml"),
+            project,
+            user,
         )
         settings = ChainMap(*layers, _DEFAULTS)
         return cls(
@@ -96,8 +104,9 @@ class HubConfig:
             sources=dict(
                 ChainMap(*(layer.get("sources", {}) for layer in settings.maps))
             ),
-            trusted=tuple(layers[-1].get("trusted", ())),
+            trusted=tuple(trusted),
             tune=settings["tune"],
+            narrowed=None if narrowed is None else tuple(narrowed),
         )
 
 
@@ -164,10 +173,9 @@ _SHARED_SETTINGS: Final = {
     "tune": _choice(get_args(TunePolicy)),
     "sources": _Setting("a table of source by name pattern", _is_table_of_text),
 }
-_USER_SETTINGS: Final = _SHARED_SETTINGS | {
-    "cache-dir": _Setting("a path", _is_text),
-    "trusted": _Setting("a list of sources", _is_list_of_text),
-}
+_TRUSTED: Final = {"trusted": _Setting("a list of sources", _is_list_of_text)}
+_PROJECT_SETTINGS: Final = _SHARED_SETTINGS | _TRUSTED
+_USER_SETTINGS: Final = _PROJECT_SETTINGS | {"cache-dir": _Setting("a path", _is_text)}
 _PROJECT_KEYS: Final = frozenset({"operators", "prerelease", "requires-python"})
 """Keys of the same table that ``Project`` reads and checks."""
 _DEFAULTS: Final = {
@@ -201,15 +209,31 @@ def _parse_flag(text: str) -> bool | str:
     return text
 
 
-def _read_project(directory: Path) -> dict[str, Any]:
-    file = find_project_file(directory)
+def _check_own(config_dir: Path, project: Path | None) -> None:
+    """Refuse a project's folder as the user's own: it would say whom they trust.
+
+    :raises InvalidConfig: if ``HUB_CONFIG_DIR`` leads there.
+    """
+    if (
+        project is not None
+        and "HUB_CONFIG_DIR" in os.environ
+        and config_dir.resolve().is_relative_to(project.parent.resolve())
+    ):
+        problem = (
+            f"`{config_dir}` is inside the project `{project.parent}`, "
+            "and whom you trust is not a project's to say"
+        )
+        raise InvalidConfig("HUB_CONFIG_DIR", [problem])
+
+
+def _read_project(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     table = _parse(file)
     if file.name == "pyproject.toml":
         table = _subtable(_subtable(table, "tool"), "hub")
     settings = {key: table[key] for key in table if key not in _PROJECT_KEYS}
-    return _checked(file, settings, _SHARED_SETTINGS)
+    return _checked(file, settings, _PROJECT_SETTINGS)
 
 
 def _read_user(file: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from hub_client.admission import admit
 from hub_client.install_plan import InstallPlan, Target
 from hub_client.packages import (
     PackageChangeRefused,
@@ -14,7 +15,6 @@ from hub_client.packages import (
     planned,
     unmet,
 )
-from hub_client.trust import check_trusted
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement as PackageRequirement
 
-    from hub_client.candidate import Fetchable
+    from hub_client.candidate import Candidate
     from hub_client.config import HubConfig
     from hub_client.environment import Environment
-    from hub_client.lockfile import Lockfile
+    from hub_client.lockfile import LockedOperator, Lockfile
     from hub_client.packages import PackageInstaller
     from hub_client.receipt import Receipt
     from hub_client.sources.router import SourceRouter
@@ -67,6 +67,8 @@ class Installer:
     """What relative sources start from; the current folder if not given."""
     trust_all: bool = False
     """Whether the user trusts, this once, whatever is planned."""
+    on_trust: Callable[[Candidate | LockedOperator], object] = lambda _: None
+    """Told each operator that is trusted this once, before it is fetched."""
     sdists: Collection[str] = ()
     """Python packages that may be built from source."""
     live: bool = False
@@ -276,9 +278,9 @@ class Installer:
                 return False
         return True
 
-    def _check_trust(self, operators: Sequence[Fetchable]) -> None:
-        if not self.trust_all:
-            check_trusted(operators, self.config.trusted, directory=self.directory)
+    def _check_trust(self, operators: Sequence[Candidate | LockedOperator]) -> None:
+        once = self.on_trust if self.trust_all else None
+        admit(operators, self.config, directory=self.directory, once=once)
 
     def _check_dependents(
         self, targets: Sequence[Target], receipts: Collection[Receipt]

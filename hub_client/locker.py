@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from hub_client.admission import admit
 from hub_client.environment import OLDEST_PYTHON
 from hub_client.lockfile import LockedOperator, Lockfile
 from hub_client.sources import MANIFEST_FILE
-from hub_client.trust import check_trusted
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from packaging.specifiers import SpecifierSet
 
     from hub_client.candidate import Candidate
@@ -45,7 +47,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
     config: HubConfig,
     installer: PackageInstaller,
     previous: Lockfile | None = None,
-    trust_all: bool = False,
+    once: Callable[[Candidate], object] | None = None,
 ) -> Lockfile:
     """Resolve a project for every platform, and pin what was found.
 
@@ -53,6 +55,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
 
     :param previous: a lock whose versions are kept where they fit; None to take the
         newest of everything.
+    :param once: as for ``admit``.
     :raises RevisionChanged: if a version that is kept is another one now.
     """
     from hub_client.resolver import resolve  # noqa: PLC0415  (slow)
@@ -67,9 +70,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
     )
     for candidate in resolution.candidates:
         _check_unchanged(candidate, before.get(candidate.name))
-    if not trust_all:
-        directory = project.path.parent
-        check_trusted(resolution.candidates, config.trusted, directory=directory)
+    admit(resolution.candidates, config, directory=project.path.parent, once=once)
     requests = {each.name: each.manifest.packages for each in resolution.candidates}
     packages = installer.lock(
         requests,

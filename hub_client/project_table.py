@@ -20,7 +20,7 @@ DEFAULT_REQUIRES_PYTHON: Final = ">=3.11"
 """The interpreters of a project that does not say for which ones it is."""
 
 # What is not read here is a setting, which `config` reads from the same table.
-_SETTINGS = ("install", "installer", "offline")
+_SETTINGS = ("install", "installer", "offline", "trusted", "tune")
 _KEYS = ("operators", "prerelease", "requires-python", "sources", *_SETTINGS)
 
 

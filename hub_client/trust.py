@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from hub_client.atomic_file import write_atomically
 from hub_client.git_url import parse_git_url
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
     from hub_client.candidate import Fetchable
+
+T = TypeVar("T", bound="Fetchable")
 
 _FILE: Final = "config.toml"
 _SLASHES_OF_A_BARE_HOST: Final = 2
@@ -47,34 +49,77 @@ class UntrustedPublisher(HubError):
         )
 
 
+class OutsideProject(HubError):
+    """Operators come from sources that the project itself rules out."""
+
+    def __init__(
+        self, outside: Iterable[tuple[Fetchable, str]], entries: Sequence[str]
+    ) -> None:
+        self.outside = tuple(outside)
+        allowed = " and ".join(f"`{each}`" for each in (BUNDLED, *entries))
+        lines = "\n".join(
+            f"  {found.name} {found.release.version} from `{at}`"
+            for found, at in self.outside
+        )
+        super().__init__(
+            f"This project takes operators from {allowed} alone\n{lines}",
+            hint="Take them from there, or add the source to the project's `trusted`",
+        )
+
+
 class InvalidTrust(HubError, ValueError):
     """An entry names no source, or so many that trusting it says nothing."""
 
 
 def check_trusted(
-    operators: Iterable[Fetchable],
+    operators: Iterable[T],
     trusted: Sequence[str],
     *,
     directory: Path | None = None,
 ) -> None:
-    """Refuse operators whose source no entry covers; bundled ones need none.
+    """Refuse operators that ``find_untrusted`` finds.
 
-    An entry covers the source it equals and those below it, at a ``/``.
+    :raises UntrustedPublisher: naming every one.
+    """
+    if untrusted := find_untrusted(operators, trusted, directory=directory):
+        raise UntrustedPublisher(untrusted)
+
+
+def find_untrusted(
+    operators: Iterable[T],
+    trusted: Sequence[str],
+    *,
+    directory: Path | None = None,
+) -> tuple[tuple[T, str], ...]:
+    """Operators whose source no entry covers, with that source.
+
+    An entry covers the source it equals and those below it, at a ``/``. Bundled
+    operators need none.
 
     :param directory: what relative ``dir:`` sources start from; the current folder if
         not given.
-    :raises UntrustedPublisher: naming every operator that is not covered.
     :raises InvalidTrust: if an entry is not one that ``add_trusted`` would write.
     """
     entries = [_checked(entry) for entry in trusted]
-    untrusted = [
+    return tuple(
         (operator, source)
         for operator in operators
         if (source := _located(operator.source, directory)) != BUNDLED
         and not any(_covers(entry, source) for entry in entries)
-    ]
-    if untrusted:
-        raise UntrustedPublisher(untrusted)
+    )
+
+
+def check_within(
+    operators: Iterable[Fetchable], entries: Sequence[str], *, directory: Path | None
+) -> None:
+    """Refuse operators from sources that a project rules out.
+
+    :param entries: as a project writes them: a ``dir:`` may be relative.
+    :raises OutsideProject: naming every one.
+    """
+    located = [_located(entry, directory) for entry in entries]
+    if outside := find_untrusted(operators, located, directory=directory):
+        raise OutsideProject(outside, entries)
 
 
 def list_trusted(config_dir: Path) -> tuple[str, ...]:

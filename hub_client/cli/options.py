@@ -46,7 +46,10 @@ Source: TypeAlias = Annotated[
 ]
 TrustOnce: TypeAlias = Annotated[
     bool,
-    typer.Option("--trust-once", help="Trust the sources in use, for this run alone."),
+    typer.Option(
+        "--trust-once",
+        help="Trust the sources in use, for this run alone, and show what comes.",
+    ),
 ]
 Pre: TypeAlias = Annotated[
     bool, typer.Option("--pre", help="Let pre-releases compete with releases.")

@@ -120,7 +120,7 @@ class Recording:
                 config=config,
                 installer=open_installer(config.installer, offline=config.offline),
                 previous=_kept(previous, names) if upgrade else previous,
-                trust_all=installer.trust_all,
+                once=installer.on_trust if installer.trust_all else None,
             )
 
     def _previous(self) -> Lockfile | None:

@@ -68,16 +68,19 @@ class Session:
         sdists: Collection[str] = (),
     ) -> Installer:
         """What plans and installs into the environment of ``python``."""
+        from hub_client.cli.trust_once import TrustOnce  # noqa: PLC0415
         from hub_client.installer import Installer  # noqa: PLC0415
 
         config = self.config(sources=sources)
+        router = self.router(config)
         return Installer(
             self.environment(python),
             self.store(),
-            self.router(config),
+            router,
             config,
             directory=self.project_folder(),
             trust_all=trust_all,
+            on_trust=TrustOnce(self.console, router).tell,
             sdists=sdists,
             live=self.console.is_live,
         )

@@ -33,7 +33,8 @@ def source(request: pytest.FixtureRequest, repository: GitRepository) -> Iterato
 
 
 def add(hub: Hub, source: str, into: Into) -> str:
-    return hub.said("add", "acme/embed", "--source", source, "--trust-once", *into)
+    hub.said("trust", "add", source)
+    return hub.said("add", "acme/embed", "--source", source, *into)
 
 
 def locked(key: str) -> str:

@@ -107,13 +107,36 @@ def test_every_problem_of_a_file_is_told_at_once(user_file: Path) -> None:
     )
 
 
-def test_a_project_cannot_trust_for_the_user(tmp_path: Path) -> None:
+def test_a_project_cannot_trust_for_the_user(user_file: Path) -> None:
     write(Path("hub.toml"), 'trusted = ["dir:operators"]\n')
+    assert HubConfig.load().trusted == ()
+    write(user_file, 'trusted = ["dir:/srv/ops"]\n')
+    assert HubConfig.load().trusted == ("dir:/srv/ops",)
+    assert HubConfig.load().narrowed == ("dir:operators",)
+
+
+def test_a_project_cannot_say_where_the_users_cache_lies(tmp_path: Path) -> None:
+    write(Path("hub.toml"), 'cache-dir = "cache"\n')
     with pytest.raises(InvalidConfig) as caught:
         HubConfig.load()
     assert str(caught.value) == (
         f"`{tmp_path / 'work' / 'hub.toml'}` is not a valid configuration\n"
-        "  trusted: only the user's own configuration may set this"
+        "  cache-dir: only the user's own configuration may set this"
+    )
+
+
+def test_a_projects_folder_cannot_pose_as_the_users_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = write(Path("hub.toml"), "").parent.absolute()
+    write(Path("settings/config.toml"), 'trusted = ["dir:/srv/ops"]\n')
+    monkeypatch.setenv("HUB_CONFIG_DIR", "settings")
+    with pytest.raises(InvalidConfig) as caught:
+        HubConfig.load()
+    assert str(caught.value) == (
+        "`HUB_CONFIG_DIR` is not a valid configuration\n"
+        f"  `{project}/settings` is inside the project `{project}`, "
+        "and whom you trust is not a project's to say"
     )
 
 

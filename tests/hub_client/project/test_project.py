@@ -263,7 +263,7 @@ prerelease = "no"
         ("sources = []", "sources: expected a table, got []"),
         (
             "zzz = 1",
-            "zzz: unknown key, expected one of `install`, `installer`, `offline`, `operators`, `prerelease`, `requires-python`, `sources`",
+            "zzz: unknown key, expected one of `install`, `installer`, `offline`, `operators`, `prerelease`, `requires-python`, `sources`, `trusted`, `tune`",
         ),
     ],
 )

@@ -1,19 +1,27 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from packaging.version import Version
 from servers.operator_files import operator_files
 
+from hub_client import config
+from hub_client.admission import admit
 from hub_client.candidate import Candidate, Release
 from hub_client.config import HubConfig
 from hub_client.git_url import InvalidGitUrl
 from hub_client.trust import (
     InvalidTrust,
+    OutsideProject,
     UntrustedPublisher,
     add_trusted,
     check_trusted,
+    check_within,
+    find_untrusted,
     list_trusted,
     remove_trusted,
 )
@@ -22,6 +30,7 @@ from plugin_spec.manifest import Manifest
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 ACME = "git+https://git.acme.example/embed.git"
@@ -98,6 +107,86 @@ def test_a_path_that_climbs_out_of_a_trusted_place_is_refused() -> None:
     source = "git+https://git.acme.example/team/../evil.git"
     with pytest.raises(InvalidGitUrl):
         check_trusted([candidate(source)], ("git+https://git.acme.example/team/",))
+
+
+def test_a_project_rules_out_what_its_own_entries_do_not_cover(tmp_path: Path) -> None:
+    entries = ("dir:ops", "git+https://git.acme.example/team")
+    check_within(
+        [
+            candidate("bundled"),
+            candidate("dir:ops/one"),
+            candidate("git+https://git.acme.example/team/one.git"),
+        ],
+        entries,
+        directory=tmp_path,
+    )
+    with pytest.raises(OutsideProject) as caught:
+        check_within([candidate(ACME), candidate("dir:other")], entries, directory=None)
+    assert str(caught.value) == (
+        "This project takes operators from `bundled` and `dir:ops` and "
+        "`git+https://git.acme.example/team` alone\n"
+        f"  acme/embed 1.0.0 from `{ACME}`\n"
+        f"  acme/embed 1.0.0 from `dir:{tmp_path}/work/other`"
+    )
+
+
+ENTRIES = ("git+https://git.acme.example/", ACME, "hf:acme", "dir:/srv", "dir:/srv/ops")
+SOURCES = ("bundled", ACME, "git+https://x.example/a", "hf:acme/one", "dir:/srv/ops/a")
+
+
+# The configuration that each example starts from is the test's own, and is not changed.
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    user=st.sets(st.sampled_from(ENTRIES)),
+    project=st.none() | st.sets(st.sampled_from(ENTRIES)),
+    source=st.sampled_from(SOURCES),
+)
+def test_no_project_ever_widens_what_the_user_trusts(
+    user: set[str], project: set[str] | None, source: str
+) -> None:
+    narrowed = None if project is None else tuple(project)
+    config = replace(HubConfig.load(), trusted=tuple(user), narrowed=narrowed)
+
+    def allows(entries: Iterable[str]) -> bool:
+        return not find_untrusted([candidate(source)], tuple(entries))
+
+    try:
+        admit([candidate(source)], config, directory=None)
+        admitted = True
+    except (UntrustedPublisher, OutsideProject):
+        admitted = False
+    assert admitted == (allows(user) and (project is None or allows(project)))
+
+
+def test_trusting_once_does_not_lift_what_a_project_rules_out() -> None:
+    config = replace(HubConfig.load(), narrowed=())
+    told: list[Candidate] = []
+    with pytest.raises(OutsideProject) as caught:
+        admit([candidate(ACME)], config, directory=None, once=told.append)
+    assert str(caught.value).startswith("This project takes operators from `bundled` ")
+    assert not told
+    admit([candidate(ACME)], HubConfig.load(), directory=None, once=told.append)
+    assert [each.source for each in told] == [ACME]
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["HUB_TRUSTED", "HUB_TRUST", "HUB_TRUST_ONCE", "HUB_TRUST_ALL", "HUB_SOURCES"],
+)
+def test_no_variable_widens_trust(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = HubConfig.load()
+    for value in (ACME, f'["{ACME}"]', "1", "*"):
+        monkeypatch.setenv(variable, value)
+        assert HubConfig.load() == before
+
+
+def test_every_variable_that_is_read_leaves_trust_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for variable, key in config._VARIABLES.items():
+        assert key not in {"trusted", "sources", "require-signature"}, variable
 
 
 def test_a_relative_folder_is_trusted_by_where_it_is(tmp_path: Path) -> None:

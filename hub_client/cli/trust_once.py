@@ -1,0 +1,67 @@
+"""What ``--trust-once`` trusts: told before any of it is fetched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hub_client.candidate import Candidate
+from hub_client.cli.console import format_count, format_size
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hub_client.cli.console import Console
+    from hub_client.listed_file import ListedFile
+    from hub_client.lockfile import LockedOperator
+    from hub_client.sources.router import SourceRouter
+
+_SHOWN = 20
+"""How many files are named; code comes first."""
+
+
+@dataclass(slots=True)
+class TrustOnce:
+    """Tells each operator once, however often it is asked for."""
+
+    console: Console
+    router: SourceRouter
+    _told: set[tuple[str, str]] = field(default_factory=set)
+
+    def tell(self, operator: Candidate | LockedOperator) -> None:
+        """Say whose code would come, from where, and which."""
+        key = (str(operator.name), operator.release.revision)
+        if key not in self._told:
+            self._told.add(key)
+            self.console.say("\n".join(self._lines(operator)))
+
+    def _lines(self, operator: Candidate | LockedOperator) -> Iterator[str]:
+        yield f"Trusting {operator.name} {operator.release.version}, this once"
+        yield f"  from     {operator.source}"
+        yield f"  revision {operator.release.revision}"
+        yield f"  packages {', '.join(_packages(operator)) or 'none'}"
+        try:
+            yield from _listed(self.router.files(operator))
+        except HubError as error:
+            yield f"  files    cannot be listed: {str(error).splitlines()[0]}"
+
+
+def _packages(operator: Candidate | LockedOperator) -> tuple[str, ...]:
+    """The Python packages that it asks for, as a terminal may show them."""
+    asked = (
+        sorted(map(str, operator.manifest.packages))
+        if isinstance(operator, Candidate)
+        else operator.packages
+    )
+    return tuple("".join(filter(str.isprintable, each)) for each in asked)
+
+
+def _listed(files: Sequence[ListedFile]) -> Iterator[str]:
+    total = format_size(sum(each.size for each in files))
+    yield f"  files    {format_count(len(files), 'file')}, {total}"
+    ordered = sorted(files, key=lambda each: (not each.path.endswith(".py"), each.path))
+    for each in ordered[:_SHOWN]:
+        yield f"    {each.path}  {format_size(each.size)}"
+    if rest := ordered[_SHOWN:]:
+        yield f"    … and {format_count(len(rest), 'file')} more"

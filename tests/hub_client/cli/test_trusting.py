@@ -1,0 +1,123 @@
+"""What is shown, refused and left alone before anybody is trusted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from servers.operator_files import operator_files
+
+if TYPE_CHECKING:
+    from servers.git_repository import GitRepository
+    from servers.operator_files import OperatorFolder
+
+    from tests.hub_client.cli.conftest import Hub
+
+Into = tuple[str, str]
+
+
+def test_trusting_once_shows_what_comes_before_it_comes(
+    hub: Hub, repository: GitRepository, into: Into
+) -> None:
+    files = operator_files("acme/embed", "1.0.0", packages=["hub-none; os_name=='x'"])
+    commit = repository.release("1.0.0", files)
+    source = f"git+{repository.url}"
+    said = hub.said("install", "acme/embed", "--source", source, "--trust-once", *into)
+    sizes = {path: len(content) for path, content in files.items()}
+    assert said == (
+        "Trusting acme/embed 1.0.0, this once\n"
+        f"  from     {source}\n"
+        f"  revision {commit}\n"
+        '  packages hub-none; os_name == "x"\n'
+        f"  files    2 files, {sum(sizes.values())} B\n"
+        f"    echo/__init__.py  {sizes['echo/__init__.py']} B\n"
+        f"    operator.yaml  {sizes['operator.yaml']} B\n"
+        f"Resolved 1 operator from {source} in …\n"
+        "+ acme/embed 1.0.0\n"
+        "Fetching acme/embed 1.0.0\n"
+        "Installed 1 operator in …\n"
+        "This folder is no project; `hub add` would make it one, with a lock\n"
+    )
+
+
+def test_what_is_trusted_anyway_is_not_shown(
+    hub: Hub, shelf: OperatorFolder, into: Into
+) -> None:
+    shelf.publish("acme/embed", "1.0.0")
+    said = hub.said("install", "acme/embed", "--trust-once", *into)
+    assert "Trusting" not in said
+
+
+def test_a_project_narrows_and_the_user_cannot_trust_past_it(
+    hub: Hub, shelf: OperatorFolder, into: Into
+) -> None:
+    shelf.publish("acme/embed", "1.0.0")
+    Path("hub.toml").write_text('trusted = ["dir:mine"]\n', encoding="utf-8")
+    refusal = (
+        "error: This project takes operators from `bundled` and `dir:mine` alone\n"
+        f"  acme/embed 1.0.0 from `{shelf.spec}`\n\n"
+        "hint: Take them from there, or add the source to the project's `trusted`\n"
+    )
+    assert hub.refused("install", "acme/embed", "--no-project", *into) == refusal
+    flags = ("--no-project", "--trust-once")
+    assert hub.refused("install", "acme/embed", *flags, *into) == refusal
+    Path("hub.toml").write_text(f'trusted = ["{shelf.spec}"]\n', encoding="utf-8")
+    hub.said("add", "acme/embed", *into)
+    text = Path("hub.toml").read_text(encoding="utf-8")
+    assert text.startswith(f'trusted = ["{shelf.spec}"]\n')
+
+
+def test_a_project_that_names_a_stranger_does_not_make_it_trusted(
+    hub: Hub, operators: OperatorFolder, into: Into
+) -> None:
+    operators.publish("acme/embed", "1.0.0")
+    Path("pyproject.toml").write_text(
+        f'[tool.hub]\noperators = ["acme/embed"]\ntrusted = ["{operators.spec}"]\n'
+        f'[tool.hub.sources]\n"acme/*" = "{operators.spec}"\n',
+        encoding="utf-8",
+    )
+    for words in (("lock",), ("sync", *into)):
+        assert (
+            "error: An operator is its publisher's code, and these are not trusted"
+            in (hub.refused(*words))
+        )
+    assert not Path("hub.lock").exists()
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    return tmp_path / "the-code-ran"
+
+
+@pytest.fixture
+def eager(repository: GitRepository, marker: Path) -> str:
+    """An operator with code that leaves a trace when anything of it is run."""
+    trap = f"open({str(marker)!r}, 'w').close()\n".encode()
+    files = operator_files("acme/embed", "1.0.0")
+    traps = ("setup.py", "conftest.py", "sitecustomize.py", "echo/__init__.py")
+    repository.release("1.0.0", files | dict.fromkeys(traps, trap))
+    return f"git+{repository.url}"
+
+
+def test_nothing_runs_during_resolve_lock_info_install_and_verify(
+    hub: Hub, eager: str, marker: Path, into: Into
+) -> None:
+    config = Path(os.environ["HUB_CONFIG_DIR"], "config.toml")
+    config.parent.mkdir()
+    config.write_text(
+        f'trusted = ["{eager}"]\n[sources]\n"acme/*" = "{eager}"\n', encoding="utf-8"
+    )
+    Path("hub.toml").write_text('operators = ["acme/embed"]\n', encoding="utf-8")
+    for words in (
+        ("install", "acme/embed", "--dry-run", "--no-project", *into),
+        ("info", "acme/embed"),
+        ("lock",),
+        ("lock", "--check"),
+        ("sync", *into),
+        ("tree",),
+        ("verify", *into),
+    ):
+        assert hub(*words).returncode == 0, words
+        assert not marker.exists(), words
