@@ -10,6 +10,7 @@ from plugin_spec.names import OperatorName
 from towhee.callable_pipeline import CallablePipeline
 from towhee.columns import Columns
 from towhee.executors import DEFAULT_ENGINE
+from towhee.operators import OperatorNamespace, OperatorReference
 from towhee.pipelines import FunctionCall, OperatorCall
 
 if TYPE_CHECKING:
@@ -85,9 +86,11 @@ def work(function: object) -> Work:
     """
     if isinstance(function, str):
         return OperatorCall(OperatorName.parse(function))
-    if isinstance(function, OperatorCall) or callable(function):
-        return function
-    raise TypeError(f"{function!r} is neither a function nor an operator")
+    if isinstance(function, OperatorReference):
+        return OperatorCall(function.name)
+    if isinstance(function, OperatorNamespace) or not callable(function):
+        raise TypeError(f"{function!r} is neither a function nor an operator")
+    return function
 
 
 def operators(function: Work | None) -> tuple[OperatorCall, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from plugin_spec.errors import InvalidName
-from towhee import pipe
+from towhee import ops, pipe
 from towhee.columns import InvalidColumns
 from towhee.pipe import DuplicateColumn, UnknownColumn
 
@@ -124,6 +124,8 @@ def test_windows_have_a_size_and_go_forward(size: int, step: int) -> None:
 def test_what_a_node_calls_is_a_function_or_an_operator() -> None:
     with pytest.raises(TypeError, match=r"^3 is neither a function nor an operator$"):
         words().map("text", "x", 3)
+    with pytest.raises(TypeError, match=r"is neither a function nor an operator$"):
+        words().map("text", "x", ops.image_embedding)
     with pytest.raises(InvalidName):
         words().map("text", "x", "no operator's name")
 

@@ -55,7 +55,8 @@ def plus(publish: Callable[..., Path], request: pytest.FixtureRequest) -> None:
 
 @pytest.mark.usefixtures("plus")
 def test_an_operator_is_taken_loaded_called_or_by_name() -> None:
-    for operator in (ops.test.plus(), pipeline("test/plus"), "test/plus"):
+    named = ("test/plus", ops.test.plus)
+    for operator in (ops.test.plus(), pipeline("test/plus"), *named):
         p = pipe.input("a").map("a", "b", operator).output("b")
         assert p(1).get() == [2]
     assert pipe.input("a").map("a", "b", ops.test.plus(add=5)).output("b")(1).get() == [
