@@ -85,6 +85,8 @@ class Plan:
 
         :param alone: whether there was only one call.
         """
+        if not isinstance(failure.input, Entity) or CALL not in failure.input:
+            return failure  # What gives the values has failed.
         row = vars(failure.input)
         columns = {self._told[name]: row[name] for name in row if name in self._told}
         assert failure.__cause__ is not None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from towhee import pipe
+from towhee import DataCollection, pipe
 from towhee.columns import Entity
 from towhee.outcome import OperatorFailed
 
@@ -171,6 +171,18 @@ def test_a_pipe_works_after_a_failure() -> None:
         with pytest.raises(OperatorFailed):
             pipeline(0)
         assert pipeline(1).get() == [1.0]
+
+
+def test_what_gives_the_values_fails_as_itself() -> None:
+    pipeline = NUMBERS.map("i", "j", increment).output("j")
+    with pytest.raises(OperatorFailed) as caught:
+        pipeline.batch(DataCollection(["1", "x"]).stream().map(int))
+    assert caught.value.operator == "map(int)"
+    assert (caught.value.row, caught.value.input) == (1, "x")
+    inner = pipe.input("x").map("x", "y", int).output("y")
+    with pytest.raises(OperatorFailed) as caught:
+        pipeline.batch(inner(text).get()[0] for text in ("1", "x"))
+    assert caught.value.input == Entity(x="x")
 
 
 def test_a_failure_ends_what_was_begun() -> None:
