@@ -93,6 +93,8 @@ def _phases(
     def prepare(pair: Numbered) -> Numbered:
         return pair[0], segment.prepare(*pair)
 
+    if (limit := _limit(segment, plan)) is not None:
+        limit()
     with nullcontext() if segment.alone else threads(plan.threads) as pool:
         for block in Chunks(rows, lambda: max(plan.block, batches.window)):
             prepared = (

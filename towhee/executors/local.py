@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain
@@ -13,6 +12,7 @@ from towhee.executors.arrangements import arrange
 from towhee.executors.choosing import Chooser
 from towhee.executors.explanation import Explanation, StagePlan
 from towhee.executors.fusion import Failed, fused_pairs, fused_values
+from towhee.executors.machine import available_processors
 from towhee.executors.parallel import in_parallel
 from towhee.executors.run import Run
 from towhee.executors.segments import Functions, parts
@@ -140,10 +140,3 @@ class LocalExecutor(Executor):
 
 def _is_plain(step: object) -> TypeGuard[FunctionCall]:
     return isinstance(step, FunctionCall) and step.parallel is None
-
-
-def available_processors() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

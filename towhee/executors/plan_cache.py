@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import platform
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_client.atomic_file import write_atomically
+from towhee.executors.machine import processor_model
 from towhee.executors.plan import InvalidPlan, Plan
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from towhee.executors.segments import Segment
 
 
@@ -26,19 +27,10 @@ def fingerprint(segment: Segment, workers: int) -> str | None:
         for step in segment.bound
     ]
     try:
-        text = json.dumps([processor(), workers, operators], sort_keys=True)
+        text = json.dumps([processor_model(), workers, operators], sort_keys=True)
     except (TypeError, ValueError):
         return None
     return sha256(text.encode()).hexdigest()[:32]
-
-
-def processor() -> str:
-    """The processor's model, as the system calls it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 class PlanCache:
@@ -57,7 +49,11 @@ class PlanCache:
 
     def write(self, key: str, segment: str, plan: Plan) -> None:
         """Keep a plan; where the folder cannot be written, the next run measures."""
-        document = {"segment": segment, "machine": processor(), "plan": plan.to_dict()}
+        document = {
+            "segment": segment,
+            "machine": processor_model(),
+            "plan": plan.to_dict(),
+        }
         text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         # A setting that is no JSON value cannot be kept.
         with contextlib.suppress(OSError, TypeError):

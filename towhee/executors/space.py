@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from towhee.executors.allocator import allocator
 from towhee.executors.batching import RAGGED_WINDOW
+from towhee.executors.machine import available_processors
 from towhee.executors.plan import Plan
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Space:
     can_keep: bool = False
     """Whether the allocator can be told to keep memory."""
     is_ragged: bool = False
+    model_threads: int | None = None
+    """For a model that has the machine to itself; None where that is all of it."""
 
     @classmethod
     def of(cls, segment: Segment, workers: int) -> Space:
@@ -49,6 +52,7 @@ class Space:
             can_share=model.concurrent_predict,
             can_keep=allocator.can_keep,
             is_ragged=segment.is_ragged,
+            model_threads=None if workers >= available_processors() else workers,
         )
 
     @property
@@ -58,6 +62,7 @@ class Space:
         return Plan(
             batch_size=self.batch_size,
             threads=self.workers,
+            model_threads=self.model_threads,
             settings=tuple(first.items()),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from itertools import count, islice
 from typing import TYPE_CHECKING, get_args
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from towhee.executors.local import LocalExecutor
+from towhee.executors.machine import available_processors
 from towhee.executors.plan import Arrangement, InvalidPlan, Plan
 from towhee.outcome import OperatorFailed
 
@@ -125,10 +127,20 @@ def test_in_rows_each_thread_predicts_with_its_share_of_the_processors(
 def test_in_phases_the_callers_thread_predicts_as_the_backend_has_it(
     chain: BoundPipeline,
 ) -> None:
-    list(LocalExecutor(plan=Plan("phases", threads=3)).run(chain, range(60)))
+    list(LocalExecutor(available_processors()).run(chain, range(60)))
     model = chain.load()[1].operator.operator  # type: ignore[union-attr]
     assert model.threads == {threading.current_thread().name}
     assert model.limits == []
+
+
+def test_fewer_workers_than_processors_limit_the_model_too(
+    chain: BoundPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processors = set(range(4))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: processors, raising=False)
+    list(LocalExecutor(2).run(chain, range(60)))
+    model = chain.load()[1].operator.operator  # type: ignore[union-attr]
+    assert model.limits == [(threading.current_thread().name, 2)]
 
 
 def test_a_plan_configures_the_model_once(chain: BoundPipeline) -> None:

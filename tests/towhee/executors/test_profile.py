@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -135,7 +136,8 @@ def test_an_explanation_says_how_and_why(
     bound: Callable[..., BoundPipeline],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert str(LocalExecutor(2).explain(chain)) == (
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    assert str(LocalExecutor().explain(chain)) == (
         "1. filter(is_even).map(slowly)\n"
         "   one loop, in the caller's thread\n"
         "2. test/decode → test/model\n"
