@@ -30,7 +30,7 @@ class ListedFile:
 
     def describes(self, file: Path) -> bool:
         """Whether ``file`` has these very bytes."""
-        return file.stat().st_size == self.size and self.digest == _digest(
+        return file.stat().st_size == self.size and self.digest == digest_like(
             file, self.digest
         )
 
@@ -55,7 +55,7 @@ def list_folder(folder: Path) -> tuple[ListedFile, ...]:
         ListedFile(
             path,
             (folder / path).stat().st_size,
-            _digest(folder / path, "sha256:"),
+            digest_like(folder / path, "sha256:"),
         )
         for path in tree_files(folder)
     )
@@ -73,7 +73,7 @@ def differing_files(folder: Path, listed: Sequence[ListedFile]) -> Iterator[str]
             yield f"`{path}` was changed"
 
 
-def _digest(file: Path, like: str) -> str:
+def digest_like(file: Path, like: str) -> str:
     """The digest of a file's bytes, of the kind that ``like`` is."""
     with file.open("rb") as content:
         if not like.startswith(BLOB):

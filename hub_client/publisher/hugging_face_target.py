@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from hub_client.sources.hugging_face import (
-    digest_as,
-    listed_digest,
-    parse_spec,
-    read_releases,
-)
+from hub_client.sources.hugging_face import list_files, list_tags, parse_spec
 from hub_client.sources.hugging_face_client import RepositoryMissing
+from hub_client.sources.version_tags import read_releases
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -47,7 +43,7 @@ class HuggingFaceTarget:
         """What is published there; nothing if there is no such repository yet."""
         del name
         try:
-            return read_releases(self._refs("tags"))
+            return read_releases(list_tags(self._repository), {})
         except RepositoryMissing:
             return ()
 
@@ -94,7 +90,7 @@ class HuggingFaceTarget:
 
     def _commit(self, snapshot: Snapshot, branch: str, message: str) -> str:
         """Make the branch hold exactly the files, and give its commit."""
-        tip = self._refs("branches")[branch]
+        tip = self._tip(branch)
         operations = self._operations(snapshot, tip)
         if not operations:
             return tip
@@ -116,18 +112,12 @@ class HuggingFaceTarget:
             CommitOperationDelete,
         )
 
-        name = self._repository.name
-        listed = self._send(
-            lambda api: list(api.list_repo_tree(name, recursive=True, revision=tip))
-        )
-        there = {each.path: each for each in listed if hasattr(each, "blob_id")}
+        there = {each.path: each for each in list_files(self._repository, tip)}
         paths = {file.path for file in snapshot.files}
         changed = (
             path
             for path in sorted(paths)
-            if path not in there
-            or digest_as(snapshot.folder / path, there[path])
-            != listed_digest(there[path])
+            if path not in there or not there[path].describes(snapshot.folder / path)
         )
         return [
             *(CommitOperationAdd(path, snapshot.folder / path) for path in changed),
@@ -153,11 +143,12 @@ class HuggingFaceTarget:
                 hint="Run this again: it sends nothing twice, and makes the tag",
             ) from error
 
-    def _refs(self, kind: str) -> dict[str, str]:
+    def _tip(self, branch: str) -> str:
         refs = self._repository.ask(
             lambda api: api.list_repo_refs(self._repository.name)
         )
-        return {ref.name: ref.target_commit for ref in getattr(refs, kind)}
+        (commit,) = (ref.target_commit for ref in refs.branches if ref.name == branch)
+        return str(commit)
 
     def _send(self, question: Callable[[Any], T]) -> T:
         """Ask for a change; what the server answers is told in its own words."""
@@ -167,10 +158,4 @@ class HuggingFaceTarget:
             raise UploadRefused(
                 f"`{self._repository.url}` did not take it: {error}",
                 hint="Run `hf auth login`, and check that the token may write there",
-            ) from error
-        except (RuntimeError, ValueError) as error:
-            # What the client makes of a large file that did not arrive.
-            raise UploadRefused(
-                f"`{self._repository.url}` did not take it: {error.__cause__ or error}",
-                hint="Run this again: what has arrived is not sent twice",
             ) from error

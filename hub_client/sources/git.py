@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion, Version
-
-from hub_client.candidate import WITHDRAWN, Release
+from hub_client.candidate import Release
 from hub_client.git_commands import GitFailed
 from hub_client.git_url import parse_git_url
 from hub_client.listed_file import BLOB, ListedFile
 from hub_client.sources import MANIFEST_FILE, MANIFEST_SIZE_LIMIT
-from hub_client.sources.git_mirror import GitMirror, is_yank_tag
+from hub_client.sources.git_mirror import GitMirror
+from hub_client.sources.version_tags import read_releases
 from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
 
@@ -67,7 +65,8 @@ class GitSource:
                 hint="Run again without `--offline` or HUB_OFFLINE",
             )
         reasons = mirror.known_reasons() if self._offline else mirror.yank_reasons(tags)
-        return _releases(tags, reasons)
+        commits = {ref: tag.commit for ref, tag in tags.items()}
+        return read_releases(commits, reasons)
 
     def manifest(self, name: OperatorName, release: Release) -> Manifest:
         """Read ``operator.yaml`` from the commit's objects."""
@@ -171,24 +170,4 @@ def _unreachable(
         f"  `{mirror.url}` says: {error.reason}",
         hint="Check the address, your network and that you may read it; "
         "a machine that installed it has it in its store",
-    )
-
-
-def _releases(
-    tags: Mapping[str, Tag], reasons: Mapping[str, str]
-) -> tuple[Release, ...]:
-    releases: dict[Version, Release] = {}
-    yanked: dict[Version, str] = {}
-    for ref, tag in sorted(tags.items(), key=lambda item: len(item[0])):
-        try:
-            version = Version(ref.rpartition("v")[2])
-        except InvalidVersion:
-            continue
-        if is_yank_tag(ref):
-            yanked[version] = reasons.get(ref, WITHDRAWN)
-        else:
-            releases[version] = Release(version, revision=tag.commit, ref=ref)
-    return tuple(
-        replace(release, yanked=yanked.get(version))
-        for version, release in releases.items()
     )

@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from hub_client.git_commands import GitFailed, open_objects, run_git
 from hub_client.git_tree import TreeEntry, tree_entries, write_tree
+from hub_client.sources.version_tags import is_version_tag, is_yank_tag
 from hub_client.store import CacheUnwritable
 from hub_client.tree_digest import UnsafeTree
 from plugin_spec.errors import HubError
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from hub_client.git_url import GitUrl
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_TAG = re.compile(r"refs/tags/v[0-9]+(?:[.+!_-]?[0-9a-zA-Z]+)*")
-_YANKED: Final = "refs/tags/yanked-v"
 _OURS: Final = "refs/hub/"
 _LEFT_BEHIND: Final = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*")
 _SHALLOW: Final = (
@@ -47,20 +46,6 @@ class Tag(NamedTuple):
     object_id: str
     """The tag's own, which changes with its message; a plain tag has its commit's."""
     commit: str
-
-
-def is_version_tag(ref: str) -> bool:
-    """Whether ``ref`` is ``refs/tags/v`` and a version's characters."""
-    return _TAG.fullmatch(ref) is not None
-
-
-def is_yank_tag(ref: str) -> bool:
-    """Whether ``ref`` is ``refs/tags/yanked-v`` and a version's characters.
-
-    >>> is_yank_tag("refs/tags/yanked-v1.0.0")
-    True
-    """
-    return ref.startswith(_YANKED) and is_version_tag(ref.replace("yanked-", "", 1))
 
 
 class GitMirror:

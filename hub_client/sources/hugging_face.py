@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
-from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from packaging.version import InvalidVersion, Version
-
-from hub_client.candidate import WITHDRAWN, Release
-from hub_client.listed_file import ListedFile
+from hub_client.listed_file import BLOB, ListedFile, digest_like
 from hub_client.sources import (
     HUGGING_FACE,
     HUGGING_FACE_AT,
@@ -24,21 +20,21 @@ from hub_client.sources.hugging_face_client import (
     HuggingFaceRepository,
     endpoint,
 )
+from hub_client.sources.hugging_face_notes import RepositoryNotes
+from hub_client.sources.version_tags import read_releases
 from hub_client.tree_digest import DigestMismatch, check_tree_paths
 from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from hub_client.candidate import Fetchable
+    from hub_client.candidate import Fetchable, Release
     from plugin_spec.names import OperatorName
 
 _AT_ONCE: Final = 4
 """Files that are fetched side by side."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_TAG = re.compile(r"(?P<yanked>yanked-)?v(?P<version>.+)")
+_MOST_FILES: Final = 20_000
 
 
 class InvalidRepository(HubError, ValueError):
@@ -47,6 +43,16 @@ class InvalidRepository(HubError, ValueError):
 
 class OfflineMiss(HubError):
     """What is asked for is not in the cache, and the network may not be used."""
+
+    def __init__(self, repository: HuggingFaceRepository, what: str) -> None:
+        super().__init__(
+            f"Offline, and of `{repository.url}`, {what} before",
+            hint="Run again without `--offline` or HUB_OFFLINE",
+        )
+
+
+class InvalidListing(HubError):
+    """A server lists what cannot be the files of an operator."""
 
 
 class HuggingFaceSource:
@@ -57,9 +63,12 @@ class HuggingFaceSource:
     against the digest that the commit lists for it.
     """
 
-    def __init__(self, template: str, *, offline: bool = False) -> None:
+    def __init__(
+        self, template: str, *, cache_dir: Path, offline: bool = False
+    ) -> None:
         """Take a spec: ``hf:ORG/REPO`` or ``hf+URL/ORG/REPO``."""
         self.template = template
+        self._cache_dir = cache_dir
         self._offline = offline
 
     def versions(self, name: OperatorName) -> tuple[Release, ...]:
@@ -69,18 +78,23 @@ class HuggingFaceSource:
         its message.
         """
         repository = self._repository(name)
-        self._check_online(f"the versions of `{repository.url}`")
-        refs = repository.ask(lambda api: api.list_repo_refs(repository.name))
-        return read_releases({tag.name: tag.target_commit for tag in refs.tags})
+        notes = self._notes(repository)
+        if not self._offline:
+            tags = list_tags(repository)
+            notes.note_tags(tags)
+        elif not (tags := notes.tags()):
+            raise OfflineMiss(repository, "nothing was fetched")
+        return read_releases(tags, {})
 
     def manifest(self, name: OperatorName, release: Release) -> Manifest:
         """Read ``operator.yaml`` of the commit, and nothing else of it."""
         repository = self._repository(name)
         where = f"{repository.url}, {MANIFEST_FILE} at {release.revision}"
-        entries = self._entries(repository, release.revision)
-        if MANIFEST_FILE not in entries:
+        for entry in self._files(repository, release.revision):
+            if entry.path == MANIFEST_FILE:
+                break
+        else:
             raise InvalidManifest(where, [f"there is no `{MANIFEST_FILE}`"])
-        entry = entries[MANIFEST_FILE]
         if entry.size > MANIFEST_SIZE_LIMIT:
             raise InvalidManifest(where, [f"{entry.size} bytes are too many"])
         file = self._file(repository, release.revision, entry)
@@ -92,16 +106,16 @@ class HuggingFaceSource:
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (as it runs)
 
         repository, revision = self._repository(wanted.name), wanted.release.revision
-        entries = self._entries(repository, revision)
+        files = self._files(repository, revision)
 
-        def write(entry: Any) -> None:  # noqa: ANN401  (the client's RepoFile)
-            target = into / entry.path
+        def write(file: ListedFile) -> None:
+            target = into / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
-            _place(self._file(repository, revision, entry), target)
+            _place(self._file(repository, revision, file), target)
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             try:
-                for _ in pool.map(write, entries.values()):
+                for _ in pool.map(write, files):
                     pass
             except BaseException:
                 pool.shutdown(cancel_futures=True)
@@ -110,97 +124,89 @@ class HuggingFaceSource:
     def files(self, wanted: Fetchable) -> tuple[ListedFile, ...]:
         """Every file of the wanted commit, as the server lists them."""
         repository = self._repository(wanted.name)
-        entries = self._entries(repository, wanted.release.revision).values()
-        return tuple(
-            ListedFile(each.path, each.size, listed_digest(each)) for each in entries
-        )
+        return self._files(repository, wanted.release.revision)
 
     def _repository(self, name: OperatorName) -> HuggingFaceRepository:
         spec = self.template.replace("{namespace}", name.namespace)
         return parse_spec(spec.replace("{name}", name.name))
 
-    def _check_online(self, what: str) -> None:
-        if self._offline:
-            raise OfflineMiss(
-                f"Offline, and {what} would have to be asked for",
-                hint="Run again without `--offline` or HUB_OFFLINE",
-            )
+    def _notes(self, repository: HuggingFaceRepository) -> RepositoryNotes:
+        return RepositoryNotes.open(self._cache_dir, repository.url)
 
-    def _entries(
+    def _files(
         self, repository: HuggingFaceRepository, commit: str
-    ) -> Mapping[str, Any]:
-        """Every file of a commit by path, with its size and digest.
+    ) -> tuple[ListedFile, ...]:
+        """Every file of a commit, noted or asked for.
 
         :raises UnsafeTree: if a path may not be stored.
         """
-        self._check_online(f"the files of `{repository.url}` at {commit}")
-        listed = repository.ask(
-            lambda api: list(
-                api.list_repo_tree(repository.name, recursive=True, revision=commit)
+        notes = self._notes(repository)
+        files = notes.files(commit)
+        if files is None and self._offline:
+            raise OfflineMiss(
+                repository, f"the files of commit {commit} were not listed"
             )
-        )
-        files = [entry for entry in listed if hasattr(entry, "blob_id")]
+        listed = list_files(repository, commit) if files is None else files
         # Before anything is asked for: the client writes whatever the server names.
-        check_tree_paths(entry.path for entry in files)
-        return {entry.path: entry for entry in files}
+        check_tree_paths(each.path for each in listed)
+        if files is None:
+            notes.note_files(commit, listed)
+        return listed
 
-    def _file(self, repository: HuggingFaceRepository, commit: str, entry: Any) -> Path:  # noqa: ANN401
+    def _file(
+        self, repository: HuggingFaceRepository, commit: str, listed: ListedFile
+    ) -> Path:
         """A file in the client's cache, whose bytes are those that the commit lists.
 
         :raises DigestMismatch: if the server gives others, twice.
         """
-
-        def download(*, again: bool) -> Path:
-            return Path(
-                repository.ask(
-                    lambda api: api.hf_hub_download(
-                        repository.name,
-                        entry.path,
-                        revision=commit,
-                        force_download=again,
-                    )
-                )
+        found = repository.cached(listed.path, commit)
+        if found is None and self._offline:
+            raise OfflineMiss(
+                repository, f"`{listed.path}` of commit {commit} was not fetched"
             )
-
-        found = download(again=False)
-        if digest_as(found, entry) != listed_digest(entry):
+        if found is None:
+            found = _download(repository, commit, listed)
+        if not listed.describes(found):
             # Whatever spoilt the cache, a fresh copy may be right.
-            found = download(again=True)
-        actual = digest_as(found, entry)
-        if actual != listed_digest(entry):
+            found = _download(repository, commit, listed, again=True)
+        if not listed.describes(found):
+            actual = digest_like(found, listed.digest)
             found.resolve().unlink(missing_ok=True)
             raise DigestMismatch(
-                f"`{repository.url}`, `{entry.path}` at {commit}",
-                expected=listed_digest(entry),
+                f"`{repository.url}`, `{listed.path}` at {commit}",
+                expected=listed.digest,
                 actual=actual,
                 hint="Ask its server's operator: it lists one file and sends another",
             )
         return found
 
 
-def read_releases(tags: Mapping[str, str]) -> tuple[Release, ...]:
-    """One release per version tag, as the tags beside them say whether it is yanked.
-
-    :param tags: commits by a tag's name.
-    """
-    releases: dict[Version, Release] = {}
-    yanked: set[Version] = set()
-    for tag, commit in sorted(tags.items(), key=lambda item: len(item[0])):
-        match = _TAG.fullmatch(tag)
-        if match is None or not _COMMIT.fullmatch(commit):
-            continue
-        try:
-            version = Version(match["version"])
-        except InvalidVersion:
-            continue
-        if match["yanked"]:
-            yanked.add(version)
-        else:
-            releases[version] = Release(version, commit, f"refs/tags/{tag}")
-    return tuple(
-        replace(release, yanked=WITHDRAWN if version in yanked else None)
-        for version, release in releases.items()
+def _download(
+    repository: HuggingFaceRepository,
+    commit: str,
+    listed: ListedFile,
+    *,
+    again: bool = False,
+) -> Path:
+    return Path(
+        repository.ask(
+            lambda api: api.hf_hub_download(
+                repository.name, listed.path, revision=commit, force_download=again
+            ),
+            limit=max(listed.size, MANIFEST_SIZE_LIMIT),
+        )
     )
+
+
+def list_tags(repository: HuggingFaceRepository) -> dict[str, str]:
+    """Commits by ref, of every tag that names a commit."""
+    refs = repository.ask(lambda api: api.list_repo_refs(repository.name))
+    return {
+        f"refs/tags/{tag.name}": tag.target_commit
+        for tag in refs.tags
+        if _COMMIT.fullmatch(tag.target_commit)
+    }
 
 
 def parse_spec(spec: str) -> HuggingFaceRepository:
@@ -227,20 +233,38 @@ def parse_spec(spec: str) -> HuggingFaceRepository:
     return HuggingFaceRepository(name, server)
 
 
-def listed_digest(entry: Any) -> str:  # noqa: ANN401  (the client's RepoFile)
-    """The digest that a commit lists: sha256 of a large file, git's id of another."""
-    return f"sha256:{entry.lfs.sha256}" if entry.lfs else f"blob {entry.blob_id}"
+def list_files(
+    repository: HuggingFaceRepository, commit: str
+) -> tuple[ListedFile, ...]:
+    """Every file of a commit, as the server lists them.
 
-
-def digest_as(file: Path, entry: Any) -> str:  # noqa: ANN401
-    """The file's digest, of the kind that a commit lists for ``entry``."""
-    with file.open("rb") as content:
-        if entry.lfs:
-            return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
-        # How git names a file: SHA-1 is its choice, and the tree's own digest is ours.
-        head = b"blob %d\0" % os.fstat(content.fileno()).st_size
-        named = hashlib.sha1(head + content.read(), usedforsecurity=False)
-        return f"blob {named.hexdigest()}"
+    :raises InvalidListing: if it lists more than it may, or what is no file.
+    """
+    listed = repository.ask(
+        lambda api: list(
+            islice(
+                api.list_repo_tree(repository.name, recursive=True, revision=commit),
+                _MOST_FILES + 1,
+            )
+        )
+    )
+    where = f"the files of `{repository.url}` at {commit}"
+    if len(listed) > _MOST_FILES:
+        raise InvalidListing(f"Too many are {where}: more than {_MOST_FILES:,}")
+    files = tuple(
+        ListedFile(
+            each.path,
+            each.size,
+            f"sha256:{each.lfs.sha256}" if each.lfs else f"{BLOB}{each.blob_id}",
+        )
+        for each in listed
+        if hasattr(each, "blob_id")
+    )
+    for file in files:
+        # Whatever JSON can hold may stand there.
+        if type(file.path) is not str or type(file.size) is not int:
+            raise InvalidListing(f"No list of files is {where}: it has {file.path!r}")
+    return files
 
 
 def _place(file: Path, target: Path) -> None:

@@ -7,12 +7,14 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from hub_client.sources.hugging_face_transfer import LISTING_LIMIT, limited
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 T = TypeVar("T")
 
@@ -22,6 +24,8 @@ PUBLIC_ENDPOINT: Final = "https://huggingface.co"
 WAITS: Final = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each further try, unless the server names its own."""
 _LONGEST_WAIT: Final = 60.0
+_PATIENCE: Final = 120.0
+"""Seconds after which nothing is tried again; what has arrived is kept."""
 _WORTH_A_TRY: Final = frozenset(
     {
         HTTPStatus.REQUEST_TIMEOUT,
@@ -72,25 +76,50 @@ class HuggingFaceRepository:
         """Its page."""
         return f"{self.endpoint}/{self.name}"
 
-    def ask(self, question: Callable[[Any], T]) -> T:
+    def ask(
+        self,
+        question: Callable[[Any], T],
+        *,
+        limit: int = LISTING_LIMIT,
+        waits: Sequence[float] | None = None,
+    ) -> T:
         """Ask the client's API, again if the server was busy.
 
         It sends the token that the user's own Hugging Face tools keep.
 
+        :param limit: bytes that one answer may have.
+        :param waits: seconds before each further try; ``WAITS`` if not given.
         :raises RepositoryRefused: saying whether to log in or to ask for access.
         :raises ServerUnreachable: with what the server said last.
         :raises FileGone: if the repository is there and the revision is not.
+        :raises TooMuch: if an answer is longer than ``limit``.
         """
         api = self._api()
-        with _quiet():
-            for wait in (*WAITS, None):
+        started = time.monotonic()
+        with _quiet(), limited(limit):
+            for wait in (*(WAITS if waits is None else waits), None):
                 try:
                     return question(api)
-                except _transport_error() as error:
-                    if wait is None or not _is_temporary(error):
-                        raise self._refusal(error) from error
-                    time.sleep(_asked_wait(error, wait))
+                except HubError:
+                    raise
+                # Anything may come of an answer that is not what it should be.
+                except Exception as error:
+                    cause = _innermost(error)
+                    late = time.monotonic() - started > _PATIENCE
+                    if wait is None or late or not _is_temporary(cause):
+                        raise self._refusal(cause) from error
+                    time.sleep(_asked_wait(cause, wait))
         raise AssertionError  # the last wait is None, which returns or raises
+
+    def cached(self, path: str, commit: str) -> Path | None:
+        """Where Hugging Face's own tools keep a file, if they have it."""
+        self._api()
+        from huggingface_hub import constants, try_to_load_from_cache
+
+        found = try_to_load_from_cache(
+            self.name, path, cache_dir=constants.HF_HUB_CACHE, revision=commit
+        )
+        return Path(found) if isinstance(found, str) and Path(found).is_file() else None
 
     def _api(self) -> Any:  # noqa: ANN401  (its package may be missing)
         try:
@@ -100,9 +129,12 @@ class HuggingFaceRepository:
                 f"Reading `{self.url}` takes the package `huggingface_hub`",
                 hint="pip install 'towhee-hub[huggingface]'",
             ) from error
-        return HfApi(endpoint=self.endpoint, library_name="towhee-hub")
+        # The user's token is for the server that they chose, and not for one that a
+        # project names.
+        token = None if self.endpoint == endpoint() else False
+        return HfApi(endpoint=self.endpoint, token=token, library_name="towhee-hub")
 
-    def _refusal(self, error: Exception) -> HubError:
+    def _refusal(self, error: BaseException) -> HubError:  # noqa: PLR0911  (a case each)
         from huggingface_hub import errors
 
         match error:
@@ -125,30 +157,38 @@ class HuggingFaceRepository:
                     f"`{self.url}` may not be read: {_said(error)}",
                     hint="Run `hf auth login`, and check that the token may read it",
                 )
+            case OSError(errno=int()):
+                return HubError(f"Cannot keep what `{self.url}` gives: {error}")
         return ServerUnreachable(
             f"`{self.endpoint}` does not give `{self.name}`: {_said(error)}",
             hint="Check your network and HF_ENDPOINT, and try again",
         )
 
 
-def _transport_error() -> type[Exception]:
-    """The class of all that its HTTP library raises, whichever that is."""
-    from huggingface_hub import errors
+def _innermost(error: BaseException) -> BaseException:
+    """What the client was told, below what it makes of it."""
+    while error.__cause__ is not None and _status(error) is None:
+        error = error.__cause__
+    return error
 
-    found: type[Exception] = vars(errors)["HTTPError"]
-    return found
 
-
-def _status(error: Exception) -> int | None:
+def _status(error: BaseException) -> int | None:
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
-def _is_temporary(error: Exception) -> bool:
-    status = _status(error)
-    return status is None or status in _WORTH_A_TRY
+def _is_temporary(error: BaseException) -> bool:
+    """Whether asking again may help: a busy server, a broken or cut transfer."""
+    from huggingface_hub import errors
+
+    if (status := _status(error)) is not None:
+        return status in _WORTH_A_TRY
+    transport = vars(errors)["HTTPError"]
+    cut = isinstance(error, OSError) and error.errno is None
+    known = isinstance(error, errors.OfflineModeIsEnabled | errors.FileMetadataError)
+    return isinstance(error, transport) or (cut and not known)
 
 
-def _asked_wait(error: Exception, otherwise: float) -> float:
+def _asked_wait(error: BaseException, otherwise: float) -> float:
     headers = getattr(getattr(error, "response", None), "headers", {})
     try:
         return min(float(headers["Retry-After"]), _LONGEST_WAIT)
@@ -156,7 +196,7 @@ def _asked_wait(error: Exception, otherwise: float) -> float:
         return otherwise
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     status = _status(error)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return "it asks to send fewer requests (429)"

@@ -60,7 +60,7 @@ def open_source(
     if spec.startswith((HUGGING_FACE, HUGGING_FACE_AT)):
         from hub_client.sources.hugging_face import HuggingFaceSource  # noqa: PLC0415
 
-        return HuggingFaceSource(spec, offline=offline)
+        return HuggingFaceSource(spec, cache_dir=cache_dir, offline=offline)
     raise InvalidSource(
         f"expected a source, got {spec!r}",
         hint="Write `bundled`, `dir:PATH`, `git+URL` or `hf:ORG/REPO`",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import huggingface_hub.constants
@@ -20,8 +22,6 @@ from hub_client.tree_digest import DigestMismatch
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from servers.hugging_face import HuggingFaceServer
 
 EMBED = OperatorName.parse("acme/embed")
@@ -49,9 +49,13 @@ def release(server: HuggingFaceServer) -> Release:
     return Release(Version("1.0.0"), commit, "refs/tags/v1.0.0")
 
 
+def source(*, offline: bool = False) -> HuggingFaceSource:
+    cache = Path(os.environ["HUB_CACHE_DIR"])
+    return HuggingFaceSource("hf:acme/{name}", cache_dir=cache, offline=offline)
+
+
 def wanted(release: Release) -> Candidate:
-    source = HuggingFaceSource("hf:acme/{name}")
-    return Candidate(EMBED, release, "hf:acme/embed", source.manifest(EMBED, release))
+    return Candidate(EMBED, release, "hf:acme/embed", source().manifest(EMBED, release))
 
 
 def test_versions_are_tags_at_their_commits(
@@ -61,7 +65,7 @@ def test_versions_are_tags_at_their_commits(
     repository.git("tag", "latest", release.revision)
     repository.git("tag", "-m", "an annotated one", "v1.1.0", release.revision)
     repository.git("branch", "v9.0.0", release.revision)
-    found = HuggingFaceSource("hf:acme/{name}").versions(EMBED)
+    found = source().versions(EMBED)
     assert [(str(each.version), each.revision) for each in found] == [
         ("1.0.0", release.revision),
         ("1.1.0", release.revision),
@@ -71,7 +75,7 @@ def test_versions_are_tags_at_their_commits(
 def test_a_manifest_is_read_without_the_rest_of_its_tree(
     server: HuggingFaceServer, release: Release
 ) -> None:
-    manifest = HuggingFaceSource("hf:acme/{name}").manifest(EMBED, release)
+    manifest = source().manifest(EMBED, release)
     assert manifest.name == EMBED
     assert {line.rpartition("/")[2] for line in server.requests} == {
         release.revision,
@@ -83,8 +87,7 @@ def test_a_tree_is_fetched_by_commit_and_its_weights_are_kept_once(
     release: Release, tmp_path: Path
 ) -> None:
     store = Store(tmp_path / "store")
-    source = HuggingFaceSource("hf:acme/{name}")
-    digest = store.add(lambda folder: source.fetch(wanted(release), folder))
+    digest = store.add(lambda folder: source().fetch(wanted(release), folder))
     tree = store.path(digest)
     assert (tree / "model.safetensors").read_bytes() == WEIGHTS
     assert (tree / "echo" / "__init__.py").is_file()
@@ -103,9 +106,9 @@ def test_other_bytes_of_the_right_length_are_refused(
 
     server.before = tamper
     with pytest.raises(DigestMismatch, match=r"`model.safetensors` at"):
-        HuggingFaceSource("hf:acme/{name}").fetch(wanted(release), tmp_path / "tree")
+        source().fetch(wanted(release), tmp_path / "tree")
     server.before = lambda _request: None
-    HuggingFaceSource("hf:acme/{name}").fetch(wanted(release), tmp_path / "again")
+    source().fetch(wanted(release), tmp_path / "again")
     assert (tmp_path / "again" / "model.safetensors").read_bytes() == WEIGHTS
 
 
@@ -117,14 +120,14 @@ def test_a_busy_server_is_asked_again(
     server.before = lambda request: (
         next(answers, None) if request.url.path.endswith("/refs") else None
     )
-    (found,) = HuggingFaceSource("hf:acme/{name}").versions(EMBED)
+    (found,) = source().versions(EMBED)
     assert found == release
 
 
 def test_a_server_that_stays_busy_is_named(server: HuggingFaceServer) -> None:
     server.before = lambda _request: Response(status_code=429)
     with pytest.raises(ServerUnreachable) as caught:
-        HuggingFaceSource("hf:acme/{name}").versions(EMBED)
+        source().versions(EMBED)
     assert str(caught.value) == (
         f"`{server.url}` does not give `acme/embed`: "
         "it asks to send fewer requests (429)"
@@ -133,7 +136,7 @@ def test_a_server_that_stays_busy_is_named(server: HuggingFaceServer) -> None:
 
 def test_a_missing_repository_may_be_a_private_one(server: HuggingFaceServer) -> None:
     with pytest.raises(RepositoryRefused) as caught:
-        HuggingFaceSource("hf:acme/{name}").versions(EMBED)
+        source().versions(EMBED)
     assert str(caught.value) == (
         f"`{server.url}/acme/embed` does not exist, or is private"
     )

@@ -1,0 +1,67 @@
+"""What Hugging Face servers said before: tags as of then, and files of commits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from hub_client.atomic_file import write_atomically
+from hub_client.listed_file import ListedFile
+from hub_client.store import CacheUnwritable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryNotes:
+    """A folder of the cache, for one repository at one server."""
+
+    folder: Path
+
+    @classmethod
+    def open(cls, cache_dir: Path, url: str) -> Self:
+        """The notes on the repository at ``url``; there need be none yet."""
+        name = hashlib.sha256(url.encode()).hexdigest()[:32]
+        return cls(cache_dir / "hugging-face" / name)
+
+    def tags(self) -> dict[str, str]:
+        """Commits by tag, of those commits whose files are noted."""
+        noted = self._read("tags")
+        tags = noted if isinstance(noted, dict) else {}
+        return {ref: tags[ref] for ref in tags if self._file(tags[ref]).is_file()}
+
+    def note_tags(self, tags: Mapping[str, str]) -> None:
+        """Remember all tags there are now."""
+        if self._read("tags") != tags:
+            self._write("tags", dict(tags))
+
+    def files(self, commit: str) -> tuple[ListedFile, ...] | None:
+        """The files of a commit, which never change; None if they are not noted."""
+        try:
+            return tuple(ListedFile(*each) for each in self._read(commit) or ()) or None
+        except TypeError:
+            return None
+
+    def note_files(self, commit: str, files: Sequence[ListedFile]) -> None:
+        """Remember the files of a commit."""
+        self._write(commit, [[each.path, each.size, each.digest] for each in files])
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
+    def _read(self, name: str) -> Any:  # noqa: ANN401  (what it was when written)
+        try:
+            return json.loads(self._file(name).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def _write(self, name: str, value: object) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._file(name), json.dumps(value).encode())
+        except OSError as error:
+            raise CacheUnwritable(self.folder, error) from error

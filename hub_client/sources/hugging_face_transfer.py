@@ -1,0 +1,104 @@
+"""Limits on what a Hugging Face server may send: bytes in all, and time without any."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LISTING_LIMIT: Final = 32 << 20
+"""Bytes; more than a page of a listing may have."""
+_SLOWEST: Final = 1000
+"""Bytes a second, from ``_GRACE`` seconds on; as for git."""
+_GRACE: Final = 30.0
+_ANSWER_TO_WRITING: Final = 300.0
+"""Seconds; a server may think that long about a commit."""
+
+_limit: ContextVar[int | None] = ContextVar("limit", default=None)
+
+
+class TooMuch(HubError):
+    """A server sends more than it may."""
+
+
+@contextmanager
+def limited(limit: int) -> Iterator[None]:
+    """Hold what this thread asks through the client to ``limit`` bytes an answer.
+
+    The client that the process shares is asked as before by everyone else.
+
+    :raises TooMuch: in the block, from the question that goes beyond.
+    """
+    from huggingface_hub import get_session
+
+    hooks = get_session().event_hooks
+    if _hurry not in hooks["request"]:
+        get_session().event_hooks = {
+            **hooks,
+            "request": [*hooks["request"], _hurry],
+            "response": [*hooks["response"], _hold],
+        }
+    token = _limit.set(limit)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def _hurry(request: Any) -> None:  # noqa: ANN401  (its HTTP library's)
+    """Give a request the patience of a download, unless it has its own."""
+    if _limit.get() is None:
+        return
+    from huggingface_hub import constants
+
+    patience = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
+    reading = patience if request.method in {"GET", "HEAD"} else _ANSWER_TO_WRITING
+    usual = {"connect": patience, "read": reading, "write": reading, "pool": reading}
+    chosen = request.extensions.get("timeout", {})
+    request.extensions = {
+        **request.extensions,
+        "timeout": {
+            key: seconds if chosen.get(key) is None else chosen[key]
+            for key, seconds in usual.items()
+        },
+    }
+    # What is unpacked is not counted, so nothing may come packed.
+    request.headers["Accept-Encoding"] = "identity"
+
+
+def _hold(response: Any) -> None:  # noqa: ANN401
+    """Count what arrives from here on."""
+    if (limit := _limit.get()) is None:
+        return
+    most: int = limit
+    where = response.request.url
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise TooMuch(f"`{where}` sends packed bytes, which nobody asked for")
+    library = import_module(type(response).__module__.partition(".")[0])
+
+    class Counted(library.SyncByteStream):  # type: ignore[misc, name-defined]
+        def __init__(self, stream: Any) -> None:  # noqa: ANN401
+            self._stream = stream
+
+        def __iter__(self) -> Iterator[bytes]:
+            started, received = time.monotonic(), 0
+            for part in self._stream:
+                received += len(part)
+                if received > most:
+                    raise TooMuch(f"`{where}` sends more than {most} bytes")
+                waited = time.monotonic() - started
+                if waited > _GRACE and received < waited * _SLOWEST:
+                    raise library.ReadTimeout(f"fewer than {_SLOWEST} bytes a second")
+                yield part
+
+        def close(self) -> None:
+            self._stream.close()
+
+    response.stream = Counted(response.stream)

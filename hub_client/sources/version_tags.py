@@ -1,0 +1,65 @@
+"""Which tags of a repository are versions, and which of those are withdrawn."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from packaging.version import InvalidVersion, Version
+
+from hub_client.candidate import WITHDRAWN, Release
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_VERSION = re.compile(r"refs/tags/v(?P<version>[0-9]+(?:[.+!_-]?[0-9a-zA-Z]+)*)")
+_YANKED: Final = "refs/tags/yanked-v"
+
+
+def is_version_tag(ref: str) -> bool:
+    """Whether ``ref`` is ``refs/tags/v`` and a version's characters."""
+    return _VERSION.fullmatch(ref) is not None
+
+
+def is_yank_tag(ref: str) -> bool:
+    """Whether ``ref`` is ``refs/tags/yanked-v`` and a version's characters.
+
+    >>> is_yank_tag("refs/tags/yanked-v1.0.0")
+    True
+    """
+    return ref.startswith(_YANKED) and is_version_tag(ref.replace("yanked-", "", 1))
+
+
+def read_releases(
+    tags: Mapping[str, str], reasons: Mapping[str, str]
+) -> tuple[Release, ...]:
+    """One release per version tag; one that a yank tag names is yanked.
+
+    Other refs do not count, and neither do tags that are not PEP 440. Where two tags
+    say one version (``v1`` beside ``v1.0.0``) the longer one is meant.
+
+    >>> tags = {"refs/tags/v1.0": "a" * 40, "refs/tags/yanked-v1.0": "a" * 40}
+    >>> [(str(each.version), each.yanked) for each in read_releases(tags, {})]
+    [('1.0', 'withdrawn by its publisher')]
+
+    :param tags: commits by ref.
+    :param reasons: messages of yank tags by ref, as far as they can be had.
+    """
+    releases: dict[Version, Release] = {}
+    yanked: dict[Version, str] = {}
+    for ref, commit in sorted(tags.items(), key=lambda item: len(item[0])):
+        withdrawn = is_yank_tag(ref)
+        match = _VERSION.fullmatch(ref.replace("yanked-", "", 1) if withdrawn else ref)
+        try:
+            version = Version(match["version"] if match else "")
+        except InvalidVersion:
+            continue
+        if withdrawn:
+            yanked[version] = reasons.get(ref, WITHDRAWN)
+        else:
+            releases[version] = Release(version, revision=commit, ref=ref)
+    return tuple(
+        replace(release, yanked=yanked.get(version))
+        for version, release in releases.items()
+    )
