@@ -27,6 +27,10 @@ class Release:
     """What was asked for, for example ``refs/tags/v1.0.0``; None for a folder."""
     yanked: str | None = None
     """Why the publisher withdrew it; None if it is not withdrawn."""
+    source: str | None = None
+    """Where its files are, if an index says that of another source."""
+    tree: str | None = None
+    """Digest that its files must have, if the source promises one."""
 
 
 class Fetchable(Protocol):

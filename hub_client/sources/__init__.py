@@ -27,6 +27,8 @@ HUGGING_FACE: Final = "hf:"
 """How the source spec of Hugging Face repositories begins; ORG/REPO follows."""
 HUGGING_FACE_AT: Final = "hf+"
 """The same, with the server's URL before ORG/REPO."""
+INDEX: Final = "index+"
+"""How the source spec of an index begins; the URL of its git repository follows."""
 
 
 class Source(Protocol):

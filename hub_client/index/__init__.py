@@ -1,0 +1,1 @@
+"""An index: a git repository with one small file per operator."""
