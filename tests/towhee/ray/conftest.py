@@ -41,6 +41,8 @@ def cluster(ray_folder: Path) -> Iterator[Cluster]:
             "TMPDIR": str(ray_folder),
             "RAY_TMPDIR": str(ray_folder),
             "HUB_CONFIG_DIR": str(ray_folder / "config"),
+            # The batches are those that the operator asks for, in every process.
+            "HUB_TUNE": "never",
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         }.items():
             patch.setenv(variable, value)

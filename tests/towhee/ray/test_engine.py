@@ -46,6 +46,15 @@ class Subject(ModelOperator):
 """
 
 
+def working() -> list[int]:
+    """Workers that hold operators now."""
+    import psutil  # noqa: PLC0415  (Ray brings it, and makes it importable)
+
+    family = psutil.Process().children(recursive=True)
+    alive = (each for each in family if each.status() != psutil.STATUS_ZOMBIE)
+    return [each.pid for each in alive if "MapWorker" in each.name()]
+
+
 def test_rows_are_those_of_the_local_engine_bit_for_bit(
     publish: Callable[..., Path],
 ) -> None:
@@ -157,10 +166,17 @@ def test_what_the_cluster_has_no_room_for_is_refused() -> None:
 
 
 @pytest.mark.slow
-def test_an_endless_source_is_read_as_far_as_its_rows_are_wanted() -> None:
+def test_an_endless_source_is_read_as_far_as_its_rows_are_wanted_and_no_worker_stays() -> (
+    None
+):
     numbers = count()
     chain = DataCollection(numbers).map(str).set_engine("ray")
     rows = iter(chain)
     assert list(islice(rows, 100)) == [str(number) for number in range(100)]
+    assert working()
     rows.close()
     assert next(numbers) < 100_000
+    deadline = time.monotonic() + 20
+    while working() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert working() == []

@@ -7,6 +7,7 @@ import pickle
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -243,3 +244,13 @@ def test_a_source_that_fails_gives_the_rows_before() -> None:
     assert rows_of(blocks.cut()) == ["a"]
     assert blocks.cut() is None
     assert str(blocks.problem) == "unplugged"
+
+
+def test_rows_do_not_wait_long_for_others_that_are_slow_to_come() -> None:
+    def source() -> Iterator[tuple[int, int]]:
+        for number in range(10):
+            time.sleep(0.3)
+            yield number, number
+
+    blocks = Blocks(source(), size=None, total=0, workers=1)
+    assert rows_of(blocks.cut()) == [0, 1]
