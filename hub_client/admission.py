@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from hub_client.candidate import Fetchable
     from hub_client.config import HubConfig
+    from hub_client.sources.router import SourceRouter
+    from plugin_spec.names import OperatorName
 
 T = TypeVar("T", bound="Fetchable")
 
@@ -20,18 +22,22 @@ def admit(
     operators: Sequence[T],
     config: HubConfig,
     *,
+    router: SourceRouter | None = None,
     directory: Path | None,
     once: Callable[[T], object] | None = None,
-) -> None:
+) -> dict[OperatorName, str]:
     """Refuse operators that the project, or the user, does not want.
 
     What the project rules out stays so: nobody's trust makes up for it.
 
+    :param router: gives what may be signed; needed if signatures are required.
     :param directory: what relative ``dir:`` sources start from.
     :param once: told every operator that is trusted for this run alone; None to refuse
         what the user does not trust.
+    :returns: who signed, for each operator of a source whose signature is required.
     :raises OutsideProject: if the project rules one out.
     :raises UntrustedPublisher: if the user trusts one's source neither now nor always.
+    :raises SignatureRefused: if a signature is required, and is not there.
     """
     if config.narrowed is not None:
         check_within(operators, config.narrowed, directory=directory)
@@ -41,3 +47,36 @@ def admit(
     for operator, _ in untrusted:
         assert once is not None
         once(operator)
+    if not config.required_signatures:
+        return {}
+    assert router is not None
+    return {
+        each.name: signer
+        for each in operators
+        if (signer := find_signer(each, config, router=router, directory=directory))
+    }
+
+
+def find_signer(
+    operator: Fetchable,
+    config: HubConfig,
+    *,
+    router: SourceRouter,
+    directory: Path | None,
+) -> str | None:
+    """Who signed an operator; None if the user requires no signature of its source.
+
+    :raises SignatureRefused: if nobody did whom the user named.
+    """
+    from hub_client.signatures import keys_for, verify_release  # noqa: PLC0415  (seldom)
+
+    required = config.required_signatures
+    keys = keys_for(operator.source, required, directory=directory)
+    if keys is None:
+        return None
+    return verify_release(
+        f"{operator.name} {operator.release.version} from `{operator.source}`",
+        router.signed(operator),
+        keys,
+        config_dir=config.config_dir,
+    )

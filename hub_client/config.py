@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections import ChainMap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, get_args
 
@@ -52,6 +52,8 @@ class HubConfig:
     trusted: tuple[str, ...]
     """Sources whose code may run here. Only the user's own file can name one."""
     tune: TunePolicy = "auto"
+    required_signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Keys by source, one of which must have signed; from the user's own file alone."""
     narrowed: tuple[str, ...] | None = None
     """Of the sources that the user trusts, those that the project wants to have used;
     None if it does not say."""
@@ -106,6 +108,7 @@ class HubConfig:
             ),
             trusted=tuple(trusted),
             tune=settings["tune"],
+            required_signatures=_signatures(user.get("require-signature", ())),
             narrowed=None if narrowed is None else tuple(narrowed),
         )
 
@@ -166,6 +169,16 @@ def _is_table_of_text(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
+def _is_list_of_required(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, dict)
+        and each.keys() == {"source", "keys"}
+        and _is_text(each["source"])
+        and _is_list_of_text(each["keys"])
+        for each in value
+    )
+
+
 _SHARED_SETTINGS: Final = {
     "offline": _Setting("`true` or `false`", lambda value: isinstance(value, bool)),
     "install": _choice(get_args(InstallPolicy)),
@@ -175,7 +188,12 @@ _SHARED_SETTINGS: Final = {
 }
 _TRUSTED: Final = {"trusted": _Setting("a list of sources", _is_list_of_text)}
 _PROJECT_SETTINGS: Final = _SHARED_SETTINGS | _TRUSTED
-_USER_SETTINGS: Final = _PROJECT_SETTINGS | {"cache-dir": _Setting("a path", _is_text)}
+_USER_SETTINGS: Final = _PROJECT_SETTINGS | {
+    "cache-dir": _Setting("a path", _is_text),
+    "require-signature": _Setting(
+        "tables with a `source` and a list of `keys`", _is_list_of_required
+    ),
+}
 _PROJECT_KEYS: Final = frozenset({"operators", "prerelease", "requires-python"})
 """Keys of the same table that ``Project`` reads and checks."""
 _DEFAULTS: Final = {
@@ -201,6 +219,16 @@ def _read_environment() -> dict[str, Any]:
             value = _parse_flag(text) if key == "offline" else text
             found |= _checked(variable, {key: value}, _USER_SETTINGS)
     return found
+
+
+def _signatures(
+    tables: Iterable[Mapping[str, Any]],
+) -> dict[str, tuple[str, ...]]:
+    """Keys by source; those of a source that stands twice are joined."""
+    keys: dict[str, tuple[str, ...]] = {}
+    for each in tables:
+        keys[each["source"]] = (*keys.get(each["source"], ()), *each["keys"])
+    return keys
 
 
 def _parse_flag(text: str) -> bool | str:

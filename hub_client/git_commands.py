@@ -10,13 +10,16 @@ import re
 import subprocess
 from contextlib import contextmanager
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, Literal, TypeAlias
 
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+SignedKind: TypeAlias = Literal["commit", "tag"]
+"""What git can sign."""
 
 TIMEOUT_SECONDS: Final = 600
 """How long one command may take in all; a stalled HTTP transfer ends much sooner."""
@@ -108,6 +111,39 @@ def run_git(
     except subprocess.CalledProcessError as error:
         raise GitFailed(command, error.stderr.decode(errors="replace")) from error
     return done.stdout
+
+
+def check_signature(
+    kind: SignedKind, object_id: str, *, git_dir: Path, signers: Path, gnupg_home: Path
+) -> str:
+    """Have git check the signature of a commit or an annotated tag.
+
+    :param signers: the ssh keys that count, as ssh-keygen reads them.
+    :param gnupg_home: the folder of a keyring with the OpenPGP keys that count.
+    :returns: what ssh-keygen or gpg said.
+    :raises GitFailed: if it is not good, or there is none.
+    """
+    settings = {
+        "gpg.ssh.allowedSignersFile": [str(signers)],
+        # Its certificates would be asked of the network.
+        "gpg.x509.program": [os.devnull],
+    }
+    command = f"verify-{kind}"
+    try:
+        done = subprocess.run(  # noqa: S603  (as in run_git)
+            ["git", f"--git-dir={git_dir}", command, "--raw", "--", object_id],  # noqa: S607
+            env={**_environment(settings), "GNUPGHOME": str(gnupg_home)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=TIMEOUT_SECONDS,
+        )
+    except FileNotFoundError as error:
+        raise GitMissing from error
+    said = done.stderr.decode(errors="replace")
+    if done.returncode != 0:
+        raise GitFailed(command, said)
+    return said
 
 
 @contextmanager

@@ -104,8 +104,8 @@ def find_untrusted(
     return tuple(
         (operator, source)
         for operator in operators
-        if (source := _located(operator.source, directory)) != BUNDLED
-        and not any(_covers(entry, source) for entry in entries)
+        if (source := locate(operator.source, directory)) != BUNDLED
+        and not any(covers(entry, source) for entry in entries)
     )
 
 
@@ -117,14 +117,14 @@ def check_within(
     :param entries: as a project writes them: a ``dir:`` may be relative.
     :raises OutsideProject: naming every one.
     """
-    located = [_located(entry, directory) for entry in entries]
+    located = [locate(entry, directory) for entry in entries]
     if outside := find_untrusted(operators, located, directory=directory):
         raise OutsideProject(outside, entries)
 
 
 def list_trusted(config_dir: Path) -> tuple[str, ...]:
     """Every entry of the user's ``config.toml``, in the order they were added."""
-    return tuple(map(str, _read(config_dir).get("trusted", ())))
+    return tuple(map(str, read_document(config_dir).get("trusted", ())))
 
 
 def add_trusted(config_dir: Path, entry: str) -> str:
@@ -133,28 +133,29 @@ def add_trusted(config_dir: Path, entry: str) -> str:
     :returns: the entry as written: a folder's path absolute, a host in lower case.
     :raises InvalidTrust: if it is no source, or says nothing about who is trusted.
     """
-    written = _checked(_located(entry, Path.cwd()))
+    written = _checked(locate(entry, Path.cwd()))
     entries = list_trusted(config_dir)
     if written not in entries:
-        _write(config_dir, (*entries, written))
+        _write_trusted(config_dir, (*entries, written))
     return written
 
 
 def remove_trusted(config_dir: Path, entry: str) -> bool:
     """Forget an entry; whether there was one."""
     entries = list_trusted(config_dir)
-    spellings = {entry, _located(entry, Path.cwd())}
+    spellings = {entry, locate(entry, Path.cwd())}
     kept = tuple(one for one in entries if one not in spellings)
     if kept != entries:
-        _write(config_dir, kept)
+        _write_trusted(config_dir, kept)
     return kept != entries
 
 
-def _covers(entry: str, source: str) -> bool:
+def covers(entry: str, source: str) -> bool:
+    """Whether a source is an entry's own or lies below it; both as ``locate`` gives."""
     return source == entry or source.startswith(entry.rstrip("/") + "/")
 
 
-def _located(source: str, directory: Path | None) -> str:
+def locate(source: str, directory: Path | None) -> str:
     """The source in its one spelling: links in a path stay, ``..`` does not."""
     kind, path = source[:4], source[4:]
     if kind == DIRECTORY:
@@ -183,7 +184,7 @@ def _checked(entry: str) -> str:
         )
     if kind == DIRECTORY and not Path(path).is_absolute():
         raise InvalidTrust(f"the trusted folder {path!r} is not an absolute path")
-    located = _located(entry, None)
+    located = locate(entry, None)
     if located in {f"{DIRECTORY}{Path(path).anchor}", f"{GIT}file:///"}:
         raise InvalidTrust(f"trusting {entry!r} would trust every folder")
     return located
@@ -200,7 +201,11 @@ def _checked_hugging_face(entry: str) -> str:
     return entry.rstrip("/")
 
 
-def _read(config_dir: Path) -> TOMLDocument:
+def read_document(config_dir: Path) -> TOMLDocument:
+    """The user's ``config.toml``, to be edited with all else it says.
+
+    :raises InvalidTrust: if it does not read.
+    """
     import tomlkit  # noqa: PLC0415  (slow to import, seldom needed)
 
     file = config_dir / _FILE
@@ -211,12 +216,19 @@ def _read(config_dir: Path) -> TOMLDocument:
         raise InvalidTrust(f"Cannot read `{file}`: {error}") from error
 
 
-def _write(config_dir: Path, entries: Sequence[str]) -> None:
-    import tomlkit  # noqa: PLC0415  (as in _read)
+def write_document(config_dir: Path, document: TOMLDocument) -> None:
+    """Replace the user's ``config.toml`` in one step."""
+    import tomlkit  # noqa: PLC0415  (as in read_document)
 
-    document = _read(config_dir)
+    config_dir.mkdir(parents=True, exist_ok=True)
+    write_atomically(config_dir / _FILE, tomlkit.dumps(document).encode())
+
+
+def _write_trusted(config_dir: Path, entries: Sequence[str]) -> None:
+    import tomlkit  # noqa: PLC0415  (as in read_document)
+
+    document = read_document(config_dir)
     listed = tomlkit.array()
     listed.extend(entries)
     document["trusted"] = listed.multiline(multiline=True)
-    config_dir.mkdir(parents=True, exist_ok=True)
-    write_atomically(config_dir / _FILE, tomlkit.dumps(document).encode())
+    write_document(config_dir, document)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hub_client.store import Store
     from plugin_spec.manifest import Weights
 
-Place: TypeAlias = Literal["store", "environment", "lock", "weights"]
+Place: TypeAlias = Literal["store", "environment", "lock", "weights", "signature"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Verification:
     receipts: list[Receipt] = field(default_factory=list)
     operators: int = 0
     weights: int = 0
+    signatures: int = 0
     _trees: dict[str, bool] = field(default_factory=dict)
 
     def verify_environment(self, environment: Environment) -> Iterator[str]:
@@ -94,6 +95,37 @@ class Verification:
             for locked in lock.operators
             for each in locked.weights
         )
+
+    def verify_signatures(
+        self, lock: Lockfile, find_signer: Callable[[Fetchable], str | None]
+    ) -> Iterator[str]:
+        """Have every signature checked again that the user requires.
+
+        :param find_signer: gives None if none is required; a HubError says what is
+            there instead.
+        """
+        here = {(each.name, each.revision) for each in lock.operators}
+        more = [
+            each for each in self.receipts if (each.name, each.revision) not in here
+        ]
+        for operator in (*lock.operators, *more):
+            subject = f"{operator.name} {operator.version}"
+            yield subject
+            try:
+                signer = find_signer(operator)
+            except HubError as error:
+                first, *rest = str(error).splitlines()
+                self._differs("signature", subject, first, *map(str.strip, rest))
+                continue
+            locked = getattr(operator, "signer", None)
+            if signer is None:
+                reason = "you require no signature of its source"
+                self.unchecked.append((subject, reason))
+                continue
+            self.signatures += 1
+            if locked not in {None, signer}:
+                lines = (f"locked {locked}", f"found  {signer}")
+                self._differs("signature", subject, "somebody else signed it", *lines)
 
     def _tree_is_right(self, operator: Fetchable, digest: str) -> bool:
         """Whether the tree in the store has its digest; each is hashed once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,17 +21,46 @@ Source = Annotated[
 ]
 
 
-def add(session: Session, source: Source) -> None:
+def add(
+    session: Session,
+    source: Source,
+    *,
+    require_signature: Annotated[
+        Path | None,
+        typer.Option(
+            "--require-signature",
+            metavar="KEYFILE",
+            help="Only if signed by a key of this file: an ssh `.pub` file, or an "
+            "exported OpenPGP key.",
+        ),
+    ] = None,
+) -> None:
     """Trust the operators of a source.
 
     An operator is its publisher's code and runs with your rights, so nothing is
     fetched from a source that is not trusted. Those that ship with hub are. Trust
     is yours: it is kept in your own configuration, and a project cannot give it.
+
+      hub trust add git+https://git.acme.example/ --require-signature acme.pub
+
+    With a key, a release counts only if its commit or its tag is signed by it.
+    Given again with another key, either may have signed.
     """
     from hub_client.trust import add_trusted  # noqa: PLC0415  (slow)
 
-    written = add_trusted(session.config().config_dir, source)
-    session.console.say(f"`{written}` is trusted")
+    config_dir = session.config().config_dir
+    if require_signature is None:
+        written = add_trusted(config_dir, source)
+        session.console.say(f"`{written}` is trusted")
+        return
+    from hub_client.signatures import add_required, read_key_file  # noqa: PLC0415
+
+    keys, armored = read_key_file(require_signature)
+    # The narrower first: stopped between the two, nothing unsigned is trusted.
+    add_required(config_dir, source, keys, armored=armored)
+    written = add_trusted(config_dir, source)
+    signers = " or ".join(each.signer for each in keys)
+    session.console.say(f"`{written}` is trusted, if signed by {signers}")
 
 
 def remove(session: Session, source: Source) -> int:
@@ -38,10 +68,12 @@ def remove(session: Session, source: Source) -> int:
 
     What is installed from it stays, until it is uninstalled.
     """
-    from hub_client.trust import list_trusted, remove_trusted  # noqa: PLC0415  (slow)
+    from hub_client.signatures import remove_required  # noqa: PLC0415  (slow)
+    from hub_client.trust import list_trusted, remove_trusted  # noqa: PLC0415
 
     config_dir = session.config().config_dir
     if remove_trusted(config_dir, source):
+        remove_required(config_dir, source)
         session.console.say(f"`{source}` is not trusted any more")
         return 0
     trusted = " and ".join(f"`{entry}`" for entry in list_trusted(config_dir))

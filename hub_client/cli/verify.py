@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from hub_client.cli import options
 from hub_client.cli.console import format_count
 from hub_client.cli.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hub_client.lockfile import Lockfile
     from hub_client.verification import Verification
 
 
 def verify(
-    session: Session, *, python: options.Python = None, as_json: options.Json = False
+    session: Session,
+    *,
+    python: options.Python = None,
+    signatures: Annotated[
+        bool,
+        typer.Option(
+            "--signatures",
+            help="Check again every signature that your configuration requires.",
+        ),
+    ] = False,
+    as_json: options.Json = False,
 ) -> int:
     """Hash again what is installed and locked, and name every difference.
 
     Trees of operators against their digests, receipts and hub.lock against one
     another and against the operators' own manifests, and weights that the lock
-    pins, where they are in the cache. Nothing is fetched and nothing is run.
+    pins, where they are in the cache. Nothing of them is run, and nothing is fetched
+    but signatures.
     """
-    checked = _verified(session, python=python)
+    checked = _verified(session, python=python, signatures=signatures)
     if as_json:
         session.console.result_json(_as_json(checked))
     elif checked.differences:
@@ -35,6 +52,8 @@ def verify(
         f"{format_count(len(checked.receipts), 'receipt')} and "
         f"{format_count(checked.weights, 'file')} of weights"
     )
+    if signatures:
+        looked_at = f"{format_count(checked.signatures, 'signature')}, {looked_at}"
     if found := len(checked.differences):
         session.console.problem(
             f"{format_count(found, 'difference')} in {looked_at}\n\n"
@@ -45,7 +64,9 @@ def verify(
     return 0
 
 
-def _verified(session: Session, *, python: Path | None) -> Verification:
+def _verified(
+    session: Session, *, python: Path | None, signatures: bool
+) -> Verification:
     from hub_client.lockfile import Lockfile  # noqa: PLC0415  (slow)
     from hub_client.verification import Verification  # noqa: PLC0415
 
@@ -61,7 +82,21 @@ def _verified(session: Session, *, python: Path | None) -> Verification:
             progress.advance()
         for _ in checked.verify_lock(lock):
             progress.advance()
+        for _ in _signatures(session, checked, lock) if signatures else ():
+            progress.advance()
     return checked
+
+
+def _signatures(
+    session: Session, checked: Verification, lock: Lockfile
+) -> Iterator[str]:
+    from hub_client.admission import find_signer  # noqa: PLC0415  (slow)
+
+    config, router = session.config(), session.router()
+    find = partial(
+        find_signer, config=config, router=router, directory=session.project_folder()
+    )
+    return checked.verify_signatures(lock, find)
 
 
 def _as_json(checked: Verification) -> dict[str, Any]:
@@ -69,6 +104,7 @@ def _as_json(checked: Verification) -> dict[str, Any]:
         "operators": checked.operators,
         "receipts": len(checked.receipts),
         "weights": checked.weights,
+        "signatures": checked.signatures,
         "differences": [asdict(each) for each in checked.differences],
         "unchecked": [
             {"subject": subject, "reason": reason}

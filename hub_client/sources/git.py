@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from hub_client.git_commands import GitFailed
 from hub_client.git_url import parse_git_url
 from hub_client.listed_file import BLOB, ListedFile
 from hub_client.sources import MANIFEST_FILE, MANIFEST_SIZE_LIMIT
-from hub_client.sources.git_mirror import GitMirror
+from hub_client.sources.git_mirror import GitMirror, SignedRelease
 from hub_client.sources.version_tags import read_releases
 from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
@@ -99,6 +100,22 @@ class GitSource:
             ListedFile(each.path, each.size, f"{BLOB}{each.object_id}")
             for each in mirror.entries(wanted.release.revision)
         )
+
+    def signed(self, wanted: Fetchable) -> SignedRelease:
+        """Where the wanted commit is, and its tag: either may be signed."""
+        mirror, release = self._mirror(wanted.name), wanted.release
+        self._bring(mirror, f"{wanted.name} {release.version}", release)
+        tag = release.ref or f"refs/tags/v{release.version}"
+
+        def find_tag() -> str | None:
+            known = mirror.annotated_tag(tag, release.revision)
+            if known is None and not self._offline:
+                with suppress(GitFailed):
+                    mirror.fetch_tag(tag)
+                known = mirror.annotated_tag(tag, release.revision)
+            return known
+
+        return SignedRelease(mirror.path, release.revision, find_tag)
 
     def _mirror(self, name: OperatorName) -> GitMirror:
         url = self.url_template.replace("{namespace}", name.namespace)

@@ -18,7 +18,7 @@ from hub_client.tree_digest import UnsafeTree
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from hub_client.git_url import GitUrl
@@ -46,6 +46,15 @@ class Tag(NamedTuple):
     object_id: str
     """The tag's own, which changes with its message; a plain tag has its commit's."""
     commit: str
+
+
+class SignedRelease(NamedTuple):
+    """Where git holds what may be signed of a release."""
+
+    git_dir: Path
+    commit: str
+    find_tag: Callable[[], str | None]
+    """Gives the id of its annotated tag, fetched if need be; None if there is none."""
 
 
 class GitMirror:
@@ -141,6 +150,28 @@ class GitMirror:
             run_git("update-ref", "--", _marker(commit), commit, git_dir=self.path)
         return commit
 
+    def annotated_tag(self, tag: str, commit: str) -> str | None:
+        """The id of the tag's own object as it was fetched last.
+
+        None if it was not, has none, bears another name, or is of another commit.
+        """
+        listing = run_git(
+            "for-each-ref",
+            "--format=%(objectname)\t%(*objectname)\trefs/tags/%(tag)",
+            _signature(tag),
+            git_dir=self.path,
+        )
+        for line in listing.decode(errors="replace").splitlines():
+            object_id, named_commit, name = line.split("\t")
+            if (named_commit, name) == (commit, tag):
+                return object_id
+        return None
+
+    def fetch_tag(self, tag: str) -> None:
+        """Fetch a tag's own object, with what it names."""
+        with self._locked():
+            self._run_fetch(f"+{tag}:{_signature(tag)}")
+
     def entries(self, commit: str) -> tuple[TreeEntry, ...]:
         """Every file of a commit, sorted by path.
 
@@ -202,6 +233,10 @@ def _our_tag(tag: str) -> str:
     if not is_version_tag(tag):
         raise InvalidRevision(f"expected `refs/tags/v` and a version, got {tag!r}")
     return tag.replace("refs/", _OURS, 1)
+
+
+def _signature(tag: str) -> str:
+    return _our_tag(tag).replace(f"{_OURS}tags/", f"{_OURS}signatures/", 1)
 
 
 def _marker(commit: str) -> str:

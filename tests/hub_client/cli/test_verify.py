@@ -60,6 +60,7 @@ def test_what_is_as_it_came_is_said_to_be(hub: Hub, lock: Lockfile, into: Into) 
         "operators": 2,
         "receipts": 2,
         "weights": 0,
+        "signatures": 0,
         "differences": [],
         "unchecked": [],
     }

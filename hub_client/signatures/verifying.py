@@ -1,0 +1,120 @@
+"""Checking a release's signature through git, with no keys but those of the policy."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hub_client.git_commands import GitFailed, check_signature
+from hub_client.signatures.gnupg import keyring
+from hub_client.signatures.policy import read_armored
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hub_client.git_commands import SignedKind
+    from hub_client.signatures.keys import SigningKey
+    from hub_client.sources.git_mirror import SignedRelease
+
+_GOOD_SSH = re.compile(r'(?m)^Good "git" signature for hub with \S+ key (SHA256:\S+)$')
+_OTHER_SSH = re.compile(r'(?m)^Good "git" signature with \S+ key (SHA256:\S+)$')
+_GOOD_GPG = re.compile(r"(?m)^\[GNUPG:\] VALIDSIG (?:\S+ )+?([0-9A-F]{40,64})$")
+_OTHER_GPG = re.compile(r"(?m)^\[GNUPG:\] ERRSIG (?:\S+ )+?([0-9A-F]{40,64})$")
+_UNSIGNED: Final = ("", "no signature found", "it gave no reason")
+
+
+class SignatureRefused(HubError):
+    """A release is not signed by whom the user requires.
+
+    ``found`` says what its commit and its tag have instead.
+    """
+
+    def __init__(self, what: str, found: Sequence[str], expected: str) -> None:
+        self.found = tuple(found)
+        lines = "".join(f"\n  {each}" for each in self.found)
+        super().__init__(
+            f"{what} is not signed as your configuration requires{lines}\n"
+            f"  expected {expected}",
+            hint="Ask its publisher; if you trust another key of theirs, run "
+            "`hub trust add SOURCE --require-signature KEYFILE`",
+        )
+
+
+def verify_release(
+    what: str, signed: SignedRelease, keys: Sequence[SigningKey], *, config_dir: Path
+) -> str:
+    """Have git check the commit, or else the tag, against these keys alone.
+
+    :param what: whose release it is, for the message.
+    :returns: who signed it, as a lock writes it.
+    :raises SignatureRefused: with what was found instead.
+    """
+    found: list[str] = []
+    with _trusted(keys, config_dir) as (signers, gnupg_home):
+
+        def check(kind: SignedKind, object_id: str) -> str | None:
+            try:
+                said = check_signature(
+                    kind,
+                    object_id,
+                    git_dir=signed.git_dir,
+                    signers=signers,
+                    gnupg_home=gnupg_home,
+                )
+            except GitFailed as error:
+                found.append(f"its {kind} {_described(error)}")
+                return None
+            signer = _signer(said)
+            if signer not in {each.signer for each in keys}:
+                found.append(f"its {kind} is signed by {signer or 'nobody known'}")
+                return None
+            return signer
+
+        if signer := check("commit", signed.commit):
+            return signer
+        if (tag := signed.find_tag()) is None:
+            found.append("its tag is not signed")
+        elif signer := check("tag", tag):
+            return signer
+    expected = ", ".join(f"{each.signer} {each.name}".rstrip() for each in keys)
+    raise SignatureRefused(what, found, expected)
+
+
+@contextmanager
+def _trusted(
+    keys: Sequence[SigningKey], config_dir: Path
+) -> Iterator[tuple[Path, Path]]:
+    """A file of signers and a keyring that hold these keys and no others."""
+    armored = read_armored(config_dir, keys)
+    with tempfile.TemporaryDirectory() as folder, keyring(armored) as gnupg_home:
+        file = Path(folder, "allowed_signers")
+        lines = (
+            # One name for all, and signatures for nothing but git.
+            'hub namespaces="git" ' + " ".join(each.text.split()[:2]) + "\n"
+            for each in keys
+            if each.kind == "ssh"
+        )
+        file.write_text("".join(lines), encoding="ascii")
+        yield file, gnupg_home
+
+
+def _signer(said: str) -> str | None:
+    """Whose signature git calls good; None unless it is exactly one."""
+    ssh, gpg = _GOOD_SSH.findall(said), _GOOD_GPG.findall(said)
+    if len(ssh) + len(gpg) != 1:
+        return None
+    return f"ssh:{ssh[0]}" if ssh else f"gpg:{gpg[0]}"
+
+
+def _described(error: GitFailed) -> str:
+    if other := _OTHER_SSH.search(error.stderr):
+        return f"is signed by ssh:{other[1]}"
+    if other := _OTHER_GPG.search(error.stderr):
+        return f"is signed by gpg:{other[1]}"
+    if error.reason in _UNSIGNED:
+        return "is not signed"
+    return "has a signature that is not good"

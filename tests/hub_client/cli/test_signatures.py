@@ -1,0 +1,146 @@
+"""From a key to a lock that says who signed, as users and publishers type it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from servers.operator_files import operator_files
+from servers.signing import ssh_publisher
+
+from hub_client.config import HubConfig
+from hub_client.lockfile import Lockfile
+
+if TYPE_CHECKING:
+    from servers.git_repository import GitRepository
+    from servers.signing import Publisher
+
+    from tests.hub_client.cli.conftest import Hub
+
+Into = tuple[str, str]
+FILES = operator_files("acme/embed", "1.0.0")
+NEWER = operator_files("acme/embed", "1.1.0")
+
+
+@pytest.fixture
+def alice(tmp_path: Path) -> Publisher:
+    return ssh_publisher(tmp_path / "keys", "alice")
+
+
+@pytest.fixture
+def bob(tmp_path: Path) -> Publisher:
+    return ssh_publisher(tmp_path / "keys", "bob")
+
+
+@pytest.fixture
+def source(hub: Hub, repository: GitRepository, alice: Publisher) -> str:
+    """Where the operator is; its user trusts it if Alice signed."""
+    text = f'operators = ["acme/embed"]\n[sources]\n"*" = "git+{repository.url}"\n'
+    Path("hub.toml").write_text(text, encoding="utf-8")
+    source = f"git+{repository.url}"
+    words = ("trust", "add", source, "--require-signature", alice.public)
+    assert hub.said(*words) == f"`{source}` is trusted, if signed by {alice.signer}\n"
+    return source
+
+
+def signer() -> str | None:
+    return Lockfile.load(Path("hub.lock")).operators[0].signer
+
+
+def test_the_signer_goes_into_the_lock_and_is_verified_again(
+    hub: Hub, repository: GitRepository, source: str, alice: Publisher, into: Into
+) -> None:
+    alice.release(repository, "1.0.0", FILES)
+    hub.said("sync", *into)
+    assert signer() == alice.signer
+    assert hub.said("verify", "--signatures", *into) == (
+        "Verifying\nVerified 1 signature, 1 tree, 1 receipt and 0 files of weights\n"
+    )
+
+
+def test_what_is_not_signed_never_reaches_the_store(
+    hub: Hub, repository: GitRepository, source: str, into: Into
+) -> None:
+    repository.release("1.0.0", FILES)
+    for words in (("lock",), ("sync", *into), ("sync", "--trust-once", *into)):
+        assert "is not signed as your configuration requires" in hub.refused(*words)
+    assert not (HubConfig.load().cache_dir / "store").exists()
+    assert not Path("hub.lock").exists()
+
+
+def test_what_another_signed_is_refused_though_locked_and_in_the_store(
+    hub: Hub, repository: GitRepository, source: str, bob: Publisher, into: Into
+) -> None:
+    settings = Path(os.environ["HUB_CONFIG_DIR"], "config.toml")
+    policy = settings.read_text(encoding="utf-8")
+    settings.write_text(f'trusted = ["{source}"]\n', encoding="utf-8")
+    bob.release(repository, "1.0.0", FILES)
+    hub.said("lock")
+    settings.write_text(policy, encoding="utf-8")
+    said = hub.refused("sync", "--locked", *into)
+    assert f"  its tag is signed by {bob.signer}\n" in said
+    done = hub("verify", "--signatures", "--json", *into)
+    assert done.returncode == 1
+    (found,) = json.loads(done.stdout)["differences"]
+    assert (found["place"], found["subject"]) == ("signature", "acme/embed 1.0.0")
+    assert f"its tag is signed by {bob.signer}" in found["details"]
+
+
+def test_a_change_of_signer_is_named_when_locking_again(
+    hub: Hub,
+    repository: GitRepository,
+    source: str,
+    alice: Publisher,
+    bob: Publisher,
+) -> None:
+    alice.release(repository, "1.0.0", FILES)
+    hub.said("lock")
+    bob.release(repository, "1.1.0", NEWER)
+    hub.said("trust", "add", source, "--require-signature", bob.public)
+    assert hub("lock", "--upgrade").stderr == (
+        "Locking\n"
+        f"warning: acme/embed 1.1.0 is signed by {bob.signer}; "
+        f"1.0.0 was by {alice.signer}\n"
+        "Wrote `hub.lock`\n"
+    )
+    assert signer() == bob.signer
+
+
+def test_who_requires_no_signature_keeps_the_signer_that_a_lock_names(
+    hub: Hub, repository: GitRepository, source: str, alice: Publisher
+) -> None:
+    alice.release(repository, "1.0.0", FILES)
+    hub.said("lock")
+    hub.said("trust", "remove", source)
+    hub.said("trust", "add", source)
+    assert HubConfig.load().required_signatures == {}
+    assert hub.said("lock", "--upgrade") == (
+        "Locking\nNothing to change in `hub.lock`\n"
+    )
+    repository.release("1.1.0", NEWER)
+    assert (
+        "warning: acme/embed 1.1.0 is signed by nobody whose signature you require; "
+        f"1.0.0 was by {alice.signer}\n"
+    ) in hub("lock", "--upgrade").stderr
+    assert signer() is None
+
+
+def test_a_lock_cannot_say_that_something_is_signed(
+    hub: Hub, repository: GitRepository, source: str, alice: Publisher, into: Into
+) -> None:
+    alice.release(repository, "1.0.0", FILES)
+    hub.said("lock")
+    text = Path("hub.lock").read_text(encoding="utf-8")
+    Path("hub.lock").write_text(
+        text.replace(alice.signer, "ssh:SHA256:other"), encoding="utf-8"
+    )
+    done = hub("verify", "--signatures", *into)
+    assert done.returncode == 1
+    assert done.stdout == (
+        "signature: acme/embed 1.0.0: somebody else signed it\n"
+        "  locked ssh:SHA256:other\n"
+        f"  found  {alice.signer}\n"
+    )

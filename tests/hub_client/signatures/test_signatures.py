@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.version import Version
+from servers.operator_files import operator_files
+from servers.signing import Publisher, gpg_publisher, ssh_publisher
+
+from hub_client.admission import find_signer
+from hub_client.candidate import Candidate, Release
+from hub_client.config import HubConfig, InvalidConfig
+from hub_client.signatures import (
+    InvalidKey,
+    SignatureRefused,
+    SigningKey,
+    add_required,
+    keys_for,
+    read_key_file,
+    remove_required,
+)
+from hub_client.sources.router import SourceRouter
+from hub_client.trust import InvalidTrust
+from plugin_spec.manifest import Manifest
+from plugin_spec.names import OperatorName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from servers.git_repository import GitRepository
+
+FILES = operator_files("acme/embed", "1.0.0")
+
+
+@pytest.fixture(scope="module")
+def gpg() -> Iterator[Publisher]:
+    with gpg_publisher("gina") as publisher:
+        yield publisher
+
+
+@pytest.fixture(scope="module")
+def ssh(tmp_path_factory: pytest.TempPathFactory) -> Publisher:
+    return ssh_publisher(tmp_path_factory.mktemp("ssh"), "alice")
+
+
+@pytest.fixture(scope="module")
+def mallory(tmp_path_factory: pytest.TempPathFactory) -> Publisher:
+    return ssh_publisher(tmp_path_factory.mktemp("ssh"), "mallory")
+
+
+@pytest.fixture(params=["ssh", "gpg"])
+def publisher(request: pytest.FixtureRequest) -> Publisher:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Publisher)
+    return found
+
+
+def require(repository: GitRepository, publisher: Publisher) -> None:
+    keys, armored = read_key_file(publisher.public)
+    source = f"git+{repository.url}"
+    add_required(HubConfig.load().config_dir, source, keys, armored=armored)
+
+
+def signer(
+    repository: GitRepository, commit: str, *, offline: bool = False
+) -> str | None:
+    config = HubConfig.load()
+    source = f"git+{repository.url}"
+    rules, cache = {"acme/*": source}, config.cache_dir
+    router = SourceRouter(rules, cache_dir=cache, offline=offline)
+    release = Release(Version("1.0.0"), commit, "refs/tags/v1.0.0")
+    manifest = Manifest.from_yaml(FILES["operator.yaml"])
+    candidate = Candidate(OperatorName.parse("acme/embed"), release, source, manifest)
+    return find_signer(candidate, config, router=router, directory=None)
+
+
+def refusal(repository: GitRepository, commit: str) -> tuple[str, ...]:
+    with pytest.raises(SignatureRefused) as caught:
+        signer(repository, commit)
+    return caught.value.found
+
+
+@pytest.mark.parametrize("sign", ["commit", "tag"])
+def test_a_release_is_signed_by_its_commit_or_by_its_tag(
+    repository: GitRepository, publisher: Publisher, sign: str
+) -> None:
+    commit = publisher.release(repository, "1.0.0", FILES, sign=sign)
+    require(repository, publisher)
+    assert signer(repository, commit) == publisher.signer
+
+
+def test_where_no_signature_is_required_none_is_looked_for(
+    repository: GitRepository,
+) -> None:
+    assert signer(repository, repository.release("1.0.0", FILES)) is None
+
+
+@pytest.mark.parametrize("annotated", [False, True])
+def test_an_unsigned_release_is_refused(
+    repository: GitRepository, ssh: Publisher, annotated: bool
+) -> None:
+    commit = repository.release("1.0.0", FILES, annotated=annotated)
+    require(repository, ssh)
+    with pytest.raises(SignatureRefused) as caught:
+        signer(repository, commit)
+    assert str(caught.value) == (
+        f"acme/embed 1.0.0 from `git+{repository.url}` is not signed as your "
+        "configuration requires\n"
+        "  its commit is not signed\n"
+        "  its tag is not signed\n"
+        f"  expected {ssh.signer} alice@acme"
+    )
+
+
+@pytest.mark.parametrize("sign", ["commit", "tag"])
+def test_the_signature_of_another_key_is_refused_and_named(
+    repository: GitRepository,
+    ssh: Publisher,
+    gpg: Publisher,
+    mallory: Publisher,
+    sign: str,
+) -> None:
+    require(repository, ssh)
+    for other in (mallory, gpg):
+        commit = other.release(repository, "1.0.0", FILES, sign=sign)
+        assert f"its {sign} is signed by {other.signer}" in refusal(repository, commit)
+
+
+def test_a_commit_that_was_changed_after_signing_is_refused(
+    repository: GitRepository, ssh: Publisher
+) -> None:
+    commit = ssh.release(repository, "1.0.0", FILES, sign="commit")
+    text = repository.git("cat-file", "commit", commit) + "\n\nmore\n"
+    forged = repository.git(
+        "hash-object", "-t", "commit", "-w", "--stdin", stdin=text.encode()
+    )
+    repository.tag("v1.0.0", forged)
+    require(repository, ssh)
+    assert refusal(repository, forged) == (
+        "its commit has a signature that is not good",
+        "its tag is not signed",
+    )
+
+
+def test_a_signed_tag_counts_for_its_own_name_and_commit_alone(
+    repository: GitRepository, ssh: Publisher
+) -> None:
+    require(repository, ssh)
+    renamed = ssh.release(repository, "1.0.0", FILES, tag="v0.9.0")
+    assert refusal(repository, renamed) == (
+        "its commit is not signed",
+        "its tag is not signed",
+    )
+    ssh.release(repository, "1.0.0", FILES)
+    other = repository.commit(FILES)
+    assert refusal(repository, other) == (
+        "its commit is not signed",
+        "its tag is not signed",
+    )
+
+
+def test_a_signature_is_checked_again_without_the_network(
+    repository: GitRepository, ssh: Publisher
+) -> None:
+    commit = ssh.release(repository, "1.0.0", FILES)
+    require(repository, ssh)
+    signer(repository, commit)
+    repository.path.rename(repository.path.with_name("gone.git"))
+    assert signer(repository, commit, offline=True) == ssh.signer
+
+
+def test_keys_of_the_users_own_git_and_gpg_do_not_count(
+    repository: GitRepository,
+    ssh: Publisher,
+    gpg: Publisher,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    require(repository, ssh)
+    kind, blob, _ = ssh.public.read_text(encoding="ascii").split()
+    del kind, blob
+    commit = gpg.release(repository, "1.0.0", FILES)
+    monkeypatch.setenv("GNUPGHOME", gpg.variables["GNUPGHOME"])
+    assert f"its tag is signed by {gpg.signer}" in refusal(repository, commit)
+    other = ssh_publisher(tmp_path / "keys", "other")
+    signers = tmp_path / "signers"
+    signers.write_text(f"* {other.public.read_text(encoding='ascii')}")
+    settings = tmp_path / "gitconfig"
+    settings.write_text(f'[gpg "ssh"]\n\tallowedSignersFile = {signers}\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    commit = other.release(repository, "1.0.0", FILES)
+    assert f"its tag is signed by {other.signer}" in refusal(repository, commit)
+
+
+def test_the_most_specific_entry_says_whose_signature_counts(
+    ssh: Publisher, mallory: Publisher
+) -> None:
+    (one,), _ = read_key_file(ssh.public)
+    (two,), _ = read_key_file(mallory.public)
+    required = {
+        "git+https://git.acme.example/": [one.text],
+        "git+https://git.acme.example/team": [two.text],
+    }
+    assert keys_for("git+https://git.acme.example/a.git", required) == (one,)
+    assert keys_for("git+https://git.acme.example/team/a", required) == (two,)
+    assert keys_for("git+https://git.example/a.git", required) is None
+
+
+def test_policy_stands_in_the_users_configuration_with_all_else_it_says(
+    ssh: Publisher, gpg: Publisher
+) -> None:
+    folder = HubConfig.load().config_dir
+    folder.mkdir()
+    file = folder / "config.toml"
+    file.write_text("# mine\noffline = true\n", encoding="utf-8")
+    for publisher in (ssh, gpg, ssh):
+        keys, armored = read_key_file(publisher.public)
+        source = "git+https://GIT.acme.example/"
+        add_required(folder, source, keys, armored=armored)
+    line = ssh.public.read_text(encoding="ascii").strip()
+    assert file.read_text(encoding="utf-8") == (
+        "# mine\noffline = true\n\n[[require-signature]]\n"
+        'source = "git+https://git.acme.example/"\n'
+        f'keys = [\n    "{line}",\n    "gpg {gpg.signer[4:]}",\n]\n'
+    )
+    assert (folder / "keys" / f"{gpg.signer[4:]}.asc").read_bytes() == (
+        gpg.public.read_bytes()
+    )
+    assert remove_required(folder, "git+https://git.acme.example/")
+    assert file.read_text(encoding="utf-8").startswith("# mine\noffline = true\n")
+    assert HubConfig.load().required_signatures == {}
+
+
+def test_a_project_cannot_say_whose_signature_counts(tmp_path: Path) -> None:
+    text = '[[require-signature]]\nsource = "git+https://x.example/"\nkeys = []\n'
+    (tmp_path / "work" / "hub.toml").write_text(text)
+    with pytest.raises(InvalidConfig) as caught:
+        HubConfig.load()
+    assert caught.value.problems == (
+        "require-signature: only the user's own configuration may set this",
+    )
+
+
+def test_signatures_cannot_be_required_where_there_are_none(ssh: Publisher) -> None:
+    keys, _ = read_key_file(ssh.public)
+    for source in ("hf:acme", "dir:/srv/ops", "bundled"):
+        with pytest.raises(InvalidTrust, match="of git alone"):
+            add_required(HubConfig.load().config_dir, source, keys)
+
+
+def test_an_openpgp_key_that_is_missing_says_how_to_bring_it(
+    repository: GitRepository, gpg: Publisher
+) -> None:
+    commit = gpg.release(repository, "1.0.0", FILES)
+    require(repository, gpg)
+    (file,) = (HubConfig.load().config_dir / "keys").iterdir()
+    file.unlink()
+    with pytest.raises(InvalidKey) as caught:
+        signer(repository, commit)
+    assert caught.value.hint == f"gpg --armor --export {gpg.signer[4:]} > {file}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "alice", "ssh-ed25519", "ssh-ed25519 AAAA", "gpg ABC", "gpg " + "f" * 40],
+)
+def test_what_is_no_key_is_refused(text: str) -> None:
+    with pytest.raises(InvalidKey, match="expected a public key"):
+        SigningKey.parse(text)
+
+
+def test_a_secret_key_is_refused_before_it_is_kept(ssh: Publisher) -> None:
+    secret = ssh.public.with_suffix("")
+    with pytest.raises(InvalidKey, match=re.escape(f"`{secret}` holds a secret key")):
+        read_key_file(secret)
