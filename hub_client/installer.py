@@ -280,7 +280,13 @@ class Installer:
 
     def _check_trust(self, operators: Sequence[Candidate | LockedOperator]) -> None:
         once = self.on_trust if self.trust_all else None
-        admit(operators, self.config, directory=self.directory, once=once)
+        admit(
+            operators,
+            self.config,
+            router=self.router,
+            directory=self.directory,
+            once=once,
+        )
 
     def _check_dependents(
         self, targets: Sequence[Target], receipts: Collection[Receipt]

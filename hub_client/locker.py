@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from hub_client.sources import MANIFEST_FILE
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from packaging.specifiers import SpecifierSet
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hub_client.project import Project
     from hub_client.sources.router import SourceRouter
     from hub_client.store import Store
+    from plugin_spec.names import OperatorName
 
 
 class RevisionChanged(HubError):
@@ -70,15 +72,29 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
     )
     for candidate in resolution.candidates:
         _check_unchanged(candidate, before.get(candidate.name))
-    admit(resolution.candidates, config, directory=project.path.parent, once=once)
+    signers = admit(
+        resolution.candidates,
+        config,
+        router=router,
+        directory=project.path.parent,
+        once=once,
+    )
     requests = {each.name: each.manifest.packages for each in resolution.candidates}
     packages = installer.lock(
         requests,
         requires_python=project.requires_python,
         locked=previous.packages if previous else (),
     )
-    operators = (_locked(each, router, store) for each in resolution.candidates)
+    operators = [
+        _signed(_locked(each, router, store), signers) for each in resolution.candidates
+    ]
     return Lockfile(project.inputs, tuple(operators), packages)
+
+
+def _signed(
+    locked: LockedOperator, signers: Mapping[OperatorName, str]
+) -> LockedOperator:
+    return replace(locked, signer=signers.get(locked.name))
 
 
 def _check_unchanged(candidate: Candidate, locked: LockedOperator | None) -> None:

@@ -104,11 +104,13 @@ class Verification:
         :param find_signer: gives None if none is required; a HubError says what is
             there instead.
         """
-        here = {(each.name, each.revision) for each in lock.operators}
-        more = [
-            each for each in self.receipts if (each.name, each.revision) not in here
-        ]
-        for operator in (*lock.operators, *more):
+        locked = {(each.name, each.revision) for each in lock.operators}
+        here: tuple[LockedOperator | Receipt, ...] = (*lock.operators, *self.receipts)
+        for operator in here:
+            if isinstance(operator, Receipt) and (
+                (operator.name, operator.revision) in locked
+            ):
+                continue
             subject = f"{operator.name} {operator.version}"
             yield subject
             try:
@@ -117,14 +119,14 @@ class Verification:
                 first, *rest = str(error).splitlines()
                 self._differs("signature", subject, first, *map(str.strip, rest))
                 continue
-            locked = getattr(operator, "signer", None)
             if signer is None:
                 reason = "you require no signature of its source"
                 self.unchecked.append((subject, reason))
                 continue
             self.signatures += 1
-            if locked not in {None, signer}:
-                lines = (f"locked {locked}", f"found  {signer}")
+            said = None if isinstance(operator, Receipt) else operator.signer
+            if said not in {None, signer}:
+                lines = (f"locked {said}", f"found  {signer}")
                 self._differs("signature", subject, "somebody else signed it", *lines)
 
     def _tree_is_right(self, operator: Fetchable, digest: str) -> bool:

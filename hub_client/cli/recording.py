@@ -111,7 +111,7 @@ class Recording:
         installer = self.installation.installer
         config = installer.config
         with self.installation.session.console.working("Locking"):
-            return lock_project(
+            lock = lock_project(
                 project,
                 router=self.installation.session.router(
                     replace(config, sources={**config.sources, **project.sources})
@@ -122,6 +122,19 @@ class Recording:
                 previous=_kept(previous, names) if upgrade else previous,
                 once=installer.on_trust if installer.trust_all else None,
             )
+        return self._with_signers(lock, previous) if previous else lock
+
+    def _with_signers(self, lock: Lockfile, previous: Lockfile) -> Lockfile:
+        """The lock with what is known of signers, having told which ones changed."""
+        from hub_client.signatures.changes import (  # noqa: PLC0415  (slow)
+            keep_signers,
+            signer_changes,
+        )
+
+        kept = keep_signers(lock, previous)
+        for change in signer_changes(kept, previous):
+            self.installation.session.console.warn(change)
+        return kept
 
     def _previous(self) -> Lockfile | None:
         """The lock that is there; one that does not read is locked anew.

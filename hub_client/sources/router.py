@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from hub_client.candidate import Fetchable, Release
     from hub_client.sources import Source
+    from hub_client.sources.git_mirror import SignedRelease
     from plugin_spec.manifest import Manifest
 
 
@@ -33,6 +34,10 @@ class InvalidSource(HubError, ValueError):
 
 class NoListing(HubError):
     """A source gives trees, and does not say what is in one."""
+
+
+class NoSignatures(HubError):
+    """A source is of a kind that nobody can sign."""
 
 
 class NoSource(HubError, LookupError):
@@ -147,6 +152,18 @@ class SourceRouter:
         if isinstance(source, ListingSource):
             return source.files(wanted)
         raise NoListing(f"`{wanted.source}` does not list its files")
+
+    def signed(self, wanted: Fetchable) -> SignedRelease:
+        """What the publisher of ``wanted`` may have signed.
+
+        :raises NoSignatures: if its source is not git.
+        """
+        from hub_client.sources.git import GitSource  # noqa: PLC0415  (seldom needed)
+
+        source = self._open(wanted.source)
+        if isinstance(source, GitSource):
+            return source.signed(wanted)
+        raise NoSignatures(f"`{wanted.source}` has no signatures: only git has")
 
     def _covers(self, name: OperatorName) -> bool:
         return any(p in self._rules for p in (str(name), f"{name.namespace}/*", "*"))
