@@ -54,6 +54,19 @@ def bind(pipeline: Pipeline) -> BoundPipeline:
     return bound
 
 
+def bind_found(
+    installed: InstalledOperator, options: Mapping[str, object]
+) -> tuple[BoundOperator, ...]:
+    """Give the steps of an operator, or of a pipeline, that was found already.
+
+    :raises PortMismatch: as ``bind``.
+    :raises InvalidOptions: as ``bind``.
+    """
+    steps = _expand(installed, options)
+    _check_ports(steps)
+    return tuple(steps)
+
+
 def _any_version(name: OperatorName) -> Requirement:
     from packaging.specifiers import SpecifierSet  # noqa: PLC0415
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +13,15 @@ from hub_client.cli import main
 from hub_client.cli.app import USE, app
 from hub_client.cli.command import register
 from hub_client.cli.console import format_count, format_duration
+from hub_client.cli.key_value import parse_option
 from hub_client.cli.session import Session
+from hub_client.conformance import register_runner
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from plugin_spec.finding import Finding
     from towhee.callable_pipeline import CallablePipeline
     from towhee.vector_files import VectorFile
 
@@ -121,7 +123,7 @@ def run(  # noqa: PLR0913  (one a flag)
     """
     kind = _kind_of(output)
     names = list(_expand(files))
-    options = dict(map(_parse_option, option or []))
+    options = dict(map(parse_option, option or []))
     if batch_size is not None:
         options["batch_size"] = batch_size
     with kind(output) as vectors:
@@ -223,23 +225,6 @@ def _expand(words: Iterable[str]) -> Iterator[str]:
             )
 
 
-def _parse_option(text: str) -> tuple[str, Any]:
-    """Split ``key=value``; a value that is not JSON is text.
-
-    >>> _parse_option("batch_size=8"), _parse_option("model_name=resnet18")
-    (('batch_size', 8), ('model_name', 'resnet18'))
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key.isidentifier():
-        raise typer.BadParameter(
-            f"expected KEY=VALUE, got {text!r}", param_hint="`--option`"
-        )
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
-
-
 def _is_url(word: str) -> bool:
     return word.startswith(("http://", "https://"))
 
@@ -260,4 +245,13 @@ def _reason(error: BaseException) -> str:
     return f"{type(cause).__name__}: {cause}"
 
 
+def _check_running(
+    path: Path, *, options: Mapping[str, object], fresh: bool
+) -> tuple[Finding, ...]:
+    from towhee.checking import inspect  # noqa: PLC0415  (only for `hub check --run`)
+
+    return inspect(path, options=options, fresh=fresh)
+
+
 register(app, run, panel=USE)
+register_runner(_check_running)

@@ -4,8 +4,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.hub_client.cli.conftest import Hub
+
+
+@pytest.fixture
+def whole_hub(hub: Hub) -> Hub:
+    """The command with what runs operators."""
+    return type(hub)("towhee")
 
 
 def test_a_bundled_operator_can_be_published(hub: Hub, root: Path) -> None:
@@ -26,10 +34,56 @@ def test_findings_as_json(hub: Hub) -> None:
     Path("repository").mkdir()
     done = hub("check", "repository", "--json")
     value = json.loads(done.stdout)
-    assert (done.returncode, value["path"]) == (1, "repository")
+    assert (done.returncode, value["path"], value["ran"]) == (1, "repository", False)
     assert value["findings"][0] == {
         "severity": "error",
         "place": "operator.yaml",
         "message": "missing",
         "mend": "Write the manifest, as `docs/manifest.md` describes it",
     }
+
+
+def test_looking_at_a_repository_never_runs_it(whole_hub: Hub) -> None:
+    whole_hub("init", "acme/my-op")
+    with Path("my-op/my_op/__init__.py").open("a") as package:
+        package.write("\nprint('this ran', file=open('/dev/stderr', 'w'))\n")
+    assert "this ran" not in whole_hub.said("check", "my-op")
+
+
+def test_an_operator_that_runs_as_it_should_can_be_published(whole_hub: Hub) -> None:
+    whole_hub("init", "acme/my-op", "--kind", "model")
+    assert whole_hub.said("check", "my-op", "--run") == (
+        "Running `my-op`\n`my-op` can be published\n"
+    )
+
+
+def test_what_is_read_and_what_runs_is_one_list(whole_hub: Hub) -> None:
+    whole_hub("init", "acme/my-op")
+    Path("my-op/README.md").unlink()
+    package = Path("my-op/my_op/__init__.py")
+    package.write_text(package.read_text().replace("np.float32", "np.float64"))
+    done = whole_hub("check", "my-op", "--option", "scale=2")
+    assert done.stdout == (
+        "error: README.md: missing\n"
+        "  Say what the operator does, with an example that can be copied\n"
+        "error: call: its output is float64 of shape (3,), "
+        "but `color` is vector float32 [3]\n"
+        "  Return what `outputs` says, or say there what it returns\n"
+    )
+    assert done.stderr == "Running `my-op`\n\n`my-op` has 2 errors\n"
+
+
+def test_what_cannot_be_read_is_not_run(whole_hub: Hub) -> None:
+    whole_hub("init", "acme/my-op")
+    Path("my-op/my_op/__init__.py").write_text("import my_op\n")
+    done = whole_hub("check", "my-op", "--run")
+    assert done.stderr.endswith("`my-op` has 2 errors\n")
+    assert "construction" not in done.stdout
+
+
+def test_running_takes_the_floor_that_runs(hub: Hub) -> None:
+    hub("init", "acme/my-op")
+    assert hub.refused("check", "my-op", "--run").endswith(
+        "error: Nothing here runs operators\n\n"
+        "hint: Run `hub`, or `python -m towhee`, rather than this part of it\n"
+    )

@@ -1,0 +1,291 @@
+"""What running an operator finds, and that nothing of it reaches this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from towhee.checking import inspect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hub_client.installed import InstalledOperator
+
+    Write = Callable[..., InstalledOperator]
+
+TEXT = [{"name": "text", "type": "text"}]
+VECTOR = [{"name": "vector", "type": "vector", "dtype": "float32", "shape": [2]}]
+
+
+def found(
+    write: Write,
+    code: str,
+    options: dict[str, object] | None = None,
+    **settings: object,
+) -> list[str]:
+    tree = write(code, **{"inputs": TEXT, **settings}).tree
+    findings = inspect(tree, options=options or {}, seconds=60)
+    assert all(each.mend for each in findings)
+    return [f"{each.severity}: {each.place}: {each.message}" for each in findings]
+
+
+def test_an_operator_that_keeps_its_word_has_nothing_to_mend(
+    write_operator: Write,
+) -> None:
+    code = """
+    import numpy as np
+
+    class Subject(ModelOperator):
+        def prepare(self, text):
+            return len(text)
+
+        def predict(self, batch):
+            return [np.array([each, 1], np.float32) for each in batch]
+    """
+    assert found(write_operator, code, outputs=VECTOR) == []
+
+
+def test_every_broken_promise_of_a_call_is_found(write_operator: Write) -> None:
+    code = """
+    import random, threading, time
+    from pathlib import Path
+    import numpy as np
+
+    random.seed(1)
+
+    class Subject(Operator):
+        calls = 0
+
+        def __call__(self, rows):
+            print("working")
+            self.calls += 1
+            rows.append(1)
+            np.random.rand()
+            Path(__file__).with_name("state").write_text(str(self.calls))
+            return np.array([self.calls, 1])
+
+        def close(self):
+            threading.Thread(target=time.sleep, args=(1,)).start()
+            raise RuntimeError("closed")
+    """
+    files = {"samples/row.json": "[0]"}
+    any_port = [{"name": "rows", "type": "any"}]
+    shown = found(write_operator, code, inputs=any_port, outputs=VECTOR, files=files)
+    shared = "draws from the random numbers that programs share in"
+    prints = "prints to stdout, where a program's results go"
+    row = "`samples/row.json`"
+    assert shown == [
+        f"warning: import: {shared} `random`",
+        f"error: call: changes its input, {row}: [0] and [0, 1]",
+        (
+            "error: call: its output is int64 of shape (2,), "
+            "but `vector` is vector float32 [2]"
+        ),
+        f"warning: call: {shared} `numpy`",
+        f"warning: call: {prints}",
+        (
+            f"warning: second call: gives another output for {row}: "
+            "elements that are not equal"
+        ),
+        f"warning: second call: {shared} `numpy`",
+        f"warning: second call: {prints}",
+        (
+            "error: call: writes into its own folder, "
+            "which is shared and checked by its digest"
+        ),
+        "error: close: fails: RuntimeError: closed",
+        "warning: close: leaves `Thread-1 (sleep)` running",
+    ]
+
+
+@pytest.mark.slow
+def test_a_row_that_depends_on_those_beside_it_is_found(write_operator: Write) -> None:
+    code = """
+    class Subject(ModelOperator):
+        def prepare(self, text):
+            return len(text)
+
+        def predict(self, batch):
+            return [each - sum(batch) / len(batch) for each in batch]
+    """
+    assert found(write_operator, code)[0] == (
+        "error: batch: gives a made-up text another output in a batch: "
+        f"0.0 and {25 - (25 + 51 + 6) / 3}"
+    )
+
+
+@pytest.mark.slow
+def test_rows_that_cannot_share_a_batch_are_found(write_operator: Write) -> None:
+    code = """
+    import numpy as np
+
+    class Subject(ModelOperator):
+        def prepare(self, text):
+            return np.frombuffer(text.encode(), np.uint8)
+
+        def predict(self, batch):
+            return np.stack(batch)[:, 0]
+    """
+    (shown,) = found(write_operator, code)
+    assert shown == (
+        "error: batch: fails on rows that it takes alone: "
+        "ValueError: all input arrays must have the same shape"
+    )
+    mended = code + (
+        "\n        def batch_key(self, prepared):\n            return len(prepared)\n"
+    )
+    assert found(write_operator, mended, version="2.0.0") == []
+
+
+def test_a_connection_at_import_fails_and_is_found(write_operator: Write) -> None:
+    code = """
+    import socket, urllib.request
+
+    try:
+        urllib.request.urlopen("http://localhost:9/weights")
+    except OSError:
+        pass
+    socket.socket(socket.AF_UNIX).close()
+
+    class Subject(Operator):
+        def __call__(self, text):
+            return text
+    """
+    assert found(write_operator, code) == [
+        "error: import: opens a connection to localhost:9"
+    ]
+
+
+@pytest.mark.slow
+def test_what_differs_from_process_to_process_is_found(write_operator: Write) -> None:
+    code = """
+    class Subject(Operator):
+        def __call__(self, text):
+            return hash(text)
+    """
+    shown = found(write_operator, code)
+    assert {each.partition(" for")[0] for each in shown} == {
+        "warning: another process: gives another output"
+    }
+
+
+@pytest.mark.slow
+def test_an_output_that_cannot_leave_its_process_is_found(
+    write_operator: Write,
+) -> None:
+    code = """
+    class Subject(Operator):
+        def __call__(self, text):
+            return lambda: text
+    """
+    shown = found(write_operator, code)[-1]
+    assert shown.startswith("error: another process: fails there: ")
+    assert "pickle" in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        (
+            "import a_package_that_nobody_has",
+            (
+                "error: import: fails: ModuleNotFoundError: "
+                "No module named 'a_package_that_nobody_has'"
+            ),
+        ),
+        (
+            "Subject = 3",
+            (
+                "error: construction: fails: `test/subject` provides 3, "
+                "which is no `plugin_spec.Operator`"
+            ),
+        ),
+        (
+            "class Subject(Operator):\n    def __call__(self, text): return text[99]",
+            (
+                "error: call: fails on a made-up text: "
+                "IndexError: string index out of range"
+            ),
+        ),
+        (
+            "import os\nos.write(2, b'Fatal: no GPU')\nos._exit(3)",
+            "error: import: ends the process: Fatal: no GPU",
+        ),
+    ],
+    ids=["import", "class", "call", "process"],
+)
+def test_where_an_operator_fails_is_told(
+    code: str, shown: str, write_operator: Write
+) -> None:
+    assert shown in found(write_operator, code)
+
+
+@pytest.mark.slow
+def test_an_operator_that_hangs_is_ended(write_operator: Write) -> None:
+    code = "import time\ntime.sleep(600)"
+    tree = write_operator(code).tree
+    (finding,) = inspect(tree, options={}, seconds=2)
+    assert str(finding) == (
+        "error: import: does not end within 2 seconds\n"
+        "  Run its test, and look at what it leaves running or where it stops"
+    )
+
+
+REQUIRED = """
+class Subject(Operator):
+    def __init__(self, *, size):
+        self.size = size
+
+    def __call__(self, text):
+        return text[: self.size]
+"""
+SIZE = {"size": {"type": "integer"}}
+
+
+@pytest.mark.slow
+def test_options_come_from_the_caller_or_the_samples(write_operator: Write) -> None:
+    settings: dict[str, object] = {"parameters": SIZE}
+    assert found(write_operator, REQUIRED, **settings) == [
+        (
+            "warning: construction: `test/subject` does not take these options\n"
+            "  size: required, but not given"
+        )
+    ]
+    assert found(write_operator, REQUIRED, {"size": 3}, **settings) == []
+    files = {"samples/options.json": '{"size": 3}'}
+    assert found(write_operator, REQUIRED, files=files, **settings) == []
+
+
+@pytest.mark.slow
+def test_inputs_that_had_to_be_guessed_are_no_error(write_operator: Write) -> None:
+    code = """
+    class Subject(Operator):
+        def __call__(self, value):
+            return value + 1
+    """
+    (shown,) = found(write_operator, code, inputs=[{"name": "n", "type": "any"}])
+    assert shown.startswith("warning: call: fails on a made-up any: TypeError: ")
+    (shown,) = found(write_operator, code, inputs=[{"name": "n", "type": "results"}])
+    assert shown == (
+        "warning: call: was not tried, since no input can be made for its ports"
+    )
+
+
+@pytest.mark.slow
+def test_it_runs_on_a_copy_in_an_empty_folder(write_operator: Write) -> None:
+    code = """
+    import os
+    from pathlib import Path
+
+    class Subject(Operator):
+        def __call__(self, text):
+            assert os.listdir() == []
+            return text
+    """
+    Path("notes").write_text("mine")
+    assert found(write_operator, code) == []
+    assert [path.name for path in Path.cwd().iterdir()] == ["notes"]

@@ -1,0 +1,217 @@
+"""The checks, stage by stage: each needs what the one before it gave."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hub_client.tree_digest import UnsafeTree, tree_digest
+from plugin_spec.errors import HubError
+from towhee.checking import batches, elsewhere
+from towhee.checking.samples import find_samples, own_options
+from towhee.checking.subject import Subject, open_repository
+from towhee.checking.values import difference, mismatch, words
+from towhee.checking.witness import Witness
+from towhee.options import InvalidOptions
+from towhee.private_modules import import_package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from hub_client.installed import InstalledOperator
+    from towhee.checking.report import Report
+    from towhee.checking.samples import Sample
+
+_REPEAT = "Seed a generator of its own, iterate in sorted order, and keep no state"
+
+
+def examine(repository: Path, options: Mapping[str, object], report: Report) -> None:
+    """Run every check, as far as one leads to the next.
+
+    :param repository: a copy of its own, with a valid manifest.
+    """
+    witness = Witness(report, report.path.with_name("printed"))
+    try:
+        _Examination(repository, report, witness).run(options)
+    except HubError as error:
+        hint = error.hint or "Mend that, then check again"
+        report.add("error", "samples", str(error), hint)
+    report.end()
+
+
+@dataclass(slots=True)
+class _Examination:
+    repository: Path
+    report: Report
+    witness: Witness
+    outputs: list[tuple[Sample, Any]] = field(default_factory=list)
+
+    def run(self, options: Mapping[str, object]) -> None:
+        installed = open_repository(self.repository)
+        options = {**own_options(self.repository), **options}
+        if not self._import(installed):
+            return
+        threads = set(threading.enumerate())
+        subject = self._build(installed, options)
+        if subject is None:
+            return
+        self._call(subject, self._samples(installed))
+        if self.outputs:
+            self._call_again(subject)
+            self._batch(subject)
+            # What it changed, no other process would load.
+            if self._is_untouched(installed):
+                self._move(subject)
+        self._close(subject, threads)
+
+    def _import(self, installed: InstalledOperator) -> bool:
+        module = installed.manifest.module
+        if module is None:
+            return True
+        with contextlib.suppress(ImportError):
+            import numpy  # noqa: F401, ICN001  (so that its state is watched)
+        with self.witness.watch("import", network=False):
+            try:
+                import_package(installed.tree / module, installed.receipt.tree)
+            except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever it is)
+                mend = "Import it here yourself, and mend what fails"
+                if isinstance(error, ModuleNotFoundError):
+                    mend = (
+                        "Name the distribution that has it in `requires.packages`; "
+                        f"`hub install {installed.manifest.name}` installs those"
+                    )
+                self._fail("import", error, mend)
+                return False
+        return True
+
+    def _build(
+        self, installed: InstalledOperator, options: Mapping[str, object]
+    ) -> Subject | None:
+        with self.witness.watch("construction"):
+            try:
+                subject = Subject.bind(installed, options)
+                for step in subject.steps:
+                    step.load()
+                    step.describe()
+            except InvalidOptions as error:
+                severity: Any = "error" if options else "warning"
+                mend = (
+                    f"Say in `samples/options.json` what to run it with: {error.hint}"
+                )
+                self.report.add(severity, "construction", str(error), mend)
+                return None
+            except (Exception, SystemExit) as error:  # noqa: BLE001
+                mend = "Its defaults should work, or `samples/options.json` say others"
+                self._fail("construction", error, mend)
+                return None
+        return subject
+
+    def _samples(self, installed: InstalledOperator) -> list[Sample]:
+        scratch = self.report.path.with_name("files")
+        scratch.mkdir()
+        try:
+            samples = find_samples(installed.manifest, self.repository, scratch)
+            missing = "no input can be made for its ports"
+        except ModuleNotFoundError as error:
+            samples, missing = [], f"inputs for its ports take `{error.name}`"
+        if not samples:
+            message = f"was not tried, since {missing}"
+            mend = "Put inputs into `samples/`, a file or a folder for each row"
+            self.report.add("warning", "call", message, mend)
+        return samples
+
+    def _call(self, subject: Subject, samples: Iterable[Sample]) -> None:
+        with self.witness.watch("call"):
+            for sample in samples:
+                self._call_once(subject, sample)
+
+    def _call_once(self, subject: Subject, sample: Sample) -> None:
+        inputs = copy.deepcopy(sample.value)
+        try:
+            value = inputs
+            for step in subject.steps:
+                value = step.load().apply(value)
+        except (Exception, SystemExit) as error:  # noqa: BLE001
+            self._refuse(sample, error)
+            return
+        if changed := difference(sample.value, inputs):
+            self.report.add(
+                "error",
+                "call",
+                f"changes its input, {sample.origin}: {changed}",
+                "Work on a copy: other steps, and the caller, have the same object",
+            )
+        self._compare_ports(subject, value)
+        self.outputs.append((sample, copy.deepcopy(value)))
+
+    def _refuse(self, sample: Sample, error: BaseException) -> None:
+        message = f"fails on {sample.origin}: {words(error)}"
+        if sample.is_certain:
+            mend = "Take what `inputs` says, or say there what it takes"
+            self.report.add("error", "call", message, mend)
+        elif not self.outputs:
+            mend = "Put inputs that it does take into `samples/`"
+            self.report.add("warning", "call", message, mend)
+
+    def _compare_ports(self, subject: Subject, value: Any) -> None:  # noqa: ANN401
+        ports = subject.manifest.outputs
+        values = (value,) if len(ports) == 1 else value
+        for port, each in zip(ports, values, strict=True):
+            if problem := mismatch(port, each):
+                mend = "Return what `outputs` says, or say there what it returns"
+                self.report.add("error", "call", f"its output {problem}", mend)
+
+    def _call_again(self, subject: Subject) -> None:
+        with self.witness.watch("second call"):
+            for sample, output in self.outputs:
+                try:
+                    again = subject.run(sample)
+                except (Exception, SystemExit) as error:  # noqa: BLE001
+                    message = f"fails on {sample.origin} again: {words(error)}"
+                    self.report.add("error", "second call", message, _REPEAT)
+                    continue
+                if problem := difference(output, again):
+                    message = f"gives another output for {sample.origin}: {problem}"
+                    self.report.add("warning", "second call", message, _REPEAT)
+
+    def _batch(self, subject: Subject) -> None:
+        if len(subject.steps) == 1:
+            with self.witness.watch("batch"):
+                batches.compare(subject, self.outputs, self.report)
+
+    def _move(self, subject: Subject) -> None:
+        with self.witness.watch("another process"):
+            elsewhere.compare(subject, self.outputs, self.report)
+
+    def _close(self, subject: Subject, before: set[threading.Thread]) -> None:
+        with self.witness.watch("close"):
+            for step in subject.steps:
+                try:
+                    step.load().operator.close()
+                except (Exception, SystemExit) as error:  # noqa: BLE001
+                    self._fail("close", error, "Release what there is, and no more")
+        left = {each for each in threading.enumerate() if not each.daemon} - before
+        if left:
+            names = ", ".join(sorted(f"`{each.name}`" for each in left))
+            mend = "Join its threads in `close`: Python waits for them at its end"
+            self.report.add("warning", "close", f"leaves {names} running", mend)
+
+    def _is_untouched(self, installed: InstalledOperator) -> bool:
+        with contextlib.suppress(UnsafeTree):
+            if tree_digest(self.repository) == installed.receipt.tree:
+                return True
+        self.report.add(
+            "error",
+            "call",
+            "writes into its own folder, which is shared and checked by its digest",
+            "Write into a folder that an option names, or a temporary one",
+        )
+        return False
+
+    def _fail(self, stage: str, error: BaseException, mend: str) -> None:
+        hint = getattr(error, "hint", None)
+        self.report.add("error", stage, f"fails: {words(error)}", hint or mend)

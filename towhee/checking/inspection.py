@@ -1,0 +1,122 @@
+"""Start the process that an operator is checked in, and read what it reports."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from plugin_spec.finding import Finding
+from plugin_spec.tree_paths import walk_tree
+from towhee.checking.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SECONDS: Final = 900
+_LAST_LINES: Final = 3
+
+
+def inspect(
+    repository: Path,
+    *,
+    options: Mapping[str, object],
+    fresh: bool = False,
+    seconds: float = _SECONDS,
+) -> tuple[Finding, ...]:
+    """Run the operator in ``repository`` on samples; its code runs as the user.
+
+    A copy of it runs, in another process and in an empty folder.
+
+    :param fresh: in an environment that has only what the manifest requires.
+    :param seconds: how long all of it may take.
+    """
+    with TemporaryDirectory(prefix="hub-check-") as folder:
+        scratch = Path(folder).resolve()
+        copy = scratch / "operator"
+        _copy(repository, copy)
+        python = Path(sys.executable)
+        if fresh:
+            from towhee.checking.fresh import prepare_fresh  # noqa: PLC0415  (slow)
+
+            prepared = prepare_fresh(copy, scratch / "fresh")
+            if isinstance(prepared, Finding):
+                return (prepared,)
+            python = prepared
+        report = Report(scratch / "report.jsonl")
+        ending = _run(python, copy, report, options, seconds, fresh=fresh)
+        stage, findings = report.read()
+    if ending is not None:
+        mend = "Run its test, and look at what it leaves running or where it stops"
+        findings.append(Finding("error", stage or "end", ending, mend))
+    return tuple(findings)
+
+
+def _copy(repository: Path, target: Path) -> None:
+    """Copy what would be published; an author's own environment would not."""
+    entries = [(entry.path, path) for entry, path in walk_tree(repository)]
+    environments = tuple(
+        path.removesuffix("pyvenv.cfg")
+        for _, path in entries
+        if path.endswith("/pyvenv.cfg")
+    )
+    for source, path in entries:
+        if not path.startswith(environments):
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target / path)
+
+
+def _run(  # noqa: PLR0913  (what a process is started with)
+    python: Path,
+    copy: Path,
+    report: Report,
+    options: Mapping[str, object],
+    seconds: float,
+    *,
+    fresh: bool,
+) -> str | None:
+    """Wait for the process; say how it ended, if not as it should."""
+    work = report.path.with_name("work")
+    work.mkdir()
+    process = subprocess.Popen(  # noqa: S603  (our own module)
+        [python, "-P", "-m", "towhee.checking", copy, report.path, json.dumps(options)],
+        cwd=work,
+        env=_environment(fresh=fresh),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        # A group of its own, so that what the operator started ends with it.
+        start_new_session=True,
+    )
+    try:
+        _, words = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return f"does not end within {seconds:g} seconds"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    if process.returncode == 0 and report.read()[0] is None:
+        return None
+    last = " / ".join(words.strip().splitlines()[-_LAST_LINES:])
+    return f"ends the process{': ' if last else ''}{last}"
+
+
+def _environment(*, fresh: bool) -> dict[str, str]:
+    environment = {
+        **os.environ,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # What a busy machine measures decides nothing here.
+        "HUB_TUNE": "never",
+    }
+    # The same packages as here; a fresh environment has its own alone.
+    environment["PYTHONPATH"] = "" if fresh else os.pathsep.join(filter(None, sys.path))
+    return environment
