@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hub_client.project import Project
     from hub_client.sources.router import SourceRouter
     from hub_client.store import Store
+    from hub_client.weights import WeightsPinner
     from plugin_spec.names import OperatorName
 
 
@@ -50,6 +51,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
     installer: PackageInstaller,
     previous: Lockfile | None = None,
     once: Callable[[Candidate], object] | None = None,
+    pinner: WeightsPinner | None = None,
 ) -> Lockfile:
     """Resolve a project for every platform, and pin what was found.
 
@@ -58,6 +60,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
     :param previous: a lock whose versions are kept where they fit; None to take the
         newest of everything.
     :param once: as for ``admit``.
+    :param pinner: asks servers which weights they have; None to leave that.
     :raises RevisionChanged: if a version that is kept is another one now.
     """
     from hub_client.resolver import resolve  # noqa: PLC0415  (slow)
@@ -88,7 +91,18 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
     operators = [
         _signed(_locked(each, router, store), signers) for each in resolution.candidates
     ]
+    if pinner is not None:
+        operators = [_with_pins(each, before, pinner) for each in operators]
     return Lockfile(project.inputs, tuple(operators), packages)
+
+
+def _with_pins(
+    locked: LockedOperator,
+    before: Mapping[OperatorName, LockedOperator],
+    pinner: WeightsPinner,
+) -> LockedOperator:
+    known = before[locked.name].weights if locked.name in before else ()
+    return replace(locked, weights=pinner.pin(locked.weights, known))
 
 
 def _signed(
@@ -110,11 +124,12 @@ def _check_unchanged(candidate: Candidate, locked: LockedOperator | None) -> Non
 
 def _locked(candidate: Candidate, router: SourceRouter, store: Store) -> LockedOperator:
     revision = candidate.release.revision
-    known = revision if revision.startswith("sha256:") else None
+    known = revision if revision.startswith("sha256:") else candidate.release.tree
     if known is None or not store.has(known):
         known = store.add(
             lambda folder: router.fetch(candidate, folder), expected=known
         )
+    router.confirm(candidate, store.path(known))
     manifest = (store.path(known) / MANIFEST_FILE).read_bytes()
     digest = f"sha256:{sha256(manifest).hexdigest()}"
     return LockedOperator.from_candidate(candidate, tree=known, manifest=digest)

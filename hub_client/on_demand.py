@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +49,17 @@ def ensure_installed(
     if missing:
         _install(missing, environment, store, config, lock=lock, announce=announce)
     receipts = (environment.receipt(requirement.name) for requirement in requirements)
-    return tuple(open_installed(receipt, store) for receipt in receipts if receipt)
+    found = (open_installed(receipt, store) for receipt in receipts if receipt)
+    return tuple(each if lock is None else _with_pins(each, lock) for each in found)
+
+
+def _with_pins(installed: InstalledOperator, lock: Lockfile) -> InstalledOperator:
+    """The operator, whose manifest names weights as the lock pins them."""
+    pinned = lock.operator(installed.manifest.name)
+    if pinned is None or not pinned.weights:
+        return installed
+    manifest = replace(installed.manifest, weights=pinned.weights)
+    return replace(installed, manifest=manifest)
 
 
 def _is_here(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from plugin_spec.manifest import Manifest
     from plugin_spec.names import OperatorName
     from plugin_spec.operator import ModelOperator, Operator
+    from plugin_spec.pinned import pinned_weights
     from plugin_spec.port import Port
     from plugin_spec.requirement import Requirement
     from plugin_spec.stateful import StatefulOperator
@@ -40,6 +41,7 @@ __all__ = [
     "Requirement",
     "StatefulOperator",
     "hookimpl",
+    "pinned_weights",
 ]
 
 _MODULES: Final = {
@@ -57,6 +59,7 @@ _MODULES: Final = {
     "Requirement": "requirement",
     "StatefulOperator": "stateful",
     "hookimpl": "hookspecs",
+    "pinned_weights": "pinned",
 }
 
 

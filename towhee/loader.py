@@ -15,16 +15,17 @@ from hub_client.tree_digest import DigestMismatch, tree_digest
 from plugin_spec.errors import HubError, InvalidOperator
 from plugin_spec.hookspecs import PROJECT, OperatorHooks
 from plugin_spec.operator import Operator
+from plugin_spec.pinned import pinning
 from towhee.loaded_operator import LoadedOperator
 from towhee.options import InvalidOptions
 from towhee.private_modules import import_package
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
     from types import ModuleType
 
-    from plugin_spec.manifest import Manifest
+    from plugin_spec.manifest import Manifest, Weights
 
 _verified: set[tuple[Path, str]] = set()
 _loaded: WeakValueDictionary[tuple[str, str], LoadedOperator] = WeakValueDictionary()
@@ -46,7 +47,7 @@ def load_operator(
     :raises InvalidOperator: if its code breaks the contract.
     :raises InvalidOptions: if the class requires an option that is not given.
     """
-    key = _key(digest, options)
+    key = _key(digest, options, manifest.weights)
     if key is None:
         return _load(tree, digest, manifest, options)
     # A lock a key: building one operator may run a chain that loads others, anywhere.
@@ -75,9 +76,12 @@ def verify_tree(tree: Path, digest: str, subject: str) -> None:
         _verified.add((tree, digest))
 
 
-def _key(digest: str, options: Mapping[str, object]) -> tuple[str, str] | None:
+def _key(
+    digest: str, options: Mapping[str, object], weights: Iterable[Weights]
+) -> tuple[str, str] | None:
+    pins = [(each.repo, each.file, each.revision, each.sha256) for each in weights]
     try:
-        return digest, json.dumps(options, sort_keys=True)
+        return digest, json.dumps([options, pins], sort_keys=True)
     except (TypeError, ValueError):
         return None
 
@@ -87,9 +91,9 @@ def _load(
 ) -> LoadedOperator:
     name = str(manifest.name)
     verify_tree(tree, digest, f"`{name}` {manifest.version}")
-    return LoadedOperator(
-        manifest, _build(name, _class(tree, digest, manifest), options)
-    )
+    with pinning(manifest.weights):
+        operator = _build(name, _class(tree, digest, manifest), options)
+    return LoadedOperator(manifest, operator)
 
 
 def _class(tree: Path, digest: str, manifest: Manifest) -> type[Operator]:

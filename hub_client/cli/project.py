@@ -23,6 +23,10 @@ Frozen: TypeAlias = Annotated[
     bool,
     typer.Option("--frozen", help="Use the lock as it is, whatever the project says."),
 ]
+WithWeights: TypeAlias = Annotated[
+    bool,
+    typer.Option("--weights", help="Fetch the weights that the lock pins as well."),
+]
 Check: TypeAlias = Annotated[
     bool, typer.Option("--check", help="Write nothing; fail if the lock is stale.")
 ]
@@ -135,6 +139,7 @@ def sync(  # noqa: PLR0913  (one a flag)
     python: options.Python = None,
     locked: Locked = False,
     frozen: Frozen = False,
+    weights: WithWeights = False,
     trust_once: options.TrustOnce = False,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
@@ -173,6 +178,28 @@ def sync(  # noqa: PLR0913  (one a flag)
         session.console.say(f"The environment matches `{project.lock_path.name}`")
     else:
         installation.carry_out(plan)
+    if weights and not dry_run:
+        _fetch_weights(session, pinned)
+
+
+def _fetch_weights(session: Session, lock: Lockfile) -> None:
+    """Bring every file of weights that the lock pins.
+
+    :raises NotPinned: for one that it does not pin, before anything is fetched.
+    """
+    from hub_client.cli.console import format_count  # noqa: PLC0415  (as it is used)
+    from hub_client.weights import check_pinned, fetch_weights  # noqa: PLC0415  (slow)
+
+    wanted = [each for operator in lock.operators for each in operator.weights]
+    for each in wanted:
+        check_pinned(each)
+    with session.console.working("Fetching weights", total=len(wanted)) as progress:
+        for each in wanted:
+            progress.tell(f"{each.repo}/{each.file}")
+            fetch_weights(each)
+            progress.advance()
+    are = "is" if len(wanted) == 1 else "are"
+    session.console.say(f"{format_count(len(wanted), 'file')} of weights {are} here")
 
 
 def _roots(project: Project, lock: Lockfile) -> set[OperatorName]:

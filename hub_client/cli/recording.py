@@ -12,7 +12,7 @@ from hub_client.packages import PackageChangeRefused, open_installer
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from packaging.requirements import Requirement as PackageRequirement
 
@@ -108,8 +108,16 @@ class Recording:
         previous = self._previous()
         if previous and not project.is_stale(previous) and not upgrade:
             return previous
-        installer = self.installation.installer
+        from hub_client.weights import WeightsPinner  # noqa: PLC0415
+
+        installer, unpinned = self.installation.installer, dict[str, HubError]()
         config = installer.config
+        pinner = WeightsPinner(
+            lambda weights, error: unpinned.setdefault(
+                f"{weights.repo}/{weights.file}", error
+            ),
+            offline=config.offline,
+        )
         with self.installation.session.console.working("Locking"):
             lock = lock_project(
                 project,
@@ -121,7 +129,10 @@ class Recording:
                 installer=open_installer(config.installer, offline=config.offline),
                 previous=_kept(previous, names) if upgrade else previous,
                 once=installer.on_trust if installer.trust_all else None,
+                pinner=pinner,
             )
+        if unpinned:
+            self._tell_unpinned(unpinned)
         return self._with_signers(lock, previous) if previous else lock
 
     def _with_signers(self, lock: Lockfile, previous: Lockfile) -> Lockfile:
@@ -135,6 +146,15 @@ class Recording:
         for change in signer_changes(kept, previous):
             self.installation.session.console.warn(change)
         return kept
+
+    def _tell_unpinned(self, unpinned: Mapping[str, HubError]) -> None:
+        """Say once which weights the lock names and does not pin, and why."""
+        names = ", ".join(f"`{name}`" for name in unpinned)
+        error = next(iter(unpinned.values()))
+        hint = f" ({error.hint})" if error.hint else ""
+        self.installation.session.console.warn(
+            f"These weights are not pinned: {names}\n  {error}{hint}"
+        )
 
     def _previous(self) -> Lockfile | None:
         """The lock that is there; one that does not read is locked anew.

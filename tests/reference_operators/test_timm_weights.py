@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -36,12 +37,16 @@ import json, sys, time
 import skimage.data
 sys.path.insert(0, sys.argv[1])
 from plugin_spec import HubError
+from plugin_spec.manifest import Weights
+from plugin_spec.pinned import pinning
 from timm_embedding import TimmEmbedding
 answers = []
 for options in map(json.loads, sys.argv[2:]):
     started = time.monotonic()
+    pins = [Weights({}, *each) for each in options.pop("pins", ())]
     try:
-        embed = TimmEmbedding(**options)
+        with pinning(pins):
+            embed = TimmEmbedding(**options)
         vector = embed(skimage.data.chelsea()).tolist()
         answers.append({"vector": vector, **embed.describe()})
     except HubError as error:
@@ -210,3 +215,27 @@ def test_random_weights_are_never_put_in_the_place_of_published_ones(
         f"`{home / 'hub'}`"
     )
     assert missing["hint"] == WAYS_ON
+
+
+def test_weights_that_a_lock_pins_are_loaded_and_no_others(
+    hugging_face: HuggingFaceServer,
+) -> None:
+    name, file = REPOSITORY.partition("/")[2], "model.safetensors"
+    pinned, newer = model("test_resnet"), timm.create_model("test_resnet").eval()
+    first = hugging_face.create(REPOSITORY, {file: weights(pinned)})
+    pointer = hugging_face.store(file, weights(newer))
+    hugging_face.repository(REPOSITORY).commit("main", {file: pointer}, "train again")
+    sha256 = hashlib.sha256(weights(pinned)).hexdigest()
+    found, refused = embed(
+        {"model_name": name, "pins": [[REPOSITORY, file, first, sha256]]},
+        {"model_name": name, "pins": [[REPOSITORY, file, first, "0" * 64]]},
+        HF_ENDPOINT=hugging_face.url,
+    )
+    assert_same(found["vector"], vector(pinned))
+    assert found["weights"] == f"hf-hub:{REPOSITORY}@{first}"
+    assert refused["error"] == "WeightsMismatch"
+    assert refused["message"] == (
+        f"`{file}` of `{REPOSITORY}` at {first} is not what is locked\n"
+        f"  locked sha256 {'0' * 64}\n"
+        f"  found  sha256 {sha256}"
+    )

@@ -312,6 +312,17 @@ def _add_reading(app: FastAPI, server: HuggingFaceServer) -> None:
         entries = repository.folder(repository.commit_of(revision), path)
         return [entry.to_dict() for entry in entries]
 
+    @app.post("/api/models/{organization}/{name}/paths-info/{revision}")
+    async def paths_info(
+        request: Request, organization: str, name: str, revision: str
+    ) -> list[dict[str, Any]]:
+        repository = server.repository(f"{organization}/{name}")
+        wanted = set((await request.form()).getlist("paths"))
+        if not wanted:
+            wanted = set((await request.json())["paths"])
+        entries = repository.entries(repository.commit_of(revision))
+        return [entry.to_dict() for entry in entries if entry.path in wanted]
+
     @app.api_route(
         "/{organization}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"]
     )

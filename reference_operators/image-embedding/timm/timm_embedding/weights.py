@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from pickle import UnpicklingError
 from threading import Lock
@@ -16,12 +16,17 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from plugin_spec import HubError, pinned_weights
+
 from .errors import UnknownModel, WeightsMismatch, WeightsUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from plugin_spec.manifest import Weights
+
 DEFAULT_MODEL = "resnet50"
+_HUB = ("hf-hub:", "hf_hub:")
 _SEED = 0
 _DRAWING = Lock()
 _SECONDS = 10
@@ -62,11 +67,24 @@ def load_model(
 
 def _published(name: str) -> LoadedModel:
     repository = _repository(name)
+    pins = pinned_weights(repository)
+    if pins:
+        repository = f"{repository}@{pins[0].revision}"
+        if name.startswith(_HUB):
+            name = f"hf-hub:{repository}"
     try:
         _check_reachable(repository)
+        for pin in pins:
+            _check_pinned(pin)
         with _own_random_numbers():
             # With its classifier, so that every weight has to be there.
-            model = timm.create_model(name, pretrained=True)
+            own = {"hf_hub_id": repository}
+            overlay = own if pins and not name.startswith(_HUB) else {}
+            model = timm.create_model(
+                name, pretrained=True, pretrained_cfg_overlay=overlay
+            )
+    except HubError:
+        raise
     except (SafetensorError, UnpicklingError) as error:
         raise WeightsMismatch(
             f"The weights of `{repository}` cannot be read: {type(error).__name__}"
@@ -89,7 +107,7 @@ def _published(name: str) -> LoadedModel:
 
 def _repository(name: str) -> str:
     """The repository that holds a model's weights, with its ``@revision``, if any."""
-    if name.startswith(("hf-hub:", "hf_hub:")):
+    if name.startswith(_HUB):
         return name.partition(":")[2]
     config = timm.get_pretrained_cfg(_known(name))
     if config is None or not config.hf_hub_id:
@@ -113,6 +131,26 @@ def _check_reachable(repository: str) -> None:
     cached = (try_to_load_from_cache(**wanted, filename=file) for file in _FILES)
     if not any(isinstance(path, str) for path in cached):
         HfApi().model_info(**wanted, timeout=_SECONDS)
+
+
+def _check_pinned(pin: Weights) -> None:
+    """Bring a file that the project's lock pins, and hold it against its hash.
+
+    :raises WeightsMismatch: before any of it is read.
+    """
+    from huggingface_hub import hf_hub_download  # noqa: PLC0415  (as above)
+
+    path = Path(hf_hub_download(pin.repo, pin.file, revision=pin.revision))
+    with path.open("rb") as file:
+        found = file_digest(file, "sha256").hexdigest()
+    if found != (pin.sha256 or "").removeprefix("sha256:"):
+        raise WeightsMismatch(
+            f"`{pin.file}` of `{pin.repo}` at {pin.revision} is not what is locked\n"
+            f"  locked sha256 {pin.sha256}\n"
+            f"  found  sha256 {found}",
+            hint=f"Delete `{path}` and try again; if that does not help, "
+            "its server gives other weights than it did",
+        )
 
 
 def _tried(repository: str, error: Exception) -> str:

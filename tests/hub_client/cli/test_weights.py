@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from servers.operator_files import write_files
+
+from hub_client.lockfile import Lockfile
+from plugin_spec.manifest import Weights
+
+if TYPE_CHECKING:
+    from servers.hugging_face import HuggingFaceServer
+    from servers.operator_files import OperatorFolder
+
+    from tests.hub_client.cli.conftest import Hub
+
+Into = tuple[str, str]
+CONTENT = bytes(range(256)) * 64
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def shelf_with_weights(shelf: OperatorFolder) -> OperatorFolder:
+    folder = shelf.publish("acme/embed", "1.0.0")
+    manifest = (folder / "operator.yaml").read_text(encoding="utf-8")
+    line = "weights: [{repo: acme/model, file: model.safetensors}]\n"
+    write_files(folder, {"operator.yaml": (manifest + line).encode()})
+    return shelf
+
+
+@pytest.fixture
+def server(
+    hugging_face: HuggingFaceServer, monkeypatch: pytest.MonkeyPatch
+) -> HuggingFaceServer:
+    monkeypatch.setenv("HF_ENDPOINT", hugging_face.url)
+    return hugging_face
+
+
+def locked() -> Weights:
+    (operator,) = Lockfile.load(Path("hub.lock")).operators
+    (weights,) = operator.weights
+    return weights
+
+
+def test_weights_are_locked_by_commit_hash_and_size(
+    hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
+) -> None:
+    commit = server.create("acme/model", {"model.safetensors": CONTENT})
+    hub.said("add", "acme/embed", *into)
+    assert locked() == Weights(
+        {}, "acme/model", "model.safetensors", commit, SHA256, len(CONTENT)
+    )
+
+
+def test_what_was_pinned_stays_until_an_upgrade(
+    hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
+) -> None:
+    first = server.create("acme/model", {"model.safetensors": CONTENT})
+    hub.said("add", "acme/embed", *into)
+    repository = server.repository("acme/model")
+    newer = server.store("model.safetensors", b"others")
+    second = repository.commit("main", {"model.safetensors": newer}, "train again")
+    shelf_with_weights.publish("acme/blur", "1.0.0")
+    hub.said("add", "acme/blur", *into)
+    weights = {
+        each.name.name: each for each in Lockfile.load(Path("hub.lock")).operators
+    }
+    assert weights["embed"].weights[0].revision == first
+    hub.said("lock", "--upgrade")
+    weights = {
+        each.name.name: each for each in Lockfile.load(Path("hub.lock")).operators
+    }
+    assert weights["embed"].weights[0].revision == second
+
+
+def test_sync_brings_the_weights_that_are_pinned(
+    hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
+) -> None:
+    server.create("acme/model", {"model.safetensors": CONTENT})
+    hub.said("add", "acme/embed", *into)
+    assert hub.said("sync", "--weights", *into).endswith(
+        "Fetching weights\nacme/model/model.safetensors\n1 file of weights is here\n"
+    )
+    cache = Path(os.environ["HF_HOME"]) / "hub"
+    (found,) = cache.rglob("model.safetensors")
+    assert found.read_bytes() == CONTENT
+
+
+def test_other_weights_of_the_same_length_are_refused(
+    hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
+) -> None:
+    server.create("acme/model", {"model.safetensors": CONTENT})
+    hub.said("add", "acme/embed", *into)
+    (server._folder / "large-files" / SHA256).write_bytes(bytes(len(CONTENT)))
+    done = hub("sync", "--weights", *into)
+    assert done.returncode == 1
+    assert f"expected sha256:{SHA256}" in done.stderr
+    assert not list((Path(os.environ["HF_HOME"]) / "hub").rglob("*/blobs/*"))
+
+
+def test_a_lock_does_not_wait_for_a_server_that_does_not_answer(
+    hub: Hub,
+    shelf_with_weights: OperatorFolder,
+    into: Into,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    said = hub.said("add", "acme/embed", *into)
+    assert (
+        "warning: These weights are not pinned: `acme/model/model.safetensors`" in said
+    )
+    assert locked() == Weights({}, "acme/model", "model.safetensors")
+    assert hub.refused("sync", "--weights", *into).endswith(
+        "error: `acme/model/model.safetensors` is not pinned\n"
+        "\n"
+        "hint: Run `hub lock --upgrade` where its server can be reached\n"
+    )
+    assert json.loads(hub("lock", "--json").stdout)["operators"] == {
+        "acme/embed": "1.0.0"
+    }
