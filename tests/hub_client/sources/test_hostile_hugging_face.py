@@ -1,0 +1,448 @@
+"""Servers that stall, cut, redirect, lie and flood; and repositories that are closed."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import os
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import huggingface_hub.constants
+import pytest
+from fastapi import Response
+from fastapi.responses import RedirectResponse, StreamingResponse
+from packaging.version import Version
+from servers.operator_files import operator_files
+
+from hub_client.candidate import Candidate, Release
+from hub_client.sources import hugging_face_client, hugging_face_transfer
+from hub_client.sources.hugging_face import (
+    HuggingFaceSource,
+    InvalidListing,
+    OfflineMiss,
+)
+from hub_client.sources.hugging_face_client import RepositoryRefused, ServerUnreachable
+from hub_client.sources.hugging_face_transfer import TooMuch
+from hub_client.tree_digest import DigestMismatch, UnsafeTree
+from plugin_spec.errors import HubError, InvalidManifest
+from plugin_spec.manifest import Manifest
+from plugin_spec.names import OperatorName
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from fastapi import Request
+    from servers.hugging_face import HuggingFaceServer
+
+EMBED = OperatorName.parse("acme/embed")
+WEIGHTS = bytes(range(256)) * 8192
+FILES = operator_files("acme/embed", "1.0.0")
+
+
+@pytest.fixture
+def server(
+    hugging_face: HuggingFaceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> HuggingFaceServer:
+    monkeypatch.setenv("HF_ENDPOINT", hugging_face.url)
+    constants = huggingface_hub.constants
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "huggingface"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1 << 16)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
+    monkeypatch.setattr(hugging_face_client, "WAITS", (0.01, 0.01))
+    return hugging_face
+
+
+@pytest.fixture
+def release(server: HuggingFaceServer) -> Release:
+    """Version 1.0.0 of ``acme/embed``, with weights beside its code."""
+    commit = server.create("acme/embed", {**FILES, "model.safetensors": WEIGHTS})
+    server.repository("acme/embed").git("tag", "v1.0.0", commit)
+    server.requests.clear()
+    return Release(Version("1.0.0"), commit, "refs/tags/v1.0.0")
+
+
+def source(*, offline: bool = False, spec: str = "hf:acme/embed") -> HuggingFaceSource:
+    cache = Path(os.environ["HUB_CACHE_DIR"])
+    return HuggingFaceSource(spec, cache_dir=cache, offline=offline)
+
+
+def fetch(release: Release, into: Path, *, offline: bool = False) -> bytes:
+    """The weights of the fetched tree."""
+    manifest = Manifest.from_yaml(FILES["operator.yaml"], source="operator.yaml")
+    wanted = Candidate(EMBED, release, "hf:acme/embed", manifest)
+    source(offline=offline).fetch(wanted, into)
+    return (into / "model.safetensors").read_bytes()
+
+
+def answer(
+    server: HuggingFaceServer,
+    part: str,
+    make: Callable[[Request], Any],
+    times: int = 99,
+) -> list[Request]:
+    """Have the first GETs whose path has ``part`` answered so; give all such requests."""
+    asked: list[Request] = []
+
+    def before(request: Request) -> Any:  # noqa: ANN401  (what FastAPI sends)
+        if request.method == "GET" and part in request.url.path:
+            asked.append(request)
+            if len(asked) <= times:
+                return make(request)
+        return None
+
+    server.before = before
+    return asked
+
+
+def listing(*paths: str) -> Response:
+    files = [
+        {"type": "file", "path": path, "oid": "0" * 40, "size": 1} for path in paths
+    ]
+    return Response(json.dumps(files), media_type="application/json")
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Another host, which writes down the headers that it gets."""
+
+    def do_GET(self) -> None:
+        self.server.seen.append(dict(self.headers))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.server.body)))
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Any]:
+    with ThreadingHTTPServer(("localhost", 0), Elsewhere) as other:
+        other.seen, other.body = [], WEIGHTS
+        thread = threading.Thread(
+            target=other.serve_forever, kwargs={"poll_interval": 0.01}
+        )
+        thread.start()
+        yield other
+        other.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def redirected(server: HuggingFaceServer, elsewhere: Any) -> list[Request]:  # noqa: ANN401
+    url = f"http://localhost:{elsewhere.server_port}/weights"
+    return answer(server, "/model.safetensors", lambda _request: RedirectResponse(url))
+
+
+def test_a_redirect_to_another_host_does_not_take_the_token_there(
+    redirected: list[Request],
+    elsewhere: Any,  # noqa: ANN401
+    release: Release,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert fetch(release, tmp_path / "tree") == WEIGHTS
+    assert redirected[0].headers["Authorization"] == "Bearer hf_secret"
+    assert elsewhere.seen
+    assert not any("hf_secret" in str(headers) for headers in elsewhere.seen)
+
+
+def test_bytes_from_another_host_are_held_against_the_commit(
+    redirected: list[Request],
+    elsewhere: Any,  # noqa: ANN401
+    release: Release,
+    tmp_path: Path,
+) -> None:
+    elsewhere.body = bytes(len(WEIGHTS))
+    with pytest.raises(DigestMismatch, match=r"`model.safetensors` at"):
+        fetch(release, tmp_path / "tree")
+    assert redirected
+
+
+def test_a_server_that_a_project_names_gets_no_token(
+    server: HuggingFaceServer,
+    release: Release,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.delenv("HF_ENDPOINT")
+    asked = answer(server, "/refs", lambda _request: None)
+    spec = f"hf+{server.url}/acme/embed"
+    assert source(spec=spec).versions(EMBED) == (release,)
+    assert "Authorization" not in asked[0].headers
+
+
+def part_of(content: bytes, *, stall: float = 0.0) -> Callable[[Request], Response]:
+    """Half of the file, under the length of all of it; then silence, then the end."""
+
+    async def half() -> AsyncIterator[bytes]:
+        import asyncio  # noqa: PLC0415
+
+        yield content[: len(content) // 2]
+        await asyncio.sleep(stall)
+
+    return lambda _request: StreamingResponse(
+        half(), headers={"Content-Length": str(len(content)), "ETag": '"x"'}
+    )
+
+
+@pytest.mark.parametrize("stall", [0.0, 5.0], ids=["cut", "stalled"])
+def test_a_broken_transfer_goes_on_where_it_stopped(
+    server: HuggingFaceServer, release: Release, tmp_path: Path, stall: float
+) -> None:
+    asked = answer(server, "/model.safetensors", part_of(WEIGHTS, stall=stall), times=1)
+    assert fetch(release, tmp_path / "tree") == WEIGHTS
+    assert [request.headers.get("Range") for request in asked] == [
+        None,
+        f"bytes={len(WEIGHTS) // 2}-",
+    ]
+
+
+def test_a_file_that_is_short_each_time_is_an_error_of_ours(
+    server: HuggingFaceServer, release: Release, tmp_path: Path
+) -> None:
+    answer(server, "/model.safetensors", lambda _request: Response(WEIGHTS[:-1]))
+    with pytest.raises(ServerUnreachable, match="does not give `acme/embed`"):
+        fetch(release, tmp_path / "tree")
+
+
+def test_a_listing_that_never_comes_is_not_waited_for(
+    server: HuggingFaceServer, release: Release
+) -> None:
+    del release
+    started = time.monotonic()
+    answer(server, "/refs", part_of(b"{" + b" " * 4096, stall=20.0))
+    with pytest.raises(ServerUnreachable):
+        source().versions(EMBED)
+    assert time.monotonic() - started < 15
+
+
+def test_a_file_that_drips_is_given_up(
+    server: HuggingFaceServer, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        import asyncio  # noqa: PLC0415
+
+        for _ in range(100):
+            yield b" "
+            await asyncio.sleep(0.1)
+
+    del release
+    monkeypatch.setattr(hugging_face_transfer, "_GRACE", 0.5)
+    answer(server, "/refs", lambda _request: StreamingResponse(drip()))
+    with pytest.raises(ServerUnreachable, match="fewer than 1000 bytes a second"):
+        source().versions(EMBED)
+
+
+def test_a_gated_repository_says_how_to_get_in(server: HuggingFaceServer) -> None:
+    headers = {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted"}
+    server.before = lambda _request: Response(status_code=403, headers=headers)
+    with pytest.raises(RepositoryRefused) as caught:
+        source().versions(EMBED)
+    assert str(caught.value) == (
+        f"`{server.url}/acme/embed` is gated, and you have no access to it"
+    )
+    assert caught.value.hint == "Ask for access on its page, then run `hf auth login`"
+
+
+@pytest.fixture
+def private(server: HuggingFaceServer, release: Release) -> Release:
+    """The repository is seen by one token alone."""
+    headers = {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Not found"}
+
+    def before(request: Request) -> Response | None:
+        if request.headers.get("Authorization") == "Bearer hf_member":
+            return None
+        return Response(status_code=401, headers=headers)
+
+    server.before = before
+    return release
+
+
+@pytest.mark.parametrize("place", ["variable", "file"])
+def test_a_private_repository_is_read_with_the_token_that_the_users_tools_keep(
+    private: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    with pytest.raises(RepositoryRefused, match="does not exist, or is private"):
+        source().versions(EMBED)
+    if place == "variable":
+        monkeypatch.setenv("HF_TOKEN", "hf_member")
+    else:
+        (tmp_path / "token").write_text("hf_member")
+    assert source().versions(EMBED) == (private,)
+    assert fetch(private, tmp_path / "tree") == WEIGHTS
+
+
+def test_a_renamed_repository_is_followed(
+    server: HuggingFaceServer, tmp_path: Path, release: Release
+) -> None:
+    def before(request: Request) -> Response | None:
+        path = request.url.path
+        if "/acme/embed" in path:
+            return None
+        return RedirectResponse(path.replace("/acme/old", "/acme/embed"))
+
+    server.before = before
+    renamed = source(spec="hf:acme/old")
+    assert renamed.versions(EMBED) == (release,)
+    manifest = renamed.manifest(EMBED, release)
+    wanted = Candidate(EMBED, release, "hf:acme/old", manifest)
+    renamed.fetch(wanted, tmp_path / "tree")
+    assert (tmp_path / "tree" / "model.safetensors").read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize(
+    ("paths", "problem"),
+    [
+        ([".git/hooks/x"], "'.git/hooks/x' is inside a `.git` folder"),
+        (["../x"], "'../x' is not a plain relative path"),
+        (["/etc/x"], "'/etc/x' is not a plain relative path"),
+        (["a\\..\\x"], "'a\\\\..\\\\x' has a character that Windows forbids"),
+        (["A.py", "a.py"], "'A.py' and 'a.py' differ only in case"),
+    ],
+)
+def test_a_name_that_leaves_its_tree_is_refused_before_any_download(
+    server: HuggingFaceServer,
+    release: Release,
+    tmp_path: Path,
+    paths: list[str],
+    problem: str,
+) -> None:
+    answer(server, "/tree/", lambda _request: listing("operator.yaml", *paths))
+    with pytest.raises(UnsafeTree) as caught:
+        fetch(release, tmp_path / "tree")
+    assert caught.value.problems == (problem,)
+    assert not [line for line in server.requests if "/resolve/" in line]
+    assert not (tmp_path / "tree").exists()
+
+
+def test_a_listing_without_end_is_cut(
+    server: HuggingFaceServer, release: Release
+) -> None:
+    pages = itertools.count()
+
+    def page(request: Request) -> Response:
+        number = next(pages)
+        found = listing(*(f"{number}/{file}" for file in range(10_000)))
+        found.headers["Link"] = f'<{request.url}>; rel="next"'
+        return found
+
+    answer(server, "/tree/", page)
+    with pytest.raises(InvalidListing, match="more than 20,000"):
+        source().manifest(EMBED, release)
+
+
+def test_an_answer_longer_than_a_listing_may_be_is_cut(
+    server: HuggingFaceServer, release: Release
+) -> None:
+    answer(server, "/tree/", lambda _request: Response(b" " * (33 << 20)))
+    with pytest.raises(TooMuch, match=r"sends more than 33554432 bytes"):
+        source().manifest(EMBED, release)
+
+
+def test_a_packed_listing_is_refused_unopened(
+    server: HuggingFaceServer, release: Release
+) -> None:
+    packed = gzip.compress(bytes(1 << 20))
+    headers = {"Content-Encoding": "gzip"}
+    answer(server, "/tree/", lambda _request: Response(packed, headers=headers))
+    with pytest.raises(TooMuch, match="sends packed bytes, which nobody asked for"):
+        source().manifest(EMBED, release)
+
+
+def test_a_manifest_longer_than_listed_is_cut(
+    server: HuggingFaceServer, release: Release
+) -> None:
+    answer(server, "/operator.yaml", lambda _request: StreamingResponse(flood()))
+    with pytest.raises(TooMuch, match=r"sends more than 1048576 bytes"):
+        source().manifest(EMBED, release)
+
+
+async def flood() -> AsyncIterator[bytes]:
+    for _ in range(64):
+        yield b"#" * (1 << 16)
+
+
+def test_a_manifest_that_is_listed_as_too_long_is_not_asked_for(
+    server: HuggingFaceServer,
+) -> None:
+    files = {**FILES, "operator.yaml": b"#" * ((1 << 20) + 1)}
+    commit = server.create("acme/embed", files)
+    release = Release(Version("1.0.0"), commit, "refs/tags/v1.0.0")
+    with pytest.raises(InvalidManifest, match="1048577 bytes are too many"):
+        source().manifest(EMBED, release)
+    assert not [line for line in server.requests if "/resolve/" in line]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>login here</html>",
+        b'{"error": "no"}',
+        b"[1, 2]",
+        b'[{"type": "file"}]',
+        b'[{"type": "file", "path": 1, "oid": "0", "size": 1}]',
+        b'[{"type": "file", "path": "a", "oid": "0", "size": "1"}]',
+        b'[{"type": "file", "path": "a", "oid": "0", "size": 1, "lfs": 3}]',
+        b"[" * 100_000,
+    ],
+    ids=lambda body: body[:40].decode(),
+)
+def test_whatever_a_listing_holds_the_error_is_ours(
+    server: HuggingFaceServer, release: Release, body: bytes
+) -> None:
+    answer(server, "/tree/", lambda _request: Response(body))
+    with pytest.raises(HubError):
+        source().manifest(EMBED, release)
+    answer(server, "/refs", lambda _request: Response(body))
+    with pytest.raises(HubError):
+        source().versions(EMBED)
+
+
+def test_a_spoilt_cache_is_fetched_anew(
+    server: HuggingFaceServer, release: Release, tmp_path: Path
+) -> None:
+    fetch(release, tmp_path / "tree")
+    (cached,) = (tmp_path / "huggingface").rglob("snapshots/*/echo/__init__.py")
+    cached.resolve().write_bytes(b"import evil")
+    server.requests.clear()
+    fetch(release, tmp_path / "again")
+    code = (tmp_path / "again" / "echo" / "__init__.py").read_bytes()
+    assert code == FILES["echo/__init__.py"]
+    assert {line.rpartition("/")[2] for line in server.requests} == {"__init__.py"}
+
+
+def test_what_was_fetched_before_is_had_offline(
+    server: HuggingFaceServer, release: Release, tmp_path: Path
+) -> None:
+    with pytest.raises(OfflineMiss) as caught:
+        source(offline=True).versions(EMBED)
+    assert str(caught.value) == (
+        f"Offline, and of `{server.url}/acme/embed`, nothing was fetched before"
+    )
+    other = server.repository("acme/embed").commit("main", {"x": b"x"}, "More")
+    server.repository("acme/embed").git("tag", "v2.0.0", other)
+    assert len(source().versions(EMBED)) == 2
+    fetch(release, tmp_path / "tree")
+    server.requests.clear()
+    assert source(offline=True).versions(EMBED) == (release,)
+    assert source(offline=True).manifest(EMBED, release).name == EMBED
+    assert fetch(release, tmp_path / "again", offline=True) == WEIGHTS
+    assert server.requests == []
+
+
+def test_what_was_not_fetched_is_missed_by_name(
+    server: HuggingFaceServer, release: Release, tmp_path: Path
+) -> None:
+    source().manifest(EMBED, release)
+    server.requests.clear()
+    with pytest.raises(OfflineMiss, match=rf"of commit {release.revision} was not"):
+        fetch(release, tmp_path / "tree", offline=True)
+    assert server.requests == []
