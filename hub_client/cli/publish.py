@@ -46,6 +46,9 @@ def publish(  # noqa: PLR0913  (one a flag)
             "--allow-older", help="Publish although a newer version is published."
         ),
     ] = False,
+    no_run: Annotated[
+        bool, typer.Option("--no-run", help="Check by reading alone; do not run it.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check and list; publish nothing.")
@@ -54,9 +57,9 @@ def publish(  # noqa: PLR0913  (one a flag)
 ) -> None:
     """Publish the version that operator.yaml says, so that others can install it.
 
-    The files are checked as `hub check` does, shown, and sent with the tag vX.Y.Z
-    in one step: if that fails, there is no tag. A version never changes; what was
-    wrong with one is mended in the next, and `hub yank` withdraws it.
+    The files are checked as `hub check --run` does, shown, and sent with the tag
+    vX.Y.Z in one step: if that fails, there is no tag. A version never changes;
+    what was wrong with one is mended in the next, and `hub yank` withdraws it.
 
     Of a git work tree its commit is published, and nothing may be uncommitted. What
     .gitignore names stays at home. Your own git or `hf auth login` proves who you
@@ -65,7 +68,8 @@ def publish(  # noqa: PLR0913  (one a flag)
       hub publish --to git+https://git.acme.example/{name}.git
       hub publish --to hf:acme/{name}
     """
-    from hub_client.publisher import open_target  # noqa: PLC0415  (slow)
+    from hub_client.conformance import can_run  # noqa: PLC0415  (slow, as the next)
+    from hub_client.publisher import open_target  # noqa: PLC0415
     from hub_client.publisher.publication import (  # noqa: PLC0415
         prepare,
         read_manifest,
@@ -88,6 +92,7 @@ def publish(  # noqa: PLR0913  (one a flag)
             Path(folder) / "files",
             published=target.releases(name),
             allow_older=allow_older,
+            run=can_run() and not no_run,
         )
         for warning in publication.warnings:
             console.warn(f"{warning.place}: {warning.message}")

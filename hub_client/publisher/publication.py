@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hub_client.conformance import check_repository
 from hub_client.publisher.snapshot import take_snapshot
 from hub_client.sources import MANIFEST_FILE
 from plugin_spec.errors import HubError
@@ -32,7 +33,7 @@ class CheckFailed(HubError):
         )
         super().__init__(
             f"`{path}` has errors\n{lines}",
-            hint="Run `hub check`, which says how to mend each",
+            hint="Run `hub check --run`, which says how to mend each",
         )
 
 
@@ -82,24 +83,25 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def prepare(
-    path: Path, into: Path, *, published: Sequence[Release], allow_older: bool = False
+    path: Path,
+    into: Path,
+    *,
+    published: Sequence[Release],
+    allow_older: bool = False,
+    run: bool = False,
 ) -> Publication:
     """Copy what is to go out, and check it as it will be read.
 
     :param into: a folder that does not exist yet.
     :param published: what its target has.
+    :param run: whether to run it too.
     :raises Unpublishable: if files are not committed, or may not be published.
     :raises CheckFailed: with every error that ``hub check`` finds.
     :raises VersionTaken: if the version, or a newer one, is published.
     """
-    from plugin_spec.conformance import check_operator  # noqa: PLC0415  (slow)
-
     manifest = read_manifest(path)
     snapshot = take_snapshot(path, into)
-    findings = check_operator(into)
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if errors:
-        raise CheckFailed(path, errors)
+    _checked(path, into)
     manifest = read_manifest(into)
     newest = max((release.version for release in published), default=None)
     if any(release.version == manifest.version for release in published):
@@ -114,4 +116,15 @@ def prepare(
             f"which is newer than {manifest.version}",
             hint="Pass `--allow-older` if this mends an older version",
         )
-    return Publication(manifest, snapshot, is_newest, tuple(findings))
+    # Last: it may take minutes, and everything above a moment.
+    warnings = _checked(path, into, run=run)
+    return Publication(manifest, snapshot, is_newest, warnings)
+
+
+def _checked(path: Path, copy: Path, *, run: bool = False) -> tuple[Finding, ...]:
+    """The warnings about a copy of what lies at ``path``."""
+    findings = check_repository(copy, run=run)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise CheckFailed(path, errors)
+    return findings

@@ -1,0 +1,35 @@
+"""What is published was run before, unless its author says otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from servers.git_repository import GitRepository
+
+    from tests.hub_client.cli.conftest import Hub
+
+
+@pytest.fixture
+def broken(hub: Hub) -> Path:
+    """An operator that reads well, and fails when it is called."""
+    hub("init", "acme/my-op")
+    package = Path("my-op/my_op/__init__.py")
+    package.write_text(package.read_text().replace("image.mean", "image.median"))
+    return Path("my-op")
+
+
+def test_what_fails_when_it_runs_is_not_published(
+    hub: Hub, broken: Path, repository: GitRepository
+) -> None:
+    target = f"git+{repository.url}"
+    refused = type(hub)("towhee")("publish", broken, "--to", target, "--yes")
+    assert refused.returncode == 1
+    assert "fails on a made-up image: AttributeError" in refused.stderr
+    assert repository.git("tag") == ""
+    words = ("publish", broken, "--to", target, "--yes", "--no-run")
+    assert type(hub)("towhee")(*words).returncode == 0
+    assert repository.git("tag") == "v0.1.0"
