@@ -40,7 +40,9 @@ class Target:
             release=candidate.release,
             source=candidate.source,
             # The revision of a folder is its digest; that of a repository, a commit.
-            tree=revision if revision.startswith("sha256:") else None,
+            tree=revision
+            if revision.startswith("sha256:")
+            else candidate.release.tree,
             requested=requested,
             dependencies=tuple(sorted({each.name for each in manifest.dependencies})),
             packages=tuple(sorted(map(str, manifest.packages))),

@@ -200,7 +200,7 @@ class Installer:
         prefix = str(self.environment.prefix)
         with self.environment.lock(lambda: on_event(Event("wait", prefix))):
             self._check_overtaken(plan)
-            trees = [self._stored(each, on_event) for each in plan.targets]
+            trees = [self._confirmed(each, on_event) for each in plan.targets]
             if pins := plan.packages.pins:
                 plural = "" if len(pins) == 1 else "s"
                 on_event(Event("packages", f"{len(pins)} Python package{plural}"))
@@ -227,6 +227,12 @@ class Installer:
     def _installer(self) -> PackageInstaller:
         kind, offline = self.config.installer, self.config.offline
         return open_installer(kind, offline=offline, live=self.live)
+
+    def _confirmed(self, target: Target, on_event: Callable[[Event], object]) -> str:
+        """As ``_stored``; what an index said of the tree is true."""
+        tree = self._stored(target, on_event)
+        self.router.confirm(target, self.store.path(tree))
+        return tree
 
     def _stored(self, target: Target, on_event: Callable[[Event], object]) -> str:
         """The digest of the target's tree, which is in the store then."""
@@ -259,11 +265,9 @@ class Installer:
 
     def _is_current(self, receipt: Receipt) -> bool:
         """Whether the source is still the same, and its folder if it is one."""
-        if receipt.source != self.router.source_spec(receipt.name):
-            return False
         # Who works on an operator in a folder wants what the folder holds now, and a
         # newer release of this package may bundle other files.
-        return self.router.holds(receipt.name, receipt.revision)
+        return self.router.holds(receipt.name, receipt.revision, receipt.source)
 
     def _is_whole(self, receipt: Receipt, seen: set[OperatorName]) -> bool:
         """Whether it, its packages and all that it needs are here, as they are now."""

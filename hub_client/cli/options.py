@@ -41,7 +41,8 @@ Source: TypeAlias = Annotated[
     typer.Option(
         "--source",
         metavar="SOURCE",
-        help="Take these operators from SOURCE: `bundled`, `dir:PATH` or `git+URL`.",
+        help="Take these operators from SOURCE: `bundled`, `dir:PATH`, `git+URL`, "
+        "`hf:ORG/REPO` or `index+URL`.",
     ),
 ]
 TrustOnce: TypeAlias = Annotated[

@@ -119,7 +119,8 @@ class Question:
             if requirement.name == name and not requirement.accepts(release.version):
                 reason = f"requires `{requirement}`, which it is not itself"
                 return Rejection(name, release.version, reason)
-        return Candidate(name, release, self.source_of(name), manifest)
+        source = release.source or self.source_of(name)
+        return Candidate(name, release, source, manifest)
 
     def _is_withdrawn(self, name: OperatorName, release: Release) -> bool:
         """Whether a release was yanked, and no root pins it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,3 +52,11 @@ class Source(Protocol):
 
         :raises HubError: if the revision cannot be had or may not be stored.
         """
+
+
+@runtime_checkable
+class NamingSource(Protocol):
+    """A source that can say which operators it has."""
+
+    def names(self) -> Sequence[OperatorName]:
+        """Every operator that it has, sorted."""

@@ -13,6 +13,8 @@ from hub_client.sources import (
     GIT,
     HUGGING_FACE,
     HUGGING_FACE_AT,
+    INDEX,
+    NamingSource,
 )
 from hub_client.sources.bundled import BundledSource
 from hub_client.sources.directory import DirectorySource
@@ -66,9 +68,14 @@ def open_source(
         from hub_client.sources.hugging_face import HuggingFaceSource  # noqa: PLC0415
 
         return HuggingFaceSource(spec, cache_dir=cache_dir, offline=offline)
+    if spec.startswith(INDEX):
+        from hub_client.sources.index import IndexSource  # noqa: PLC0415  (as above)
+
+        url = spec.removeprefix(INDEX)
+        return IndexSource(url, cache_dir=cache_dir, offline=offline)
     raise InvalidSource(
         f"expected a source, got {spec!r}",
-        hint="Write `bundled`, `dir:PATH`, `git+URL` or `hf:ORG/REPO`",
+        hint="Write `bundled`, `dir:PATH`, `git+URL`, `hf:ORG/REPO` or `index+URL`",
     )
 
 
@@ -91,6 +98,7 @@ class SourceRouter:
         self._cache_dir = cache_dir
         self._offline = offline
         self._directory = directory
+        self._opened: dict[str, Source] = {}
 
     def source_spec(self, name: OperatorName) -> str:
         """The source of ``name`` as configuration writes it, placeholders filled.
@@ -128,20 +136,46 @@ class SourceRouter:
         """Read the manifest at its source."""
         return self._source(name).manifest(name, release)
 
-    def holds(self, name: OperatorName, revision: str) -> bool:
-        """Whether the source's folder is still at ``revision``.
+    def holds(self, name: OperatorName, revision: str, source: str) -> bool:
+        """Whether what a rule leads to still has ``revision``, in ``source``.
 
-        A repository is not asked: its commits do not change.
+        A folder and the copy of an index are looked at. A repository is not asked: its
+        commits do not change.
         """
-        source = self._source(name)
-        return not isinstance(source, DirectorySource) or source.holds(name, revision)
+        spec = self.source_spec(name)
+        if spec.startswith(INDEX):
+            from hub_client.sources.index import IndexSource  # noqa: PLC0415
+
+            index = self._open(spec)
+            return isinstance(index, IndexSource) and index.holds(
+                name, revision, source
+            )
+        opened = self._open(spec)
+        return source == spec and (
+            not isinstance(opened, DirectorySource) or opened.holds(name, revision)
+        )
 
     def fetch(self, wanted: Fetchable, into: Path) -> None:
         """Write the files of ``wanted`` into ``into``, from its own source.
 
         What was resolved or locked says where it is from; rules changed since do not.
         """
-        self._open(wanted.source).fetch(wanted, into)
+        # An index, if one answered, says what the source must have.
+        indexed = wanted.release.source is not None
+        source = self._source(wanted.name) if indexed else self._open(wanted.source)
+        source.fetch(wanted, into)
+
+    def confirm(self, wanted: Fetchable, tree: Path) -> None:
+        """Refuse files that are not what an index answered for them, if one did.
+
+        :raises IndexDisagrees: naming the operator.
+        """
+        if wanted.release.source is not None:
+            from hub_client.sources.index import IndexSource  # noqa: PLC0415
+
+            index = self._source(wanted.name)
+            assert isinstance(index, IndexSource)
+            index.confirm(wanted, tree)
 
     def files(self, wanted: Fetchable) -> Sequence[ListedFile]:
         """What the source of ``wanted`` lists; nothing of it is fetched into the store.
@@ -169,24 +203,27 @@ class SourceRouter:
         return any(p in self._rules for p in (str(name), f"{name.namespace}/*", "*"))
 
     @cached_property
-    def _listing_sources(self) -> dict[str, DirectorySource]:
+    def _listing_sources(self) -> dict[str, NamingSource]:
         sources = {
             spec: self._open(spec)
             for spec in dict.fromkeys(self._rules.values())
-            if spec.startswith((BUNDLED, DIRECTORY)) and "{" not in spec
+            if spec.startswith((BUNDLED, DIRECTORY, INDEX)) and "{" not in spec
         }
-        return {s: o for s, o in sources.items() if isinstance(o, DirectorySource)}
+        return {s: o for s, o in sources.items() if isinstance(o, NamingSource)}
 
     def _source(self, name: OperatorName) -> Source:
         return self._open(self.source_spec(name))
 
     def _open(self, spec: str) -> Source:
-        return open_source(
-            spec,
-            cache_dir=self._cache_dir,
-            offline=self._offline,
-            directory=self._directory,
-        )
+        # Once a run: an index is fetched when it is first asked.
+        if spec not in self._opened:
+            self._opened[spec] = open_source(
+                spec,
+                cache_dir=self._cache_dir,
+                offline=self._offline,
+                directory=self._directory,
+            )
+        return self._opened[spec]
 
 
 def _canonical(pattern: str) -> str:

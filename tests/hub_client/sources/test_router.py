@@ -122,7 +122,8 @@ def test_a_source_of_another_kind_is_refused(project: Path, spec: str) -> None:
         router(project, {"*": spec}).versions(EMBED)
     assert str(refusal.value) == f"expected a source, got {spec!r}"
     assert (
-        refusal.value.hint == "Write `bundled`, `dir:PATH`, `git+URL` or `hf:ORG/REPO`"
+        refusal.value.hint
+        == "Write `bundled`, `dir:PATH`, `git+URL`, `hf:ORG/REPO` or `index+URL`"
     )
 
 

@@ -1,0 +1,188 @@
+"""Operators that an index lists: it answers, and their own sources give the files."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from hub_client.git_commands import GitFailed
+from hub_client.git_url import parse_git_url
+from hub_client.index.entry import IndexEntry, InvalidEntry, entry_path
+from hub_client.index.mirror import IndexMirror
+from hub_client.sources import GIT, INDEX, MANIFEST_FILE
+from hub_client.sources.git import TagMoved
+from plugin_spec.errors import HubError
+from plugin_spec.manifest import Manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hub_client.candidate import Fetchable, Release
+    from hub_client.index.entry import IndexedVersion
+    from hub_client.sources import Source
+    from plugin_spec.names import OperatorName
+
+_LOCAL: Final = f"{GIT}file:"
+
+
+class IndexUnreachable(HubError):
+    """An index does not answer, and cannot be read."""
+
+
+class IndexDisagrees(HubError):
+    """An index says of a version what its source, or its files, do not."""
+
+
+class IndexSource:
+    """The index at one URL. It is fetched once, however many operators are asked for.
+
+    Nobody needs to trust an index: an operator's own source is what runs, and its files
+    must have the digest, and the manifest, that the index says.
+    """
+
+    def __init__(self, url: str, *, cache_dir: Path, offline: bool = False) -> None:
+        self.mirror = IndexMirror(parse_git_url(url), cache_dir)
+        self._cache_dir = cache_dir
+        self._offline = offline
+        self._entries: dict[OperatorName, IndexEntry] = {}
+
+    @property
+    def spec(self) -> str:
+        """The index as configuration writes it."""
+        return f"{INDEX}{self.mirror.url}"
+
+    @cached_property
+    def commit(self) -> str:
+        """The newest commit; offline, the one that was fetched last.
+
+        :raises IndexUnreachable: if it cannot be had.
+        """
+        if self._offline:
+            if known := self.mirror.known_tip():
+                return known
+            raise IndexUnreachable(
+                f"Offline, and `{self.spec}` was not fetched before",
+                hint="Run again without `--offline` or HUB_OFFLINE",
+            )
+        try:
+            return self.mirror.fetch_tip()
+        except GitFailed as error:
+            raise IndexUnreachable(
+                f"Cannot fetch `{self.spec}`: {error.reason}",
+                hint="Check the address, your network and that you may read it; "
+                "`--offline` takes what was fetched last",
+            ) from error
+
+    def names(self) -> tuple[OperatorName, ...]:
+        """Every operator of the index, sorted."""
+        return tuple(sorted(self._blobs))
+
+    def versions(self, name: OperatorName) -> tuple[Release, ...]:
+        """Every version that is indexed.
+
+        :raises InvalidEntry: if the operator's entry is not one.
+        """
+        entry = self._entry(name)
+        return tuple(each.release for each in entry.versions) if entry else ()
+
+    def manifest(self, name: OperatorName, release: Release) -> Manifest:
+        """What the index says of the version's manifest."""
+        indexed = self._indexed(name, release)
+        where = f"{self.spec}, {entry_path(name)}, {release.version}"
+        return indexed.manifest(name, where=where)
+
+    def fetch(self, wanted: Fetchable, into: Path) -> None:
+        """Write the files, from the operator's own source, as long as it agrees.
+
+        :raises TagMoved: if the tag names another commit there.
+        """
+        source = self._own_source(wanted)
+        if not self._offline:
+            _check_tag(source, wanted)
+        source.fetch(wanted, into)
+
+    def confirm(self, wanted: Fetchable, tree: Path) -> None:
+        """Refuse files whose manifest is not the one that was answered with.
+
+        What is installed for an operator follows from its manifest, and an index may
+        not add to it.
+
+        :raises IndexDisagrees: naming the operator.
+        """
+        said = self.manifest(wanted.name, wanted.release)
+        file = tree / MANIFEST_FILE
+        if Manifest.from_yaml(file.read_bytes(), source=str(file)) != said:
+            raise IndexDisagrees(
+                f"`{self.spec}` says of {wanted.name} {wanted.release.version} "
+                f"what its `{MANIFEST_FILE}` does not",
+                hint="Tell who keeps the index; "
+                f"`--source {wanted.source}` goes without it",
+            )
+
+    def holds(self, name: OperatorName, revision: str, source: str) -> bool:
+        """Whether a version of ``name`` is this one, in the index as fetched last."""
+        known = IndexSource(
+            str(self.mirror.url), cache_dir=self._cache_dir, offline=True
+        )
+        try:
+            releases = known.versions(name)
+        except HubError:
+            return False
+        return any(
+            (each.revision, each.source) == (revision, source) for each in releases
+        )
+
+    @cached_property
+    def _blobs(self) -> dict[OperatorName, str]:
+        return self.mirror.blobs(self.commit)
+
+    def _entry(self, name: OperatorName) -> IndexEntry | None:
+        if name not in self._blobs:
+            return None
+        if name not in self._entries:
+            wanted = [(name, self._blobs[name])]
+            ((_, text),) = self.mirror.entries_of(wanted)
+            self._entries[name] = self._parsed(name, text)
+        return self._entries[name]
+
+    def _parsed(self, name: OperatorName, text: bytes) -> IndexEntry:
+        where = f"{self.spec}, {entry_path(name)}"
+        entry = IndexEntry.parse(name, text, where=where)
+        for each in entry.versions:
+            # What one machine calls by a path, another may call something else.
+            if each.source.startswith(_LOCAL) and self.mirror.url.scheme != "file":
+                raise InvalidEntry(where, [f"`{each.source}` is a local path"])
+        return entry
+
+    def _indexed(self, name: OperatorName, release: Release) -> IndexedVersion:
+        entry = self._entry(name)
+        found = entry and entry.find(release.version)
+        if not found or found.commit != release.revision:
+            raise IndexDisagrees(
+                f"`{self.spec}` does not list {name} {release.version} "
+                f"at {release.revision}"
+            )
+        return found
+
+    def _own_source(self, wanted: Fetchable) -> Source:
+        from hub_client.sources.router import open_source  # noqa: PLC0415  (it opens us)
+
+        spec = wanted.release.source or wanted.source
+        return open_source(spec, cache_dir=self._cache_dir, offline=self._offline)
+
+
+def _check_tag(source: Source, wanted: Fetchable) -> None:
+    """Refuse a version whose tag names another commit than the indexed one."""
+    try:
+        releases = source.versions(wanted.name)
+    except HubError:
+        return  # whether it can be had all the same, fetching shows
+    release = wanted.release
+    for found in releases:
+        if found.version == release.version and found.revision != release.revision:
+            raise TagMoved(
+                f"`{found.ref}` of {wanted.name} was moved at `{wanted.source}`\n"
+                f"  indexed commit {release.revision}\n"
+                f"  found   commit {found.revision}",
+                hint="Ask its publisher why: a version that is published stays",
+            )
