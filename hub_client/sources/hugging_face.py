@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 4
 """Files that are fetched side by side."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_SERVER = re.compile(
+    r"https?://([A-Za-z0-9][\w.-]*|\[[0-9a-fA-F:]+\])(:\d+)?(/[\w-][\w.-]*)*"
+)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _MOST_FILES: Final = 20_000
 
@@ -222,10 +225,11 @@ def parse_spec(spec: str) -> HuggingFaceRepository:
         server, _, rest = address.rpartition("/")
         server, _, organization = server.rpartition("/")
         name = f"{organization}/{rest}"
-        known = server.startswith(("https://", "http://")) and not server.endswith("/")
+        known = _SERVER.fullmatch(server) is not None
     else:
         server, name, known = endpoint(), spec.removeprefix(HUGGING_FACE), True
-    if not known or not _REPOSITORY.fullmatch(name) or ".." in name:
+    # Trust is a matter of spelling: nothing may climb out of what was trusted.
+    if not known or not _REPOSITORY.fullmatch(name) or ".." in spec:
         raise InvalidRepository(
             f"expected a Hugging Face repository, got {spec!r}",
             hint="Write `hf:ORG/REPO`, or `hf+https://SERVER/ORG/REPO`",

@@ -12,7 +12,11 @@ from servers.operator_files import operator_files
 
 from hub_client.candidate import Candidate, Release
 from hub_client.sources import hugging_face_client
-from hub_client.sources.hugging_face import HuggingFaceSource
+from hub_client.sources.hugging_face import (
+    HuggingFaceSource,
+    InvalidRepository,
+    parse_spec,
+)
 from hub_client.sources.hugging_face_client import (
     RepositoryRefused,
     ServerUnreachable,
@@ -140,3 +144,39 @@ def test_a_missing_repository_may_be_a_private_one(server: HuggingFaceServer) ->
     assert str(caught.value) == (
         f"`{server.url}/acme/embed` does not exist, or is private"
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "server", "name"),
+    [
+        ("hf:acme/embed", "https://huggingface.co", "acme/embed"),
+        ("hf+https://hub.acme.example/acme/embed", "https://hub.acme.example", None),
+        ("hf+http://[::1]:80/hub/acme/embed/", "http://[::1]:80/hub", None),
+    ],
+)
+def test_a_spec_says_server_and_repository(
+    spec: str, server: str, name: str | None
+) -> None:
+    found = parse_spec(spec)
+    assert (found.endpoint, found.name) == (server, name or "acme/embed")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "hf:embed",
+        "hf:acme/embed/more",
+        "hf:acme/../embed",
+        "hf:-acme/embed",
+        "hf:acme/embed?x",
+        "hf+https://acme/embed",
+        "hf+ftp://hub.example/acme/embed",
+        # What was trusted is `hf+https://hub.example/acme`.
+        "hf+https://hub.example/acme/../evil/embed",
+        "hf+https://hub.example/acme/%2e%2e/evil/embed",
+        "hf+https://hub.example@evil.example/acme/embed",
+    ],
+)
+def test_a_spec_that_could_be_read_in_two_ways_is_refused(spec: str) -> None:
+    with pytest.raises(InvalidRepository, match="expected a Hugging Face repository"):
+        parse_spec(spec)
