@@ -180,3 +180,12 @@ def test_an_endless_source_is_read_as_far_as_its_rows_are_wanted_and_no_worker_s
     while working() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert working() == []
+
+
+@pytest.mark.slow
+def test_a_run_whose_rows_come_out_of_another_does_not_wait_for_ever() -> None:
+    pairs = (
+        DataCollection(range(2000)).set_engine("ray", block_size=8).map(str).batch(2)
+    )
+    sizes = pairs.map(len).set_engine("ray", block_size=8).stream()
+    assert sizes.to_list() == [2] * 1000

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
-from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 from towhee.executors import Executor
@@ -12,7 +10,7 @@ from towhee.executors.ray.blocks import Blocks
 from towhee.executors.ray.cluster import check_ray, ensure_started
 from towhee.executors.ray.crossing import unpack
 from towhee.executors.ray.flow import Flow, pools
-from towhee.executors.ray.stages import Workers, stages, workers
+from towhee.executors.ray.stages import InvalidResources, Workers, stages, workers
 from towhee.maybe import Empty, Some
 from towhee.outcome import Outcome
 
@@ -60,6 +58,8 @@ class RayExecutor(Executor):
         self._resources = dict(resources or {})
         for changes in self._resources.values():
             workers(self._default, changes)
+        if block_size is not None and block_size < 1:
+            raise InvalidResources(f"block_size: expected 1 or more, got {block_size}")
         self._block_size = block_size
         self._keep_order = keep_order
 
@@ -99,7 +99,8 @@ class RayExecutor(Executor):
         blocks = Blocks(
             enumerate(rows, start),
             size=self._block_size,
-            total=length_hint(rows) if isinstance(rows, Sized) else 0,
+            # What else has a length may have to compute its rows for it.
+            total=len(rows) if isinstance(rows, list | tuple | range) else 0,
             workers=sum(pool.most for pool in split),
         )
         flow = Flow(split, ordered=self._keep_order, strict=strict)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from plugin_spec.errors import HubError
 from towhee.executors.ray.feed import Feed, datasource
@@ -77,6 +78,10 @@ def _pool(stage: Stage, nodes: list[Any], *, alone: bool) -> Pool:
     return Pool(stage, room if alone else 1, room)
 
 
+# Flows that have workers now: rows of one may come out of another.
+_running: WeakSet[Flow] = WeakSet()
+
+
 class Flow:
     """Numbered blocks go in, and come out with what the stages made of them.
 
@@ -145,40 +150,52 @@ class Flow:
         context.target_max_block_size = 1
         with ray.data.DataContext.current(context):
             source = datasource(self._feed)
+            # Its byte of memory keeps Ray Data from making it one with the workers.
             dataset = ray.data.read_datasource(
-                source, override_num_blocks=1, num_cpus=0
+                source, override_num_blocks=1, num_cpus=0, memory=1
             )
+            # What another waits for must not wait for it: it asks for no processor.
+            shares = bool(_running)
+            _running.add(self)
             for stage, pool in enumerate(self._pools):
-                dataset = self._mapped(dataset, pool, _beginning(self._feed, stage))
+                workers = pool.stage.workers
+                wanted = replace(workers, num_cpus=0) if shares else workers
+                begin = _beginning(self._feed, stage)
+                dataset = self._mapped(dataset, pool, wanted, begin)
             tables = dataset.iter_batches(
                 batch_size=None, batch_format="pyarrow", prefetch_batches=0
             )
         return iter(tables)
 
     def _mapped(
-        self, dataset: Dataset, pool: Pool, begin: Callable[[int], int]
+        self,
+        dataset: Dataset,
+        pool: Pool,
+        wanted: Workers,
+        begin: Callable[[int], int],
     ) -> Dataset:
         from ray import cloudpickle
 
-        workers = pool.stage.workers
+        threads = pool.stage.workers.threads
         shipment = cloudpickle.dumps(  # type: ignore[no-untyped-call]  # Ray's
             Shipment.of(pool.stage.pipeline)
         )
         return dataset.map_batches(
             StageWorker,
-            fn_constructor_args=(shipment, workers.threads, begin),
+            fn_constructor_args=(shipment, threads, begin),
             fn_constructor_kwargs={"strict": self._strict},
             # A table is a block, and Ray Data wants a number where there are GPUs.
-            batch_size=1 if workers.num_gpus else None,
+            batch_size=1 if wanted.num_gpus else None,
             batch_format="pyarrow",
             compute=pool.strategy(self._count),
-            **_resources(workers),
+            **_resources(wanted),
         )
 
     def close(self) -> None:
         """Stop what runs; nothing of it stays."""
         import ray
 
+        _running.discard(self)
         self._tables = None
         ray.kill(self._feed)
 
