@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from towhee import pipe
     from towhee.callable_pipeline import pipeline
+    from towhee.columns import Entity
+    from towhee.executors.ray.cluster import ray_start
     from towhee.functional import DataCollection
     from towhee.functional.opening import api
     from towhee.functional.starting import dc, glob
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DataCollection",
+    "Entity",
     "State",
     "api",
     "dc",
@@ -24,10 +27,12 @@ __all__ = [
     "param_scope",
     "pipe",
     "pipeline",
+    "ray_start",
 ]
 
 _MODULES: Final = {
     "DataCollection": "towhee.functional",
+    "Entity": "towhee.columns",
     "State": "towhee.learning.state",
     "api": "towhee.functional.opening",
     "dc": "towhee.functional.starting",
@@ -36,6 +41,7 @@ _MODULES: Final = {
     "param_scope": "towhee.parameters",
     "pipe": "towhee.pipe",
     "pipeline": "towhee.callable_pipeline",
+    "ray_start": "towhee.executors.ray.cluster",
 }
 
 
