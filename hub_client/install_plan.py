@@ -40,9 +40,7 @@ class Target:
             release=candidate.release,
             source=candidate.source,
             # The revision of a folder is its digest; that of a repository, a commit.
-            tree=revision
-            if revision.startswith("sha256:")
-            else candidate.release.tree,
+            tree=revision if revision.startswith("sha256:") else candidate.release.tree,
             requested=requested,
             dependencies=tuple(sorted({each.name for each in manifest.dependencies})),
             packages=tuple(sorted(map(str, manifest.packages))),

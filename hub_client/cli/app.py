@@ -11,6 +11,7 @@ from hub_client.cli.check import check
 from hub_client.cli.command import register
 from hub_client.cli.export import export
 from hub_client.cli.help_page import PageGroup
+from hub_client.cli.index import build
 from hub_client.cli.info import info
 from hub_client.cli.init import init
 from hub_client.cli.install import install, uninstall
@@ -90,6 +91,15 @@ register(app, init, panel=PUBLISH)
 register(app, check, panel=PUBLISH)
 register(app, publish, panel=PUBLISH)
 register(app, yank, panel=PUBLISH)
+
+index_app = _new_group()
+app.add_typer(
+    index_app,
+    name="index",
+    help="Keep an index of operators",
+    rich_help_panel=PUBLISH,
+)
+register(index_app, build)
 
 trust_app = _new_group()
 app.add_typer(

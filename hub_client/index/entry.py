@@ -105,7 +105,7 @@ class IndexedVersion:
         entry.check_keys(*_KEYS)
         return cls(
             version=entry.get("version", parsed(Version)),
-            source=entry.get("source", parsed(_check_source)),
+            source=entry.get("source", parsed(check_source)),
             ref=entry.get("ref", parsed(_check_ref)),
             commit=entry.get("commit", matching(_COMMIT, "a full commit")),
             tree=entry.get("tree", as_digest),
@@ -181,8 +181,14 @@ def entry_path(name: OperatorName) -> str:
     return f"{FOLDER}/{name}{SUFFIX}"
 
 
-def _check_source(text: str) -> str:
-    """The source, which anyone can reach: no folder, and nothing left to fill in."""
+def check_source(text: str) -> str:
+    """Give the source itself, if anyone can reach it and nothing is left to fill in.
+
+    >>> check_source("git+https://git.example.org/acme/embed.git")
+    'git+https://git.example.org/acme/embed.git'
+
+    :raises ValueError: if it is a folder, or is not in its one spelling.
+    """
     if text.startswith(GIT):
         if f"{GIT}{parse_git_url(text.removeprefix(GIT))}" != text:
             raise ValueError(f"{text!r} is not written as it is compared")
