@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from hub_client.git_commands import GitFailed
 from hub_client.git_url import parse_git_url
 from hub_client.publisher.scratch_repository import ScratchRepository
+from hub_client.publisher.work_tree import Unpublishable
 from hub_client.sources import GIT
 from hub_client.sources.git import GitSource, RepositoryUnreachable
 from plugin_spec.errors import HubError
@@ -83,6 +84,13 @@ class GitTarget:
         self, scratch: ScratchRepository, publication: Publication, tree: WorkTree
     ) -> tuple[str, tuple[str, ...]]:
         """The author's commit, and their own tag of it if they made one."""
+        if pointers := publication.snapshot.pointers:
+            raise Unpublishable(
+                tree.folder,
+                [f"{path!r} is kept by Git LFS" for path in pointers],
+                hint="Git sources give the pointer and not the file: "
+                "publish to `hf:ORG/REPO`, or commit the file itself",
+            )
         ref = f"refs/tags/{publication.tag}"
         made = tree.tag(publication.tag)
         if made and made[1] != tree.commit:

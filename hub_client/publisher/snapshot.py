@@ -35,6 +35,8 @@ class Snapshot:
     """Sorted by path."""
     work_tree: WorkTree | None = None
     """Where the operator's own commit can be pushed from, if it has one."""
+    pointers: tuple[str, ...] = ()
+    """Files that this commit has as Git LFS pointers."""
 
 
 def take_snapshot(path: Path, into: Path) -> Snapshot:
@@ -46,18 +48,18 @@ def take_snapshot(path: Path, into: Path) -> Snapshot:
     :param into: a folder that does not exist yet.
     :raises Unpublishable: if files are not committed, or may not be published.
     """
+    pointers: tuple[str, ...] = ()
     tree = WorkTree.find(path)
     if tree is None:
         copy_files(path, list_folder(path, into.with_suffix(".index")), into)
-        whole = None
     else:
-        tree.export(into)
-        whole = tree if tree.is_whole else None
+        pointers = tree.export(into)
     paths = sorted(
         file.relative_to(into).as_posix() for file in into.rglob("*") if file.is_file()
     )
     files = tuple(File(each, (into / each).stat().st_size) for each in paths)
-    return Snapshot(into, files, whole)
+    whole = tree if tree is not None and tree.is_whole else None
+    return Snapshot(into, files, whole, pointers)
 
 
 def list_folder(folder: Path, scratch: Path) -> tuple[str, ...]:

@@ -114,9 +114,10 @@ class WorkTree:
             return None
         return found, commit
 
-    def export(self, into: Path) -> None:
+    def export(self, into: Path) -> tuple[str, ...]:
         """Write the files of the commit below ``into``.
 
+        :returns: paths of files that Git LFS keeps: they come from here, complete.
         :raises Unpublishable: if the folder is not as committed.
         """
         scratch = ScratchRepository.create(
@@ -135,12 +136,15 @@ class WorkTree:
             raise Unpublishable(self.folder, error.problems) from error
         write_tree(scratch.path, entries, into)
         scratch.git("read-tree", tree)
+        paths = [entry.path for entry in entries]
+        kept = tuple(path for path in paths if _pointer(into / path))
         problems = [
-            *self._changed([entry.path for entry in entries], into),
+            *self._changed(paths, into),
             *self._untracked(scratch),
         ]
         if problems:
             raise Unpublishable(self.folder, problems, hint=_COMMIT)
+        return kept
 
     def _changed(self, paths: Iterable[str], into: Path) -> Iterator[str]:
         """What is not as committed; large files take the place of their pointers."""

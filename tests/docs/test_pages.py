@@ -86,6 +86,8 @@ def reader(
     environment = {
         "UV_CACHE_DIR": str(package_cache),
         "HF_ENDPOINT": model_server,
+        # The real service's own storage; the server takes large files as git-lfs does.
+        "HF_HUB_DISABLE_XET": "1",
         # The published repository's address leads to this checkout.
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{ROOT.as_uri()}.insteadOf",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -186,6 +187,28 @@ def test_a_dirty_tree_is_refused_and_nothing_is_pushed(
     assert caught.value.hint == (
         "Commit it, or name it in `.gitignore`, and run this again"
     )
+    assert repository.git("for-each-ref") == ""
+
+
+def pointer(content: bytes) -> bytes:
+    oid = hashlib.sha256(content).hexdigest()
+    head = "version https://git-lfs.github.com/spec/v1"
+    return f"{head}\noid sha256:{oid}\nsize {len(content)}\n".encode()
+
+
+def test_a_file_that_lfs_keeps_is_not_published_as_its_pointer(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    weights = b"weights" * 99
+    author.write("1.0.0", **{"model.safetensors": pointer(weights)})
+    author.commit()
+    with pytest.raises(
+        Unpublishable, match=r"is a Git LFS pointer: run `git lfs pull`"
+    ):
+        publisher.publish(author.folder)
+    (author.folder / "model.safetensors").write_bytes(weights)
+    with pytest.raises(Unpublishable, match=r"'model.safetensors' is kept by Git LFS"):
+        publisher.publish(author.folder)
     assert repository.git("for-each-ref") == ""
 
 

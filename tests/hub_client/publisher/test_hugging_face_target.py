@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from typing import TYPE_CHECKING
 
@@ -114,6 +115,23 @@ def test_weights_that_are_there_are_not_sent_again_and_what_is_gone_is_deleted(
     assert files_at(server, "v1.1.0") == sorted([*PLAIN, "model.safetensors"])
     assert not [line for line in server.requests if line.startswith("PUT")]
     assert list(versions(target)) == ["1.0.0", "1.1.0"]
+
+
+def test_a_file_that_lfs_keeps_here_is_sent_complete(
+    server: HuggingFaceServer, publish: Callable[[], str], author: Author
+) -> None:
+    oid = hashlib.sha256(WEIGHTS).hexdigest()
+    head = "version https://git-lfs.github.com/spec/v1"
+    pointer = f"{head}\noid sha256:{oid}\nsize {len(WEIGHTS)}\n"
+    author.write("1.0.0", **{"model.safetensors": pointer.encode()})
+    author.commit()
+    (author.folder / "model.safetensors").write_bytes(WEIGHTS)
+    commit = publish()
+    repository = server.repository("acme/embed")
+    (sent,) = (
+        each for each in repository.entries(commit) if each.path == "model.safetensors"
+    )
+    assert repository.read(sent) == WEIGHTS
 
 
 def test_a_refused_commit_leaves_no_version(
