@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from hub_client.cli import cache, needs, project, trust
+from hub_client.cli.audit import audit
 from hub_client.cli.check import check
 from hub_client.cli.command import register
 from hub_client.cli.export import export
@@ -87,6 +88,7 @@ register(app, needs.why, panel=PROJECT)
 register(app, needs.outdated, panel=PROJECT)
 register(app, export, panel=PROJECT)
 register(app, verify, panel=PROJECT)
+register(app, audit, panel=PROJECT)
 register(app, init, panel=PUBLISH)
 register(app, check, panel=PUBLISH)
 register(app, publish, panel=PUBLISH)

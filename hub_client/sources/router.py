@@ -187,6 +187,10 @@ class SourceRouter:
             return source.files(wanted)
         raise NoListing(f"`{wanted.source}` does not list its files")
 
+    def releases_at_source(self, wanted: Fetchable) -> Sequence[Release]:
+        """Every release that the source of ``wanted`` itself lists now."""
+        return self._open(wanted.source).versions(wanted.name)
+
     def signed(self, wanted: Fetchable) -> SignedRelease:
         """What the publisher of ``wanted`` may have signed.
 

@@ -1,0 +1,98 @@
+"""``hub audit``: what became known of a lock since it was written."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub_client.cli import options
+from hub_client.cli.console import format_count
+from hub_client.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hub_client.audit import Finding
+    from hub_client.lockfile import Lockfile
+
+
+def audit(
+    session: Session,
+    *,
+    service: Annotated[
+        str | None,
+        typer.Option(
+            "--service-url",
+            metavar="URL",
+            help="Ask this vulnerability service, which speaks OSV's API.",
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> int:
+    """Ask what became known of the locked operators and Python packages.
+
+    Known vulnerabilities of packages, through uv; operators that were yanked,
+    whose tag was moved or deleted, or that are not signed as your configuration
+    requires. What cannot be asked is a finding too.
+    """
+    from hub_client.cli.recording import NoProject  # noqa: PLC0415  (slow)
+    from hub_client.lockfile import Lockfile  # noqa: PLC0415
+
+    if (project := session.project()) is None:
+        raise NoProject
+    lock = Lockfile.load(project.lock_path)
+    total = len(lock.operators) + 1
+    with session.console.working("Auditing", total=total) as progress:
+        findings = []
+        for some in (*_operators(session, lock), _packages(lock, service)):
+            findings += some
+            progress.advance()
+    if as_json:
+        session.console.result_json(
+            {
+                "operators": len(lock.operators),
+                "packages": len(lock.packages),
+                "findings": [asdict(each) for each in findings],
+            }
+        )
+    elif findings:
+        session.console.result("\n".join(map(str, findings)))
+    looked_at = (
+        f"{format_count(len(lock.operators), 'operator')} and "
+        f"{format_count(len(lock.packages), 'Python package')}"
+    )
+    if findings:
+        session.console.problem(
+            f"{format_count(len(findings), 'finding')} in {looked_at}"
+        )
+        return 1
+    session.console.say(f"Nothing is known against {looked_at}")
+    return 0
+
+
+def _operators(session: Session, lock: Lockfile) -> Iterator[list[Finding]]:
+    from hub_client.admission import find_signer  # noqa: PLC0415  (slow)
+    from hub_client.audit import audit_operator  # noqa: PLC0415
+
+    config, router = session.config(), session.router()
+    find = partial(
+        find_signer, config=config, router=router, directory=session.project_folder()
+    )
+    for locked in lock.operators:
+        yield list(audit_operator(locked, router.releases_at_source, find))
+
+
+def _packages(lock: Lockfile, service: str | None) -> list[Finding]:
+    from hub_client.audit import Finding, audit_packages  # noqa: PLC0415  (slow)
+    from hub_client.packages.audit import find_vulnerabilities  # noqa: PLC0415
+    from plugin_spec.errors import HubError  # noqa: PLC0415
+
+    try:
+        return list(
+            audit_packages(find_vulnerabilities(lock.packages, service=service))
+        )
+    except HubError as error:
+        return [Finding("unreachable", "Python packages", str(error))]

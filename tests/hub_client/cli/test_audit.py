@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from servers.operator_files import operator_files
+from servers.signing import ssh_publisher
+from servers.vulnerabilities import serve_vulnerabilities
+
+from hub_client.config import HubConfig
+from hub_client.lockfile import LockedPackage
+from hub_client.packages.audit import find_vulnerabilities
+from hub_client.trust import add_trusted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servers.git_repository import GitRepository
+    from servers.python_packages import PackageFolder
+
+    from tests.hub_client.cli.conftest import Hub
+
+
+@pytest.fixture
+def service() -> Iterator[str]:
+    known = {("hub-tensor", "2.0"): "HUB-2026-1"}
+    with serve_vulnerabilities(known) as address:
+        yield address
+
+
+@pytest.fixture
+def locked(hub: Hub, repository: GitRepository, python_packages: PackageFolder) -> str:
+    """An operator from git that needs a package, locked; gives its commit."""
+    python_packages.add("hub-tensor", "2.0")
+    files = operator_files("acme/embed", "1.0.0", packages=["hub-tensor"])
+    commit = repository.release("1.0.0", files)
+    source = f"git+{repository.url}"
+    text = f'operators = ["acme/embed"]\n[sources]\n"acme/*" = "{source}"\n'
+    Path("hub.toml").write_text(text, encoding="utf-8")
+    add_trusted(HubConfig.load().config_dir, source)
+    hub.said("lock")
+    return commit
+
+
+def test_a_vulnerable_package_is_found(hub: Hub, locked: str, service: str) -> None:
+    done = hub("audit", "--service-url", service)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Auditing\n1 finding in 1 operator and 1 Python package\n",
+    )
+    assert done.stdout == (
+        "vulnerable: hub-tensor 2.0: HUB-2026-1: hub-tensor runs what it reads "
+        "(fixed in 9.0)\n  https://osv.example/HUB-2026-1\n"
+    )
+
+
+def findings(hub: Hub, service: str) -> list[tuple[str, str, str]]:
+    done = hub("audit", "--json", "--service-url", service)
+    assert done.returncode == 1
+    return [
+        (each["kind"], each["subject"], each["message"])
+        for each in json.loads(done.stdout)["findings"]
+        if each["kind"] != "vulnerable"
+    ]
+
+
+def test_nothing_known_is_said(hub: Hub, locked: str) -> None:
+    with serve_vulnerabilities({}) as service:
+        assert hub.said("audit", "--service-url", service) == (
+            "Auditing\nNothing is known against 1 operator and 1 Python package\n"
+        )
+
+
+def test_a_yanked_operator_is_found_with_the_reason(
+    hub: Hub, locked: str, service: str, repository: GitRepository
+) -> None:
+    repository.git("tag", "-a", "-m", "halos on dark edges", "yanked-v1.0.0", locked)
+    assert findings(hub, service) == [
+        ("yanked", "acme/embed 1.0.0", "halos on dark edges")
+    ]
+
+
+def test_a_moved_and_a_deleted_tag_are_found(
+    hub: Hub, locked: str, service: str, repository: GitRepository
+) -> None:
+    moved = repository.release("1.0.0", operator_files("acme/embed", "1.0.0"))
+    source = f"git+{repository.url}"
+    message = (
+        f"`refs/tags/v1.0.0` was moved at `{source}`\n"
+        f"  locked {locked}\n"
+        f"  found  {moved}"
+    )
+    assert findings(hub, service) == [("changed", "acme/embed 1.0.0", message)]
+    repository.delete_tag("v1.0.0")
+    message = f"`refs/tags/v1.0.0` is gone from `{source}`"
+    assert findings(hub, service) == [("changed", "acme/embed 1.0.0", message)]
+
+
+def test_an_operator_that_is_not_signed_under_a_policy_is_found(
+    hub: Hub, locked: str, service: str, repository: GitRepository, tmp_path: Path
+) -> None:
+    alice = ssh_publisher(tmp_path / "keys", "alice")
+    source = f"git+{repository.url}"
+    hub.said("trust", "add", source, "--require-signature", alice.public)
+    ((kind, subject, message),) = findings(hub, service)
+    assert (kind, subject) == ("unsigned", "acme/embed 1.0.0")
+    assert "its commit is not signed" in message
+
+
+def test_what_cannot_be_asked_is_a_finding(
+    hub: Hub,
+    locked: str,
+    service: str,
+    repository: GitRepository,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repository.path.rename(repository.path.with_name("gone.git"))
+    ((kind, subject, message),) = findings(hub, service)
+    assert (kind, subject) == ("unreachable", "acme/embed 1.0.0")
+    assert message.startswith("Cannot list the versions at `file://")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    ((_, subject, message), *_) = findings(hub, "http://127.0.0.1:9/")[1:]
+    assert subject == "Python packages"
+    assert message.startswith("uv could not audit the Python packages: ")
+
+
+def test_every_locked_version_of_a_package_is_asked_for(service: str) -> None:
+    packages = [
+        LockedPackage("hub-tensor", version, marker, ("sha256:" + "1" * 64,))
+        for version, marker in (
+            ("1.0", "sys_platform == 'darwin'"),
+            ("2.0", "sys_platform == 'win32'"),
+            ("2.0", "sys_platform == 'linux'"),
+        )
+    ]
+    (found,) = find_vulnerabilities(packages, service=service)
+    assert (found.package, found.version, found.fixed_in) == (
+        "hub-tensor",
+        "2.0",
+        ("9.0",),
+    )
