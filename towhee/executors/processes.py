@@ -7,12 +7,13 @@ import pickle
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from plugin_spec.errors import HubError
 from towhee.executors.portable import CannotSend, pack, unpack
-from towhee.executors.worker import command, receive, send
+from towhee.executors.worker import Problem, command, receive, send
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from towhee.executors.chunks import Numbered
     from towhee.executors.worker import Timed
     from towhee.pipelines import FunctionCall
+
+_SECONDS_TO_END: Final = 2
 
 
 class WorkerDied(HubError, RuntimeError):
@@ -74,9 +77,9 @@ class Processes:
             answer = process.ask(pack(chunk, place=self._place))
         except (EOFError, OSError) as error:
             raise WorkerDied(f"`{self._names}`", chunk, process.status()) from error
-        if len(answer) == 2:  # noqa: PLR2004  (what was wrong, and its traceback)
-            raised = CannotSend(f"`{self._names}` {answer[0]}")
-            raised.add_note(answer[1])
+        if isinstance(answer, Problem):
+            raised = CannotSend(f"`{self._names}` {answer.words}")
+            raised.add_note(answer.traceback)
             raise raised
         packed, rows, seconds = answer
         return unpack(packed), rows, seconds
@@ -95,6 +98,7 @@ class Processes:
 class _Process:
     def __init__(self, setup: object) -> None:
         self._setup: object | None = setup
+        self._is_busy = False
         # A group of its own: Ctrl-C at a terminal is for the process that owns it.
         self._process = subprocess.Popen(  # noqa: S603  (this interpreter)
             command(),
@@ -107,23 +111,29 @@ class _Process:
         self._requests, self._answers = self._process.stdin, self._process.stdout
 
     def ask(self, packed: bytes) -> Any:  # noqa: ANN401  (what ``_Worker.answer`` gives)
+        self._is_busy = True
         if self._setup is not None:
             send(self._requests, self._setup)
             self._setup = None
         send(self._requests, packed)
-        return receive(self._answers)
+        answer = receive(self._answers)
+        self._is_busy = False
+        return answer
 
     def status(self) -> int:
         return self._process.wait()
 
     def end(self) -> None:
+        """Let it end if it has nothing to do; otherwise, or if it hangs, kill it."""
+        with suppress(OSError, subprocess.TimeoutExpired):
+            if not self._is_busy:
+                self._requests.close()
+                self._process.wait(timeout=_SECONDS_TO_END)
         self._process.kill()
         self._process.wait()
         for stream in (self._requests, self._answers):
-            try:
+            with suppress(OSError):  # It held bytes that nobody reads any more.
                 stream.close()
-            except OSError:  # It held bytes that nobody reads any more.
-                continue
 
 
 def _own_group() -> dict[str, Any]:

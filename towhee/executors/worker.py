@@ -13,6 +13,7 @@ import struct
 import sys
 import time
 import traceback
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from towhee.executors.fusion import fused_pairs
@@ -78,6 +79,14 @@ def timed(calls: Sequence[FunctionCall], chunk: list[Numbered]) -> Timed:
     return results, len(chunk), time.perf_counter() - start
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a chunk has no results."""
+
+    words: str
+    traceback: str
+
+
 class _Worker:
     def __init__(self, main: dict[str, Any] | None, functions: bytes) -> None:
         self._main = main
@@ -85,7 +94,7 @@ class _Worker:
         self._calls: Sequence[FunctionCall] | None = None
 
     def answer(self, packed: bytes) -> object:
-        """Packed results, with rows and seconds; or what ended it, in words."""
+        """Packed results, with rows and seconds; or a ``Problem``."""
         try:
             calls = self._load(packed)
             rows = unpack(packed)
@@ -122,9 +131,9 @@ class _Worker:
             del current._inheriting  # noqa: SLF001
 
 
-def _told(what: str, error: BaseException) -> tuple[str, str]:
+def _told(what: str, error: BaseException) -> Problem:
     lines = "".join(traceback.format_exception(error)).rstrip()
-    return f"{what} another process: {type(error).__name__}: {error}", lines
+    return Problem(f"{what} another process: {type(error).__name__}: {error}", lines)
 
 
 def command() -> list[str]:
