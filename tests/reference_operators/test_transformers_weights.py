@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
@@ -33,12 +34,16 @@ PROGRAM = """
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
 from plugin_spec import HubError
+from plugin_spec.manifest import Weights
+from plugin_spec.pinned import pinning
 from transformers_embedding import TransformersEmbedding
 answers = []
 for options in map(json.loads, sys.argv[3:]):
     started = time.monotonic()
+    pins = [Weights({}, *each) for each in options.pop("pins", ())]
     try:
-        embed = TransformersEmbedding(**options)
+        with pinning(pins):
+            embed = TransformersEmbedding(**options)
         answers.append({"vector": embed(sys.argv[2]).tolist(), **embed.describe()})
     except HubError as error:
         name = type(error).__name__
@@ -130,3 +135,26 @@ def test_what_cannot_be_reached_is_told_with_ways_on(
         assert answer["message"] == f"Cannot load `{REPOSITORY}`: {reason}, and {cache}"
         assert answer["hint"] == WAYS_ON
         assert answer["seconds"] < 10
+
+
+def test_weights_that_a_lock_pins_are_loaded_and_no_others(
+    hugging_face: HuggingFaceServer, folder: Path
+) -> None:
+    file = "model.safetensors"
+    first = hugging_face.create(REPOSITORY, files(folder))
+    sha256 = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+    pointer = hugging_face.store(file, b"trained again")
+    hugging_face.repository(REPOSITORY).commit("main", {file: pointer}, "train again")
+    found, refused = embed(
+        {"model_name": REPOSITORY, "pins": [[REPOSITORY, file, first, sha256]]},
+        {"model_name": REPOSITORY, "pins": [[REPOSITORY, file, first, "0" * 64]]},
+        HF_ENDPOINT=hugging_face.url,
+    )
+    np.testing.assert_allclose(found["vector"], vector(folder), rtol=0, atol=1e-6)
+    assert found["weights"] == f"hf-hub:{REPOSITORY}@{first}"
+    assert refused["error"] == "WeightsMismatch"
+    assert refused["message"] == (
+        f"`{file}` of `{REPOSITORY}` at {first} is not what is locked\n"
+        f"  locked sha256 {'0' * 64}\n"
+        f"  found  sha256 {sha256}"
+    )

@@ -16,7 +16,7 @@ from plugin_spec.inference.threads import ThreadShare
 from .configuration import own_max_length, own_pooling
 from .encoder import Encoder, sample_words
 from .errors import CannotRun
-from .weights import Files, load_model
+from .weights import Files, at_pinned_revision, load_model
 from .words import Tokenizer, Words
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class TransformersEmbedding(ModelOperator):
                 "There is nothing to cast to: `dtype` is float32",
                 hint="Give `dtype='bfloat16'` beside `autocast`",
             )
-        files = Files(model_name, revision)
+        files = at_pinned_revision(Files(model_name, revision))
         loaded = load_model(files)
         self.batch_size = batch_size or type(self).batch_size
         self._threads = ThreadShare()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, replace
+from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 
+from plugin_spec import HubError, pinned_weights
+
 from .errors import CannotRun, WeightsMismatch, WeightsUnavailable
+
+if TYPE_CHECKING:
+    from plugin_spec.manifest import Weights
 
 _SECONDS = 10
 _UNUSED = "pooler."
@@ -60,6 +65,12 @@ class LoadedModel:
     origin: str
 
 
+def at_pinned_revision(files: Files) -> Files:
+    """The files at the commit that the project's lock pins, unless another is named."""
+    pins = pinned_weights(files.name) if files.revision is None else ()
+    return replace(files, revision=pins[0].revision) if pins else files
+
+
 def load_model(files: Files) -> LoadedModel:
     """Load a model in float32, from safetensors alone; no code of its own is run.
 
@@ -73,6 +84,9 @@ def load_model(files: Files) -> LoadedModel:
     try:
         if files.folder is None:
             _check_reachable(files)
+            for pin in pinned_weights(files.name):
+                if pin.revision == files.revision:
+                    _check_pinned(pin)
         tokenizer = AutoTokenizer.from_pretrained(files.name, **where)
         model, found = AutoModel.from_pretrained(
             files.name,
@@ -81,6 +95,8 @@ def load_model(files: Files) -> LoadedModel:
             dtype=torch.float32,
             output_loading_info=True,
         )
+    except HubError:
+        raise
     except SafetensorError as error:
         raise WeightsMismatch(
             f"The weights of `{files.name}` cannot be read"
@@ -108,6 +124,26 @@ def _check_reachable(files: Files) -> None:
     wanted = {"repo_id": files.name, "revision": files.revision}
     if not isinstance(try_to_load_from_cache(**wanted, filename="config.json"), str):
         HfApi().model_info(**wanted, timeout=_SECONDS)
+
+
+def _check_pinned(pin: Weights) -> None:
+    """Bring a file that the project's lock pins, and hold it against its hash.
+
+    :raises WeightsMismatch: before any of it is read.
+    """
+    from huggingface_hub import hf_hub_download  # noqa: PLC0415  (as above)
+
+    path = Path(hf_hub_download(pin.repo, pin.file, revision=pin.revision))
+    with path.open("rb") as file:
+        found = file_digest(file, "sha256").hexdigest()
+    if found != (pin.sha256 or "").removeprefix("sha256:"):
+        raise WeightsMismatch(
+            f"`{pin.file}` of `{pin.repo}` at {pin.revision} is not what is locked\n"
+            f"  locked sha256 {pin.sha256}\n"
+            f"  found  sha256 {found}",
+            hint=f"Delete `{path}` and try again; if that does not help, "
+            "its server gives other weights than it did",
+        )
 
 
 def _told(files: Files, error: Exception) -> Exception:
