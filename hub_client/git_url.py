@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCHEMES: Final = ("file", "git", "http", "https", "ssh")
 
@@ -57,6 +61,12 @@ def parse_git_url(text: str) -> GitUrl:
         raise InvalidGitUrl(f"the git address {shown!r} {problem}")
     authority = (f"{user}@" if user else "") + host.lower()
     return GitUrl(scheme, authority + (f":{port}" if port else ""), path)
+
+
+def mirror_path(url: GitUrl, cache_dir: Path) -> Path:
+    """Where the mirror of a repository lies, or would lie."""
+    name = hashlib.sha256(str(url).encode()).hexdigest()[:32]
+    return cache_dir / "git" / name
 
 
 def _hint(text: str) -> str:

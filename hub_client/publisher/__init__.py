@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from hub_client.sources import GIT, HUGGING_FACE, HUGGING_FACE_AT
-from hub_client.sources.router import InvalidSource
+from hub_client.sources.rules import InvalidSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

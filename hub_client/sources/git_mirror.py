@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -12,6 +11,7 @@ from filelock import FileLock
 
 from hub_client.git_commands import GitFailed, open_objects, run_git
 from hub_client.git_tree import TreeEntry, tree_entries, write_tree
+from hub_client.git_url import mirror_path
 from hub_client.sources.version_tags import is_version_tag, is_yank_tag
 from hub_client.store import CacheUnwritable
 from hub_client.tree_digest import UnsafeTree
@@ -62,8 +62,7 @@ class GitMirror:
 
     def __init__(self, url: GitUrl, cache_dir: Path) -> None:
         self.url = url
-        name = hashlib.sha256(str(url).encode()).hexdigest()[:32]
-        self.path = cache_dir / "git" / name
+        self.path = mirror_path(url, cache_dir)
 
     def remote_tags(self) -> dict[str, Tag]:
         """Tags of versions at the URL, and those that say which are yanked.

@@ -18,8 +18,8 @@ from hub_client.sources import (
 )
 from hub_client.sources.bundled import BundledSource
 from hub_client.sources.directory import DirectorySource
-from plugin_spec.errors import HubError, InvalidName
-from plugin_spec.names import OperatorName
+from hub_client.sources.rules import InvalidSource, SourceRules
+from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
     from hub_client.sources import Source
     from hub_client.sources.git_mirror import SignedRelease
     from plugin_spec.manifest import Manifest
-
-
-class InvalidSource(HubError, ValueError):
-    """A source, or the pattern of a rule, cannot be read."""
+    from plugin_spec.names import OperatorName
 
 
 class NoListing(HubError):
@@ -82,8 +79,7 @@ def open_source(
 class SourceRouter:
     """A source that asks, for each name, the one source that its rule points to.
 
-    A pattern is ``namespace/name``, ``namespace/*`` or ``*``, more specific first. No
-    second source is ever asked, so none can shadow a name.
+    No second source is ever asked, so none can shadow a name.
     """
 
     def __init__(
@@ -94,7 +90,7 @@ class SourceRouter:
         offline: bool = False,
         directory: Path | None = None,
     ) -> None:
-        self._rules = {_canonical(pattern): spec for pattern, spec in rules.items()}
+        self._rules = SourceRules(rules)
         self._cache_dir = cache_dir
         self._offline = offline
         self._directory = directory
@@ -105,14 +101,13 @@ class SourceRouter:
 
         :raises NoSource: if no rule covers the name.
         """
-        for pattern in (str(name), f"{name.namespace}/*", "*"):
-            if pattern in self._rules:
-                spec = self._rules[pattern].replace("{namespace}", name.namespace)
-                return spec.replace("{name}", name.name)
-        raise NoSource(
-            f"No source is configured for {name}",
-            hint='Add `"*" = "bundled"` to `[tool.hub.sources]`, or a rule for it',
-        )
+        spec = self._rules.source_spec(name)
+        if spec is None:
+            raise NoSource(
+                f"No source is configured for {name}",
+                hint='Add `"*" = "bundled"` to `[tool.hub.sources]`, or a rule for it',
+            )
+        return spec
 
     def names(self) -> tuple[OperatorName, ...]:
         """Every name that a source can list and a rule sends there, sorted.
@@ -123,10 +118,9 @@ class SourceRouter:
             name
             for spec, source in self._listing_sources.items()
             for name in source.names()
-            if self._covers(name) and self.source_spec(name) == spec
+            if self._rules.source_spec(name) == spec
         }
-        told = {OperatorName.parse(p) for p in self._rules if not p.endswith("*")}
-        return tuple(sorted(listed | told))
+        return tuple(sorted(listed | self._rules.names()))
 
     def versions(self, name: OperatorName) -> Sequence[Release]:
         """Every release of ``name`` at its source."""
@@ -203,14 +197,11 @@ class SourceRouter:
             return source.signed(wanted)
         raise NoSignatures(f"`{wanted.source}` has no signatures: only git has")
 
-    def _covers(self, name: OperatorName) -> bool:
-        return any(p in self._rules for p in (str(name), f"{name.namespace}/*", "*"))
-
     @cached_property
     def _listing_sources(self) -> dict[str, NamingSource]:
         sources = {
             spec: self._open(spec)
-            for spec in dict.fromkeys(self._rules.values())
+            for spec in self._rules.specs()
             if spec.startswith((BUNDLED, DIRECTORY, INDEX)) and "{" not in spec
         }
         return {s: o for s, o in sources.items() if isinstance(o, NamingSource)}
@@ -228,22 +219,3 @@ class SourceRouter:
                 directory=self._directory,
             )
         return self._opened[spec]
-
-
-def _canonical(pattern: str) -> str:
-    """The pattern with its namespace written out.
-
-    :raises InvalidSource: if it is none of the three forms.
-    """
-    if pattern == "*":
-        return pattern
-    namespace, slash, name = pattern.partition("/")
-    try:
-        if slash and name == "*":
-            return f"{OperatorName.parse(f'{namespace}/x').namespace}/*"
-        return str(OperatorName.parse(pattern))
-    except InvalidName as error:
-        raise InvalidSource(
-            f"expected a pattern of names, got {pattern!r}",
-            hint="Write `namespace/name`, `namespace/*` or `*`",
-        ) from error

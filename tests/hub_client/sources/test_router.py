@@ -10,12 +10,8 @@ from hub_client.git_url import InvalidGitUrl
 from hub_client.sources.bundled import BundledSource
 from hub_client.sources.directory import DirectorySource
 from hub_client.sources.git import GitSource
-from hub_client.sources.router import (
-    InvalidSource,
-    NoSource,
-    SourceRouter,
-    open_source,
-)
+from hub_client.sources.router import NoSource, SourceRouter, open_source
+from hub_client.sources.rules import InvalidSource
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
