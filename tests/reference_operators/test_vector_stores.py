@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from reference_operators.stores import CLASSES, Store, store_in
+from vector_stores import CLASSES, Store, store_in
 
 from plugin_spec.records import InvalidRecord
 from plugin_spec.vector_stores import InvalidFilter, MissingStore, StoreMismatch

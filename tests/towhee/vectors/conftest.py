@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from reference_operators.stores import CLASSES, Store, store_in
+from vector_stores import CLASSES, Store, store_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from reference_operators.stores import Store
+    from vector_stores import Store
 
     from towhee.vectors.job import Written
 

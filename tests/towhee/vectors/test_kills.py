@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from installation import ROOT
-from reference_operators.stores import CLASSES, Store, store_in
+from vector_stores import CLASSES, Store, store_in
 
 if TYPE_CHECKING:
     from pathlib import Path

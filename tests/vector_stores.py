@@ -22,7 +22,7 @@ CLASSES = {"faiss": "Faiss", "lancedb": "Lance", "milvus": "Milvus"}
 ELSEWHERE = """if True:
     import json, sys
     sys.path.insert(0, sys.argv[1])
-    from reference_operators.stores import Store
+    from vector_stores import Store
     store = Store(*json.loads(sys.argv[2]))
     print(json.dumps(getattr(store, sys.argv[3])(*json.loads(sys.argv[4]))))
 """
