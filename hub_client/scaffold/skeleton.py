@@ -41,9 +41,14 @@ class Skeleton:
     def files(self) -> dict[str, str]:
         """Text by path, with ``/``, sorted by path."""
         templates = files(__package__) / "templates"
+        folders = (
+            ("all", self.kind)
+            if self.kind == "pipeline"
+            else ("all", "code", self.kind)
+        )
         filled = {
             self._path(path): self._fill(text)
-            for folder in ("all", self.kind)
+            for folder in folders
             for path, text in _read(templates / folder)
         }
         terms = files(__package__) / "licenses" / f"{self.license}.txt"

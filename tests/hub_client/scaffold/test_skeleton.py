@@ -80,7 +80,7 @@ def test_the_files_of_an_operator() -> None:
         "README.md",
         "my_op/__init__.py",
         "operator.yaml",
-        "pytest.ini",
+        "tests/conftest.py",
         "tests/test_operator.py",
     ]
 
