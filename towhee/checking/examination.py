@@ -63,10 +63,10 @@ class _Examination:
         if self.outputs:
             self._call_again(subject)
             self._batch(subject)
-            # What it changed, no other process would load.
-            if self._is_untouched(installed):
-                self._move(subject)
         self._close(subject, threads)
+        # A tree that it changed, no other process would load.
+        if self._is_untouched(installed) and self.outputs:
+            self._move(subject)
 
     def _import(self, installed: InstalledOperator) -> bool:
         module = installed.manifest.module

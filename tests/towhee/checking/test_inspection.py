@@ -92,12 +92,12 @@ def test_every_broken_promise_of_a_call_is_found(write_operator: Write) -> None:
         ),
         f"warning: second call: {shared} `numpy`",
         f"warning: second call: {prints}",
+        "error: close: fails: RuntimeError: closed",
+        "warning: close: leaves `Thread-1 (sleep)` running",
         (
             "error: call: writes into its own folder, "
             "which is shared and checked by its digest"
         ),
-        "error: close: fails: RuntimeError: closed",
-        "warning: close: leaves `Thread-1 (sleep)` running",
     ]
 
 
