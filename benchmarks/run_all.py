@@ -13,9 +13,13 @@ SCRIPTS = (
     "cold_install.py",
     "chain.py",
     "calls.py",
+    "columns.py",
     "parallel.py",
+    "pipe.py",
     "images.py",
+    "backends.py",
     "search.py",
+    "ray_images.py",
 )
 
 

@@ -253,6 +253,7 @@ def _application(server: HuggingFaceServer) -> FastAPI:
         return answer
 
     _add_reading(app, server)
+    _add_files(app, server)
     _add_writing(app, server)
     _add_references(app, server)
     _add_large_files(app, server)
@@ -303,6 +304,8 @@ def _add_reading(app: FastAPI, server: HuggingFaceServer) -> None:
             "converts": [],
         }
 
+
+def _add_files(app: FastAPI, server: HuggingFaceServer) -> None:
     @app.get("/api/models/{organization}/{name}/tree/{revision}")
     @app.get("/api/models/{organization}/{name}/tree/{revision}/{path:path}")
     def tree(
@@ -318,8 +321,6 @@ def _add_reading(app: FastAPI, server: HuggingFaceServer) -> None:
     ) -> list[dict[str, Any]]:
         repository = server.repository(f"{organization}/{name}")
         wanted = set((await request.form()).getlist("paths"))
-        if not wanted:
-            wanted = set((await request.json())["paths"])
         entries = repository.entries(repository.commit_of(revision))
         return [entry.to_dict() for entry in entries if entry.path in wanted]
 
