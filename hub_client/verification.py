@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from hub_client.lockfile import LockedOperator, Lockfile
     from hub_client.store import Store
     from plugin_spec.manifest import Weights
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 Place: TypeAlias = Literal["store", "environment", "lock", "weights", "signature"]
 
@@ -69,11 +72,14 @@ class Verification:
             except DamagedReceipt:
                 self._differs("environment", f"`{file}`", "it does not read back")
                 continue
-            self.receipts.append(receipt)
             subject = f"{receipt.name} {receipt.version}"
             if file.parts[-2:] != (receipt.name.namespace, f"{receipt.name.name}.json"):
                 self._differs("environment", subject, f"its receipt is `{file}`")
-            if not self.store.has(receipt.tree):
+                continue
+            self.receipts.append(receipt)
+            if not _DIGEST.fullmatch(str(receipt.tree)):
+                self._differs("environment", subject, "its receipt names no tree")
+            elif not self.store.has(receipt.tree):
                 self._differs("environment", subject, "its files left the store")
             elif self._tree_is_right(receipt, receipt.tree):
                 self._compare("environment", subject, receipt, receipt.tree)
@@ -156,7 +162,8 @@ class Verification:
         self, place: Place, subject: str, said: Receipt | LockedOperator, tree: str
     ) -> None:
         """Hold what a receipt or a lock says against the operator's own manifest."""
-        text = (self.store.path(tree) / MANIFEST_FILE).read_bytes()
+        file = self.store.path(tree) / MANIFEST_FILE
+        text = file.read_bytes() if file.is_file() else b""
         digest = f"sha256:{hashlib.sha256(text).hexdigest()}"
         try:
             manifest = Manifest.from_yaml(text)

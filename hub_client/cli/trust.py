@@ -85,13 +85,18 @@ def remove(session: Session, source: Source) -> int:
 
 
 def list_entries(session: Session, *, as_json: options.Json = False) -> None:
-    """List the sources that you trust, besides `bundled`."""
-    from hub_client.trust import list_trusted  # noqa: PLC0415  (slow)
+    """List the sources that you trust, besides `bundled`, and who must sign there."""
+    from hub_client.signatures import SigningKey  # noqa: PLC0415  (slow)
+    from hub_client.trust import list_trusted  # noqa: PLC0415
 
-    entries = list_trusted(session.config().config_dir)
+    config = session.config()
+    entries = list_trusted(config.config_dir)
     if as_json:
         session.console.result_json(list(entries))
-    elif entries:
-        session.console.result("\n".join(entries))
-    else:
+        return
+    for entry in entries:
+        keys = map(SigningKey.parse, config.required_signatures.get(entry, ()))
+        signers = " or ".join(each.signer for each in keys)
+        session.console.result(f"{entry}  if signed by {signers}" if signers else entry)
+    if not entries:
         session.console.say("No source is trusted besides `bundled`")

@@ -77,14 +77,21 @@ def ssh_publisher(folder: Path, name: str) -> Publisher:
 
 
 @contextmanager
-def gpg_publisher(name: str) -> Iterator[Publisher]:
-    """Somebody with a new OpenPGP key; their gpg goes with them."""
+def gpg_publisher(name: str, *, expired: bool = False) -> Iterator[Publisher]:
+    """Somebody with a new OpenPGP key; their gpg goes with them.
+
+    An expired key was good for a day, on which its owner goes on living.
+    """
     # A socket lies in this folder, so that its path must be short.
     home = Path(tempfile.mkdtemp(prefix="gpg-", dir="/tmp"))
     variables = {"GNUPGHOME": str(home)}
+    program = home / "gpg"
+    then = "--faked-system-time 20200101T000000" if expired else ""
+    program.write_text(f'#!/bin/sh\nexec gpg {then} "$@"\n', encoding="ascii")
+    program.chmod(0o700)
 
     def gpg(*words: str) -> str:
-        command = ["gpg", "--batch", "--no-tty", "--quiet", *words]
+        command = [str(program), "--batch", "--no-tty", "--quiet", *words]
         environment = {**os.environ, **variables}
         done = subprocess.run(
             command, check=True, capture_output=True, text=True, env=environment
@@ -94,12 +101,14 @@ def gpg_publisher(name: str) -> Iterator[Publisher]:
     try:
         flags = ("--passphrase", "", "--pinentry-mode", "loopback")
         who = f"{name} <{name}@acme.example>"
-        gpg(*flags, "--quick-gen-key", who, "ed25519", "sign", "never")
+        until = "1d" if expired else "never"
+        gpg(*flags, "--quick-gen-key", who, "ed25519", "sign", until)
         listing = gpg("--with-colons", "--list-keys").splitlines()
         fingerprint = next(line.split(":")[9] for line in listing if "fpr:" in line)
         public = home / f"{name}.asc"
         public.write_text(gpg("--armor", "--export", fingerprint), encoding="ascii")
         settings = ("-c", f"user.signingkey={fingerprint}")
+        settings += ("-c", f"gpg.program={program}")
         yield Publisher(f"gpg:{fingerprint}", public, settings, variables)
     finally:
         words = ["gpgconf", "--kill", "gpg-agent"]

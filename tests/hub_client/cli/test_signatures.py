@@ -46,6 +46,12 @@ def source(hub: Hub, repository: GitRepository, alice: Publisher) -> str:
     return source
 
 
+def test_listing_says_whose_signature_counts(
+    hub: Hub, source: str, alice: Publisher
+) -> None:
+    assert hub.result("trust", "list") == f"{source}  if signed by {alice.signer}\n"
+
+
 def signer() -> str | None:
     return Lockfile.load(Path("hub.lock")).operators[0].signer
 

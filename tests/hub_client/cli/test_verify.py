@@ -128,6 +128,8 @@ def test_receipts_are_held_against_the_manifest_and_the_lock(
         encoding="utf-8",
     )
     embed.write_text("{}", encoding="utf-8")
+    other = embed.with_name("other.json")
+    other.write_text(blur.read_text(), encoding="utf-8")
     assert found(hub, into) == [
         (
             "environment",
@@ -136,7 +138,18 @@ def test_receipts_are_held_against_the_manifest_and_the_lock(
             ["said  ['evil']", "found []"],
         ),
         ("environment", f"`{embed}`", "it does not read back", []),
+        ("environment", "acme/blur 1.0.0", f"its receipt is `{other}`", []),
     ]
+
+
+def test_a_receipt_that_names_no_tree_is_a_difference(
+    hub: Hub, lock: Lockfile, into: Into, target: Environment
+) -> None:
+    blur, _ = target.receipt_files()
+    text = blur.read_text().replace('"tree": "sha256:', '"tree": "../')
+    blur.write_text(text, encoding="utf-8")
+    first, *_ = found(hub, into)
+    assert first == ("environment", "acme/blur 1.0.0", "its receipt names no tree", [])
 
 
 def test_an_environment_that_left_its_lock_is_named(

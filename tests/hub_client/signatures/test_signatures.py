@@ -144,6 +144,16 @@ def test_a_commit_that_was_changed_after_signing_is_refused(
     )
 
 
+def test_the_signature_of_an_expired_key_is_refused(repository: GitRepository) -> None:
+    with gpg_publisher("methuselah", expired=True) as gone:
+        commit = gone.release(repository, "1.0.0", FILES)
+        require(repository, gone)
+        assert refusal(repository, commit) == (
+            "its commit is not signed",
+            "its tag has a signature that is not good",
+        )
+
+
 def test_a_signed_tag_counts_for_its_own_name_and_commit_alone(
     repository: GitRepository, ssh: Publisher
 ) -> None:
