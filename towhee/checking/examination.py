@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,8 @@ class _Examination:
         subject = self._build(installed, options)
         if subject is None:
             return
-        self._call(subject, self._samples(installed))
+        if not subject.learns:
+            self._call(subject, self._samples(installed))
         if self.outputs:
             self._call_again(subject)
             self._batch(subject)
@@ -96,7 +98,7 @@ class _Examination:
                 subject = Subject.bind(installed, options)
                 for step in subject.steps:
                     step.load()
-                    step.describe()
+                self._describe(subject)
             except InvalidOptions as error:
                 severity: Any = "error" if options else "warning"
                 mend = (
@@ -109,6 +111,15 @@ class _Examination:
                 self._fail("construction", error, mend)
                 return None
         return subject
+
+    def _describe(self, subject: Subject) -> None:
+        for step in subject.steps:
+            try:
+                json.dumps(step.describe())
+            except (Exception, SystemExit) as error:  # noqa: BLE001
+                mend = "Return JSON values: numbers, text, lists and dictionaries"
+                message = f"`describe` fails: {words(error)}"
+                self.report.add("error", "construction", message, mend)
 
     def _samples(self, installed: InstalledOperator) -> list[Sample]:
         scratch = self.report.path.with_name("files")
@@ -138,7 +149,7 @@ class _Examination:
         except (Exception, SystemExit) as error:  # noqa: BLE001
             self._refuse(sample, error)
             return
-        if changed := difference(sample.value, inputs):
+        if changed := difference(sample.value, inputs, tolerance=0):
             self.report.add(
                 "error",
                 "call",
@@ -146,7 +157,9 @@ class _Examination:
                 "Work on a copy: other steps, and the caller, have the same object",
             )
         self._compare_ports(subject, value)
-        self.outputs.append((sample, copy.deepcopy(value)))
+        with contextlib.suppress(Exception):  # a generator has no copy
+            value = copy.deepcopy(value)
+        self.outputs.append((sample, value))
 
     def _refuse(self, sample: Sample, error: BaseException) -> None:
         message = f"fails on {sample.origin}: {words(error)}"

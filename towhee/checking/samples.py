@@ -114,7 +114,7 @@ def _read(file: Path, port: Port) -> object:
 
         return np.load(file, allow_pickle=False)
     if ending == ".json" and not types & {"path", "bytes"}:
-        return json.loads(file.read_bytes())
+        return _read_json(file, port)
     if ending == ".txt" and types & {"text", "any", "url"}:
         return file.read_text(encoding="utf-8").rstrip("\n")
     if "path" in types:
@@ -126,6 +126,15 @@ def _read(file: Path, port: Port) -> object:
 
     with Image.open(file) as image:
         return np.asarray(image.convert("RGB"))
+
+
+def _read_json(file: Path, port: Port) -> object:
+    value = json.loads(file.read_bytes())
+    if not {"vector", "array"}.issuperset(port.types):
+        return value
+    import numpy as np
+
+    return np.asarray(value, port.dtype or "float32")
 
 
 def _made(manifest: Manifest, scratch: Path) -> Iterator[Sample]:

@@ -11,6 +11,7 @@ from hub_client.receipt import Receipt
 from hub_client.sources import MANIFEST_FILE
 from hub_client.tree_digest import tree_digest
 from plugin_spec.manifest import Manifest
+from plugin_spec.stateful import StatefulOperator
 from towhee.binding import bind_found
 from towhee.checking.values import words
 
@@ -51,6 +52,13 @@ class Subject:
     ) -> Subject:
         """Check the options; a pipeline's missing operators are installed."""
         return cls(installed.manifest, bind_found(installed, options))
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has to see many rows before it gives a value for one."""
+        return any(
+            isinstance(step.load().operator, StatefulOperator) for step in self.steps
+        )
 
     def run(self, sample: Sample) -> object:
         """One row through every step, in a copy."""

@@ -24,7 +24,12 @@ _TEXT: Final[Mapping[str, Any]] = {
 }
 
 
-def difference(first: Any, second: Any) -> str | None:  # noqa: ANN401  (what operators give)
+def difference(
+    first: Any,  # noqa: ANN401  (what operators give)
+    second: Any,  # noqa: ANN401
+    *,
+    tolerance: float = TOLERANCE,
+) -> str | None:
     """Say how two values differ; None if they agree.
 
     >>> difference([1.0, "a"], [1.00001, "a"]) is None
@@ -33,17 +38,14 @@ def difference(first: Any, second: Any) -> str | None:  # noqa: ANN401  (what op
     '1.0 and 2.0'
     """
     if _is_array(first) and _is_array(second):
-        return _array_difference(first, second)
+        return _array_difference(first, second, tolerance)
     if type(first) is not type(second):
         return f"{short_repr(first)} and {short_repr(second)}"
-    if isinstance(first, (list, tuple)) and len(first) == len(second):
-        pairs = zip(first, second, strict=True)
-        return next(filter(None, (difference(a, b) for a, b in pairs)), None)
-    if isinstance(first, dict) and first.keys() == second.keys():
-        pairs = ((first[key], second[key]) for key in first)  # type: ignore[assignment]
-        return next(filter(None, (difference(a, b) for a, b in pairs)), None)
+    if (pairs := _pairs(first, second)) is not None:
+        found = (difference(a, b, tolerance=tolerance) for a, b in pairs)
+        return next(filter(None, found), None)
     if isinstance(first, float):
-        near = abs(first - second) <= TOLERANCE * max(abs(first), abs(second))
+        near = abs(first - second) <= tolerance * max(abs(first), abs(second))
         near = near or first == second or (first != first and second != second)  # noqa: PLR0124  (not a number)
     else:
         near = _equal(first, second)
@@ -110,7 +112,16 @@ def _dtype(value: Any) -> str:  # noqa: ANN401
     return str(value.dtype).rpartition(".")[2]
 
 
-def _array_difference(first: Any, second: Any) -> str | None:  # noqa: ANN401
+def _pairs(first: Any, second: Any) -> list[tuple[Any, Any]] | None:  # noqa: ANN401
+    """What two containers of one form hold at the same places."""
+    if isinstance(first, (list, tuple)) and len(first) == len(second):
+        return list(zip(first, second, strict=True))
+    if isinstance(first, dict) and first.keys() == second.keys():
+        return [(first[key], second[key]) for key in first]
+    return None
+
+
+def _array_difference(first: Any, second: Any, tolerance: float) -> str | None:  # noqa: ANN401
     import numpy as np
 
     a, b = np.asarray(first), np.asarray(second)
@@ -125,7 +136,7 @@ def _array_difference(first: Any, second: Any) -> str | None:  # noqa: ANN401
     apart[(a == b) | (np.isnan(a) & np.isnan(b))] = 0
     largest = np.nanmax(np.abs(a)[np.isfinite(a)], initial=0)
     worst = np.max(apart, initial=0)
-    if worst <= TOLERANCE * largest:
+    if worst <= tolerance * largest:
         return None
     return (
         f"elements that are up to {worst:.2g} apart, where the largest is {largest:.2g}"

@@ -261,6 +261,39 @@ def test_options_come_from_the_caller_or_the_samples(write_operator: Write) -> N
 
 
 @pytest.mark.slow
+def test_a_description_has_to_be_json(write_operator: Write) -> None:
+    code = """
+    class Subject(Operator):
+        def __call__(self, text):
+            return (each for each in text)
+
+        def describe(self):
+            return {"words": {"cat"}}
+    """
+    assert found(write_operator, code)[0] == (
+        "error: construction: `describe` fails: "
+        "TypeError: Object of type set is not JSON serializable"
+    )
+
+
+@pytest.mark.slow
+def test_an_operator_that_learns_is_not_called_before_it_has(
+    write_operator: Write,
+) -> None:
+    code = """
+    from plugin_spec import StatefulOperator
+
+    class Subject(StatefulOperator):
+        def feed(self, text): self.text = text
+        def fit(self): pass
+        def predict(self, batch): return [self.text for _ in batch]
+        def save(self): return b""
+        def restore(self, saved): pass
+    """
+    assert found(write_operator, code) == []
+
+
+@pytest.mark.slow
 def test_inputs_that_had_to_be_guessed_are_no_error(write_operator: Write) -> None:
     code = """
     class Subject(Operator):

@@ -121,6 +121,12 @@ def test_a_picture_becomes_what_the_port_takes() -> None:
     assert find({"name": "x", "type": "path"})[0].inputs[0] == "samples/a.png"
 
 
+def test_numbers_become_the_array_that_the_port_takes() -> None:
+    own("a.json", b"[1, 2]")
+    vector = find({"name": "x", "type": "vector", "dtype": "float64"})[0].inputs[0]
+    assert (vector.dtype, vector.tolist()) == (np.float64, [1.0, 2.0])
+
+
 def test_a_row_of_several_ports_is_a_folder() -> None:
     own("first/x.txt", b"a cat")
     own("first/y.json", json.dumps([1]).encode())

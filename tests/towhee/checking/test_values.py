@@ -60,6 +60,12 @@ def test_values_that_differ_say_how(first: object, second: object, said: str) ->
     assert difference(first, second) == said
 
 
+def test_without_tolerance_the_last_bit_counts() -> None:
+    near = np.nextafter(VECTOR, np.float32(9))
+    assert difference(VECTOR, near) is None
+    assert difference([VECTOR], [near], tolerance=0) is not None
+
+
 @pytest.mark.parametrize(
     ("port", "value"),
     [
