@@ -12,6 +12,7 @@ import typer
 from hub_client.cli.console import ColorChoice, Console, choose_color
 from hub_client.cli.help_page import PageCommand
 from hub_client.cli.session import Session
+from hub_client.transfer import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,7 +83,8 @@ def register(
 
     def run(**values: Any) -> int | None:  # noqa: ANN401  (each command's own)
         session = shared(**{each.name: values.pop(each.name) for each in common})
-        return function(session, **values)
+        with shown(session.console.transfer):
+            return function(session, **values)
 
     run.__signature__ = Signature([*own, *common])  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in (*own, *common)}

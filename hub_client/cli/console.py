@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from hub_client.cli.progress import Progress
+    from hub_client.transfer import Advance
 
 ColorChoice: TypeAlias = Literal["auto", "always", "never"]
 
@@ -25,6 +26,8 @@ _STYLES: Final = {
     "~": "33",
     "-": "31",
 }
+_LONG_TRANSFER: Final = 1 << 20
+"""Bytes; what is shorter has arrived before one could read how far it is."""
 _MARKED = re.compile(r"^(?:(error|warning|hint)(?=:)|([+~-])(?= ))", re.MULTILINE)
 
 
@@ -69,6 +72,17 @@ class Console:
         shown = self.progress and not self.quiet
         with open_progress(text, total=total, shown=shown) as progress:
             yield progress
+
+    @contextmanager
+    def transfer(self, text: str, total: int) -> Iterator[Advance]:
+        """Show bytes that arrive, on a terminal; a short transfer is not shown."""
+        if not self.is_live or total < _LONG_TRANSFER:
+            yield lambda _arrived: None
+            return
+        from hub_client.cli.progress import open_transfer  # noqa: PLC0415  (slow)
+
+        with open_transfer(text, total) as advance:
+            yield advance
 
 
 def report(message: str, *, hint: str | None = None) -> None:

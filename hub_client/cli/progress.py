@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hub_client.transfer import Advance
+
 
 class Progress(Protocol):
     """Work under way."""
@@ -53,6 +55,26 @@ def open_progress(text: str, *, total: int | None, shown: bool) -> Iterator[Prog
         lines = Lines()
         lines.tell(text)
         yield lines
+
+
+@contextmanager
+def open_transfer(text: str, total: int) -> Iterator[Advance]:
+    """Show how many of ``total`` bytes have arrived, how fast, and what is left."""
+    from rich import progress as rich_progress  # noqa: PLC0415  (as in _open_bar)
+    from rich.console import Console as RichConsole  # noqa: PLC0415
+
+    display = rich_progress.Progress(
+        rich_progress.TextColumn("{task.description}", markup=False),
+        rich_progress.BarColumn(),
+        rich_progress.DownloadColumn(binary_units=True),
+        rich_progress.TransferSpeedColumn(),
+        rich_progress.TimeRemainingColumn(),
+        console=RichConsole(stderr=True),
+        transient=True,
+    )
+    with display:
+        task = display.add_task(text, total=total)
+        yield lambda arrived: display.advance(task, arrived)
 
 
 @contextmanager

@@ -21,7 +21,9 @@ from hub_client.sources.hugging_face_client import (
     endpoint,
 )
 from hub_client.sources.hugging_face_notes import RepositoryNotes
+from hub_client.sources.hugging_face_transfer import Arrived
 from hub_client.sources.version_tags import read_releases
+from hub_client.transfer import transfer
 from hub_client.tree_digest import DigestMismatch, check_tree_paths
 from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
@@ -110,13 +112,19 @@ class HuggingFaceSource:
 
         repository, revision = self._repository(wanted.name), wanted.release.revision
         files = self._files(repository, revision)
+        what = f"{wanted.name} {wanted.release.version}"
 
         def write(file: ListedFile) -> None:
             target = into / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
-            _place(self._file(repository, revision, file), target)
+            arrived = Arrived(advance, file.size)
+            _place(self._file(repository, revision, file, arrived), target)
+            arrived.complete()
 
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with (
+            transfer(what, sum(file.size for file in files)) as advance,
+            ThreadPoolExecutor(_AT_ONCE) as pool,
+        ):
             try:
                 for _ in pool.map(write, files):
                     pass
@@ -157,7 +165,11 @@ class HuggingFaceSource:
         return listed
 
     def _file(
-        self, repository: HuggingFaceRepository, commit: str, listed: ListedFile
+        self,
+        repository: HuggingFaceRepository,
+        commit: str,
+        listed: ListedFile,
+        arrived: Arrived | None = None,
     ) -> Path:
         """A file in the client's cache, whose bytes are those that the commit lists.
 
@@ -169,7 +181,7 @@ class HuggingFaceSource:
                 repository, f"`{listed.path}` of commit {commit} was not fetched"
             )
         if found is None:
-            found = _download(repository, commit, listed)
+            found = _download(repository, commit, listed, arrived)
         if not listed.describes(found):
             # Whatever spoilt the cache, a fresh copy may be right.
             found = _download(repository, commit, listed, again=True)
@@ -189,13 +201,18 @@ def _download(
     repository: HuggingFaceRepository,
     commit: str,
     listed: ListedFile,
+    arrived: Arrived | None = None,
     *,
     again: bool = False,
 ) -> Path:
     return Path(
         repository.ask(
             lambda api: api.hf_hub_download(
-                repository.name, listed.path, revision=commit, force_download=again
+                repository.name,
+                listed.path,
+                revision=commit,
+                force_download=again,
+                tqdm_class=arrived and arrived.bar_class(),
             ),
             limit=max(listed.size, MANIFEST_SIZE_LIMIT),
         )

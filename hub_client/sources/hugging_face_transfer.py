@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,8 @@ from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from hub_client.transfer import Advance
 
 LISTING_LIMIT: Final = 32 << 20
 """Bytes; more than a page of a listing may have."""
@@ -26,6 +29,41 @@ _limit: ContextVar[int | None] = ContextVar("limit", default=None)
 
 class TooMuch(HubError):
     """A server sends more than it may."""
+
+
+@dataclass(slots=True)
+class Arrived:
+    """Counts the bytes of one file, which may come in pieces, or be here already."""
+
+    advance: Advance
+    size: int
+    counted: int = 0
+
+    def count(self, number: int) -> None:
+        """Say that more have arrived."""
+        number = min(number, self.size - self.counted)
+        self.counted += number
+        self.advance(number)
+
+    def complete(self) -> None:
+        """Say that all are here."""
+        self.count(self.size)
+
+    def bar_class(self) -> type:
+        """What the client takes for a progress bar, and tells what arrives."""
+        from huggingface_hub.utils.tqdm import tqdm
+
+        class Bar(tqdm):
+            def __init__(bar, *words: Any, **more: Any) -> None:  # noqa: ANN401, N805
+                super().__init__(  # type: ignore[no-untyped-call]
+                    *words, **{**more, "disable": True}
+                )
+
+            def update(bar, n: float | None = 1) -> bool | None:  # noqa: N805
+                self.count(int(n or 0))
+                return None
+
+        return Bar
 
 
 @contextmanager

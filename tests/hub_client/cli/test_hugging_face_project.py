@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +27,9 @@ def commit(hugging_face: HuggingFaceServer, monkeypatch: pytest.MonkeyPatch) -> 
     """Version 1.0.0 of ``acme/embed``."""
     monkeypatch.setenv("HF_ENDPOINT", hugging_face.url)
     files = operator_files("acme/embed", "1.0.0")
-    made = hugging_face.create("acme/embed", {**files, "model.safetensors": b"x" * 99})
+    made = hugging_face.create(
+        "acme/embed", {**files, "model.safetensors": bytes(3 << 20)}
+    )
     hugging_face.repository("acme/embed").git("tag", "v1.0.0", made)
     return made
 
@@ -74,3 +80,21 @@ def test_a_repository_that_is_not_there_is_an_error_without_a_traceback(
         f"error: `{hugging_face.url}/acme/none` does not exist, or is private\n\n"
         "hint: Check its name; for a private one run `hf auth login`\n"
     )
+
+
+def test_on_a_terminal_one_sees_how_far_a_long_transfer_is(
+    hub: Hub, commit: str, into: Into
+) -> None:
+    del commit
+    words = hub.words("install", "acme/embed", *SOURCE, "--trust-once", *into)
+    terminal, child = pty.openpty()
+    with subprocess.Popen(words, stderr=child, stdin=subprocess.DEVNULL) as process:
+        os.close(child)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other end closed
+            while part := os.read(terminal, 4096):
+                shown += part
+    os.close(terminal)
+    assert process.returncode == 0
+    assert b"acme/embed 1.0.0" in shown
+    assert b"/3.0 MiB" in shown

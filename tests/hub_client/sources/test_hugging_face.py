@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,16 @@ from hub_client.sources.hugging_face_client import (
     ServerUnreachable,
 )
 from hub_client.store import Store
+from hub_client.transfer import shown
 from hub_client.tree_digest import DigestMismatch
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from servers.hugging_face import HuggingFaceServer
+
+    from hub_client.transfer import Advance
 
 EMBED = OperatorName.parse("acme/embed")
 WEIGHTS = bytes(range(256)) * 8192
@@ -97,6 +103,25 @@ def test_a_tree_is_fetched_by_commit_and_its_weights_are_kept_once(
     assert (tree / "echo" / "__init__.py").is_file()
     assert (tree / "model.safetensors").stat().st_nlink == 2
     assert (tree / "operator.yaml").stat().st_nlink == 1
+
+
+def test_what_arrives_is_told_and_so_is_what_is_here_already(
+    release: Release, tmp_path: Path
+) -> None:
+    told: list[tuple[str, int]] = []
+    arrived: list[int] = []
+
+    @contextmanager
+    def show(text: str, total: int) -> Iterator[Advance]:
+        told.append((text, total))
+        yield arrived.append
+
+    total = sum(file.size for file in source().files(wanted(release)))
+    for place in ("tree", "again"):
+        with shown(show):
+            source().fetch(wanted(release), tmp_path / place)
+        assert (told.pop(), sum(arrived)) == (("acme/embed 1.0.0", total), total)
+        arrived.clear()
 
 
 def test_other_bytes_of_the_right_length_are_refused(
