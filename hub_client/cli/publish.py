@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -74,39 +73,48 @@ def publish(  # noqa: PLR0913  (one a flag)
         prepare,
         read_manifest,
     )
+    from hub_client.publisher.workspace import open_workspace  # noqa: PLC0415
 
-    console, config = session.console, session.config()
-    if config.offline:
-        raise NotConfirmed(
-            "Offline, and publishing takes the network",
-            hint="Run again without `--offline` or HUB_OFFLINE",
-        )
-    cache_dir = config.cache_dir
+    console, cache_dir = session.console, online_cache(session)
     name = read_manifest(path).name
     target = open_target(to, name, cache_dir=cache_dir)
-    # Beside the cache, where large files fit, and often on one disk with them.
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="publish-", dir=cache_dir) as folder:
+    with open_workspace(cache_dir) as folder:
         publication = prepare(
             path,
-            Path(folder) / "files",
+            folder / "files",
             published=target.releases(name),
             allow_older=allow_older,
             run=can_run() and not no_run,
         )
         for warning in publication.warnings:
             console.warn(f"{warning.place}: {warning.message}")
-        if not as_json:
+        if not as_json or not (yes or dry_run):
             tell = console.result if dry_run else console.say
             tell(_told(publication, target))
         commit = None
         if not dry_run:
+            if not target.is_there():
+                console.warn(f"`{target.spec}` will be made, and be public")
             _confirm(f"Publish it to `{target.spec}`?", yes=yes)
             with console.working(f"Publishing {publication.name}"):
                 commit = target.publish(publication)
             console.say(_done(publication, target, commit))
     if as_json:
         console.result_json(_to_dict(publication, target, commit))
+
+
+def online_cache(session: Session) -> Path:
+    """The cache's folder, for a command that changes what others see.
+
+    :raises NotConfirmed: if the user wants no network.
+    """
+    config = session.config()
+    if config.offline:
+        raise NotConfirmed(
+            "Offline, and publishing takes the network",
+            hint="Run again without `--offline` or HUB_OFFLINE",
+        )
+    return config.cache_dir
 
 
 def _told(publication: Publication, target: Target) -> str:

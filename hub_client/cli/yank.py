@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hub_client.cli import options
+from hub_client.cli.publish import online_cache
 from hub_client.cli.session import Session
 
 
@@ -47,7 +48,7 @@ def yank(  # noqa: PLR0913  (one a flag)
 
     name, wanted = parse_pinned(version)
     spec = at or session.router().source_spec(name)
-    target = open_target(spec, name, cache_dir=session.config().cache_dir)
+    target = open_target(spec, name, cache_dir=online_cache(session))
     release = find_release(target, name, wanted)
     changed = (release.yanked is not None) == undo
     if changed and undo:

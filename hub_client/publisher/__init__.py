@@ -23,6 +23,9 @@ class Target(Protocol):
     def spec(self) -> str:
         """As users write the source."""
 
+    def is_there(self) -> bool:
+        """Whether the repository exists; publishing makes one that does not."""
+
     def releases(self, name: OperatorName) -> Sequence[Release]:
         """What is published there; empty if the repository is yet to be made."""
 

@@ -41,6 +41,10 @@ class GitTarget:
         self._url = parse_git_url(spec.removeprefix(GIT))
         self._source = GitSource(str(self._url), cache_dir=cache_dir)
 
+    def is_there(self) -> bool:
+        """Git makes no repositories: one that is not there is an error before this."""
+        return True
+
     def releases(self, name: OperatorName) -> Sequence[Release]:
         """What is published there; a repository may be empty, but has to be there."""
         return self._source.versions(name)

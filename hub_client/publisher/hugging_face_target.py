@@ -39,6 +39,14 @@ class HuggingFaceTarget:
         self.spec = spec
         self._repository = parse_spec(spec)
 
+    def is_there(self) -> bool:
+        """Whether the repository exists, as far as the user may see."""
+        try:
+            list_tags(self._repository)
+        except RepositoryMissing:
+            return False
+        return True
+
     def releases(self, name: OperatorName) -> Sequence[Release]:
         """What is published there; nothing if there is no such repository yet."""
         del name

@@ -142,6 +142,33 @@ def test_what_was_published_is_said_and_how_others_get_it(
     assert not list(Path(os.environ["HUB_CACHE_DIR"]).glob("publish-*"))
 
 
+def test_a_new_repository_is_announced(
+    hub: Hub,
+    work: Path,
+    hugging_face: HuggingFaceServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hugging_face.url)
+    for warned in (True, False):
+        done = hub("publish", work, "--to", "hf:acme/embed")
+        assert done.returncode == 1
+        warning = "warning: `hf:acme/embed` will be made, and be public\n"
+        assert (warning in done.stderr) is warned
+        if warned:
+            hugging_face.create("acme/embed")
+
+
+def test_what_a_killed_publication_left_is_cleared_a_day_later(
+    hub: Hub, work: Path, repository: GitRepository
+) -> None:
+    cache = Path(os.environ["HUB_CACHE_DIR"])
+    for name in ("publish-old", "publish-new"):
+        (cache / name / "files").mkdir(parents=True)
+    os.utime(cache / "publish-old", (0, 0))
+    hub("publish", work, "--to", f"git+{repository.url}", "--dry-run")
+    assert [path.name for path in cache.glob("publish-*")] == ["publish-new"]
+
+
 def test_a_source_that_nobody_can_publish_to_is_refused(hub: Hub, work: Path) -> None:
     assert hub.refused("publish", work, "--to", "bundled") == (
         "error: expected a repository to publish to, got 'bundled'\n\n"

@@ -295,6 +295,19 @@ def test_a_push_that_the_server_refuses_leaves_no_branch_and_no_tag(
     assert publisher.versions() == ["1.0.0"]
 
 
+def test_of_two_who_publish_one_version_at_once_the_second_is_refused(
+    publisher: Publisher, repository: GitRepository, author: Author, tmp_path: Path
+) -> None:
+    prepared = [
+        prepare(author.folder, tmp_path / place, published=())
+        for place in ("one", "two")
+    ]
+    first = publisher.target.publish(prepared[0])
+    with pytest.raises(PushRefused, match="has none of it"):
+        publisher.target.publish(prepared[1])
+    assert repository.git("rev-parse", "main", "v1.0.0") == f"{first}\n{first}"
+
+
 def test_commits_that_are_not_here_are_not_overwritten(
     publisher: Publisher, repository: GitRepository, author: Author
 ) -> None:

@@ -153,6 +153,18 @@ def test_a_busy_server_is_asked_again(
     assert found == release
 
 
+def test_a_busy_server_is_asked_again_for_a_file(
+    server: HuggingFaceServer, release: Release
+) -> None:
+    busy = Response(status_code=429, headers={"Retry-After": "0"})
+    answers = iter([busy, busy])
+    server.before = lambda request: (
+        next(answers, None) if request.url.path.endswith("/operator.yaml") else None
+    )
+    assert source().manifest(EMBED, release).name == EMBED
+    assert next(answers, None) is None
+
+
 def test_a_server_that_stays_busy_is_named(server: HuggingFaceServer) -> None:
     server.before = lambda _request: Response(status_code=429)
     with pytest.raises(ServerUnreachable) as caught:
