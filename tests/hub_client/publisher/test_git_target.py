@@ -103,6 +103,30 @@ def test_the_second_version_follows_the_first(
     assert repository.git("rev-parse", f"{second}^", "main") == f"{first}\n{second}"
 
 
+def test_files_go_to_the_branch_that_the_repository_shows(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    repository.branch("trunk", repository.commit({"README.md": b"Empty\n"}))
+    repository.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+    commit = publisher.publish(author.folder)
+    assert repository.git("rev-parse", "trunk") == commit
+    assert files_at(repository, "trunk") == PLAIN
+
+
+def test_a_repository_of_sha256_objects_is_published_as_any_other(
+    author: Author, tmp_path: Path
+) -> None:
+    words = ("init", "--quiet", "--bare", "--object-format=sha256")
+    author.git(*words, str(tmp_path / "long.git"))
+    author.git("init", "--quiet", "--object-format=sha256")
+    commit = author.commit()
+    spec = f"git+file://{tmp_path}/long.git"
+    target = open_target(spec, NAME, cache_dir=tmp_path / "cache")
+    publisher = Publisher(target, tmp_path / "publishing")
+    assert publisher.publish(author.folder) == commit
+    assert publisher.release("1.0.0").revision == commit
+
+
 def test_of_a_work_tree_the_authors_own_commit_is_published(
     publisher: Publisher, repository: GitRepository, author: Author
 ) -> None:
