@@ -150,9 +150,11 @@ class Flow:
         context.target_max_block_size = 1
         with ray.data.DataContext.current(context):
             source = datasource(self._feed)
-            # Its byte of memory keeps Ray Data from making it one with the workers.
+            # One task reads. Ray Data would make it one with the workers, if these are
+            # to have no processor either, unless it is told that there are more.
+            reading = ray.data.TaskPoolStrategy(size=1)
             dataset = ray.data.read_datasource(
-                source, override_num_blocks=1, num_cpus=0, memory=1
+                source, override_num_blocks=1, num_cpus=0, compute=reading
             )
             # What another waits for must not wait for it: it asks for no processor.
             shares = bool(_running)
