@@ -30,8 +30,7 @@ from ray.data import ActorPoolStrategy
 from ray.util import ActorPool
 from safetensors.torch import load_file, save_file
 
-from towhee import pipeline
-from towhee.executors.ray.cluster import ray_start
+from towhee import pipeline, ray_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

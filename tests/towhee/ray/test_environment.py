@@ -42,8 +42,7 @@ def operator_class():
     return Subject
 """
 RUN = """
-from towhee import DataCollection
-from towhee.executors.ray.cluster import ray_start
+from towhee import DataCollection, ray_start
 
 ray_start(num_cpus=1, lock="hub.lock")
 print(DataCollection([1]).test.subject().set_engine("ray").to_list()[0])

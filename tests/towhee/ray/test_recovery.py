@@ -37,8 +37,7 @@ class Subject(Operator):
 """
 INTERRUPTED = """
 import time
-from towhee import DataCollection
-from towhee.executors.ray.cluster import ray_start
+from towhee import DataCollection, ray_start
 
 def work(value):
     time.sleep(0.05)
