@@ -164,6 +164,5 @@ class HuggingFaceTarget:
             return self._repository.ask(question)
         except HubError as error:
             raise UploadRefused(
-                f"`{self._repository.url}` did not take it: {error}",
-                hint="Run `hf auth login`, and check that the token may write there",
+                f"`{self._repository.url}` did not take it: {error}", hint=error.hint
             ) from error

@@ -134,6 +134,11 @@ class HuggingFaceRepository:
         token = None if self.endpoint == endpoint() else False
         return HfApi(endpoint=self.endpoint, token=token, library_name="towhee-hub")
 
+    def _how_to_log_in(self) -> str:
+        if self.endpoint == endpoint():
+            return "run `hf auth login`"
+        return f"set `HF_ENDPOINT={self.endpoint}`: a token goes nowhere else"
+
     def _refusal(self, error: BaseException) -> HubError:  # noqa: PLR0911  (a case each)
         from huggingface_hub import errors
 
@@ -141,21 +146,21 @@ class HuggingFaceRepository:
             case errors.GatedRepoError():
                 return RepositoryRefused(
                     f"`{self.url}` is gated, and you have no access to it",
-                    hint="Ask for access on its page, then run `hf auth login`",
+                    hint=f"Ask for access on its page, then {self._how_to_log_in()}",
                 )
             case errors.DisabledRepoError():
                 return RepositoryRefused(f"`{self.url}` was disabled by its server")
             case errors.RepositoryNotFoundError():
                 return RepositoryMissing(
                     f"`{self.url}` does not exist, or is private",
-                    hint="Check its name; for a private one run `hf auth login`",
+                    hint=f"Check its name; for a private one {self._how_to_log_in()}",
                 )
             case errors.RevisionNotFoundError() | errors.RemoteEntryNotFoundError():
                 return FileGone(f"`{self.url}`: {_said(error)}")
             case errors.HfHubHTTPError() if _status(error) in {401, 403}:
                 return RepositoryRefused(
-                    f"`{self.url}` may not be read: {_said(error)}",
-                    hint="Run `hf auth login`, and check that the token may read it",
+                    f"`{self.url}` refuses access: {_said(error)}",
+                    hint=f"Check what your token may do, or {self._how_to_log_in()}",
                 )
             case OSError(errno=int()):
                 return HubError(f"Cannot keep what `{self.url}` gives: {error}")
@@ -166,10 +171,19 @@ class HuggingFaceRepository:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """What the client was told, below what it makes of it."""
-    while error.__cause__ is not None and _status(error) is None:
+    """What its HTTP library says, below what the client makes of it."""
+    transport = _transport_error()
+    while error.__cause__ is not None and not isinstance(error, transport):
         error = error.__cause__
     return error
+
+
+def _transport_error() -> type[Exception]:
+    """The class of all that its HTTP library raises, whichever that is."""
+    from huggingface_hub import errors
+
+    found: type[Exception] = vars(errors)["HTTPError"]
+    return found
 
 
 def _status(error: BaseException) -> int | None:
@@ -182,10 +196,9 @@ def _is_temporary(error: BaseException) -> bool:
 
     if (status := _status(error)) is not None:
         return status in _WORTH_A_TRY
-    transport = vars(errors)["HTTPError"]
     cut = isinstance(error, OSError) and error.errno is None
     known = isinstance(error, errors.OfflineModeIsEnabled | errors.FileMetadataError)
-    return isinstance(error, transport) or (cut and not known)
+    return isinstance(error, _transport_error()) or (cut and not known)
 
 
 def _asked_wait(error: BaseException, otherwise: float) -> float:

@@ -142,8 +142,9 @@ def test_a_refused_commit_leaves_no_version(
         publish()
     assert str(caught.value).startswith(
         f"`{server.url}/acme/embed` did not take it: `{server.url}/acme/embed` "
-        "may not be"
+        "refuses access: "
     )
+    assert caught.value.hint == ("Check what your token may do, or run `hf auth login`")
     assert versions(target) == {}
 
 

@@ -177,6 +177,31 @@ def test_a_server_that_a_project_names_gets_no_token(
     spec = f"hf+{server.url}/acme/embed"
     assert source(spec=spec).versions(EMBED) == (release,)
     assert "Authorization" not in asked[0].headers
+    answer(server, "/refs", lambda _request: Response(status_code=403))
+    with pytest.raises(RepositoryRefused, match="refuses access") as caught:
+        source(spec=spec).versions(EMBED)
+    assert caught.value.hint == (
+        "Check what your token may do, or "
+        f"set `HF_ENDPOINT={server.url}`: a token goes nowhere else"
+    )
+
+
+def test_a_server_that_is_not_there_is_named(server: HuggingFaceServer) -> None:
+    del server
+    spec = "hf+http://127.0.0.1:1/acme/embed"
+    with pytest.raises(ServerUnreachable) as caught:
+        source(spec=spec).versions(EMBED)
+    assert str(caught.value).startswith(
+        "`http://127.0.0.1:1` does not give `acme/embed`: "
+    )
+
+
+def test_a_disk_without_room_is_not_blamed_on_the_server(
+    release: Release, tmp_path: Path
+) -> None:
+    (tmp_path / "huggingface").write_bytes(b"a file where a folder has to be")
+    with pytest.raises(HubError, match=r"Cannot keep what .*/acme/embed` gives"):
+        fetch(release, tmp_path / "tree")
 
 
 def part_of(content: bytes, *, stall: float = 0.0) -> Callable[[Request], Response]:
