@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
+    from towhee.executors.plan import Arrangement
     from towhee.executors.segments import Segment
 
     Move: TypeAlias = Callable[[Plan], Plan]
@@ -57,14 +58,13 @@ class Space:
 
     @property
     def default(self) -> Plan:
-        """What is right, and fast enough, where nothing was measured."""
+        """What is right, and fast enough, where nothing was measured.
+
+        Threads that carry whole rows wait for nobody: that is seldom far from the best,
+        and other programs disturb it least.
+        """
         first = {name: choices[0] for name, choices in self.settings.items()}
-        return Plan(
-            batch_size=self.batch_size,
-            threads=self.workers,
-            model_threads=self.model_threads,
-            settings=tuple(first.items()),
-        )
+        return self._arrangements[0](Plan(settings=tuple(first.items())))
 
     def warm_up(self, plan: Plan) -> int:
         """Rows after which every thread has computed a batch of this size."""
@@ -87,21 +87,34 @@ class Space:
 
     @property
     def arrangement_moves(self) -> list[Move]:
-        """Other arrangements; threads at work are never more than ``workers``."""
+        """To the other arrangements."""
+        return self._arrangements[1:]
+
+    @property
+    def _arrangements(self) -> list[Move]:
+        """Every arrangement; threads at work are never more than ``workers``."""
+        size = self.batch_size
+        few = size if self.batch_is_fixed else min(size, _ROWS_AT_ONCE)
+        rows = _arranged("rows", few, self.workers, 1)
+        phases = _arranged("phases", size, self.workers, self.model_threads)
         if self.workers == 1:
-            return []
-        few = {} if self.batch_is_fixed else {"batch_size": _ROWS_AT_ONCE}
-        rows = _move(arrangement="rows", model_threads=1, **few)
+            return [phases]
         overlaps = [
-            _move(
-                arrangement="overlap",
-                batch_size=self.batch_size,
-                threads=self.workers - predicting,
-                model_threads=predicting,
-            )
+            _arranged("overlap", size, self.workers - predicting, predicting)
             for predicting in sorted({1, self.workers // 2})
         ]
-        return [rows, *overlaps] if self.can_share else overlaps
+        return [*([rows] if self.can_share else []), phases, *overlaps]
+
+
+def _arranged(
+    arrangement: Arrangement, batch_size: int, threads: int, model_threads: int | None
+) -> Move:
+    return _move(
+        arrangement=arrangement,
+        batch_size=batch_size,
+        threads=threads,
+        model_threads=model_threads,
+    )
 
 
 def _move(**changes: Any) -> Move:  # noqa: ANN401  (fields of a plan)

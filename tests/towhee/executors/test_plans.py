@@ -127,19 +127,24 @@ def test_in_rows_each_thread_predicts_with_its_share_of_the_processors(
 def test_in_phases_the_callers_thread_predicts_as_the_backend_has_it(
     chain: BoundPipeline,
 ) -> None:
-    list(LocalExecutor(available_processors()).run(chain, range(60)))
+    plan = Plan("phases", threads=available_processors())
+    list(LocalExecutor(plan=plan).run(chain, range(60)))
     model = chain.load()[1].operator.operator  # type: ignore[union-attr]
     assert model.threads == {threading.current_thread().name}
     assert model.limits == []
 
 
 def test_fewer_workers_than_processors_limit_the_model_too(
-    chain: BoundPipeline, monkeypatch: pytest.MonkeyPatch
+    write_fresh: Callable[..., InstalledOperator],
+    bound: Callable[..., BoundPipeline],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    code = MODEL.replace("concurrent_predict = True", "concurrent_predict = False")
+    chain = bound(write_fresh(code))
     processors = set(range(4))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: processors, raising=False)
     list(LocalExecutor(2).run(chain, range(60)))
-    model = chain.load()[1].operator.operator  # type: ignore[union-attr]
+    model = chain.load()[0].operator.operator  # type: ignore[union-attr]
     assert model.limits == [(threading.current_thread().name, 2)]
 
 

@@ -141,7 +141,8 @@ def test_an_explanation_says_how_and_why(
         "1. filter(is_even).map(slowly)\n"
         "   one loop, in the caller's thread\n"
         "2. test/decode → test/model\n"
-        "   phases, 2 threads, batches of 8 (by default, nothing was measured yet)\n"
+        "   rows, 2 threads, batches of 4, 1 thread a model call "
+        "(by default, nothing was measured yet)\n"
         "3. map(len)\n"
         "   one loop, in the caller's thread"
     )

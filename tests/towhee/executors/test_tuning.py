@@ -113,13 +113,14 @@ def test_a_search_finds_the_fastest_plan_and_tries_few() -> None:
 def test_no_candidate_puts_more_threads_to_work_than_there_are_processors() -> None:
     for workers in (1, 2, 3, 8):
         space = Space(workers, 8, can_share=True)
-        plans = [move(space.default) for move in space.arrangement_moves]
-        assert all(
-            plan.threads * (plan.model_threads or 1) == workers
-            if plan.arrangement == "rows"
-            else plan.threads + (plan.model_threads or 0) == workers
-            for plan in plans
-        )
+        moved = [move(space.default) for move in space.arrangement_moves]
+        at_work = {
+            "rows": lambda plan: plan.threads * plan.model_threads,
+            "phases": lambda plan: max(plan.threads, plan.model_threads or 0),
+            "overlap": lambda plan: plan.threads + plan.model_threads,
+        }
+        for plan in (space.default, *moved):
+            assert at_work[plan.arrangement](plan) == workers
 
 
 def test_the_first_rows_of_a_job_show_the_fastest_plan(chain: BoundPipeline) -> None:
