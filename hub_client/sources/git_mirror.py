@@ -89,16 +89,18 @@ class GitMirror:
         """The message of each tag that says a version is yanked, by ref.
 
         Messages that are not in the mirror are fetched, all at once; a tag without one
-        is left out, and so is every new one if the server does not answer.
+        is left out, and so is every new one if the server gives none that is sound.
 
         :param tags: all there are at the URL.
         """
         wanted = {ref: tag for ref, tag in tags.items() if is_yank_tag(ref)}
         known = {ref: t for ref, t in self.known_tags().items() if is_yank_tag(ref)}
+        if not wanted and not known:
+            return {}
         new = [ref for ref, tag in wanted.items() if known.get(ref) != tag]
         gone = known.keys() - wanted.keys()
         if new or gone:
-            with suppress(GitFailed), self._locked():
+            with suppress(GitFailed, UnsafeTree), self._locked():
                 for ref in gone:
                     words = ("-d", "--", ref.replace("refs/", _OURS, 1))
                     run_git("update-ref", *words, git_dir=self.path)
