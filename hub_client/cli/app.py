@@ -18,6 +18,7 @@ from hub_client.cli.init import init
 from hub_client.cli.install import install, uninstall
 from hub_client.cli.list_installed import list_installed
 from hub_client.cli.publish import publish
+from hub_client.cli.search import search
 from hub_client.cli.verify import verify
 from hub_client.cli.yank import yank
 
@@ -78,6 +79,7 @@ def hub(
 register(app, install, panel=USE)
 register(app, uninstall, panel=USE)
 register(app, list_installed, panel=USE, name="list")
+register(app, search, panel=USE)
 register(app, info, panel=USE)
 register(app, project.add, panel=PROJECT)
 register(app, project.remove, panel=PROJECT)

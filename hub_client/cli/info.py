@@ -120,7 +120,7 @@ def _find(session: Session, name: OperatorName, python: options.Python) -> _Fact
         releases = ()
     newest_first = sorted(releases, key=lambda each: each.version, reverse=True)
     return _Facts(
-        source=spec,
+        source=next((each.source for each in newest_first if each.source), spec),
         releases=newest_first,
         installed=installed,
         manifest=installed.manifest

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hub_client.git_commands import GitFailed, open_objects, run_git
-from hub_client.index.entry import FOLDER, SIZE_LIMIT, SUFFIX, InvalidEntry, entry_path
+from hub_client.index.entry import FOLDER, SIZE_LIMIT, SUFFIX
+from hub_client.index.tip import TIP, known_tip, note_asked
 from hub_client.sources.git_mirror import GitMirror
 from plugin_spec.errors import InvalidName
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-_TIP: Final = "refs/hub/tip"
 _LINE = re.compile(
     rf"100644 blob (?P<id>[0-9a-f]+)\t{FOLDER}/(?P<name>[^/]+/[^/]+){SUFFIX}"
 )
@@ -26,10 +26,7 @@ class IndexMirror(GitMirror):
 
     def known_tip(self) -> str | None:
         """The commit that was fetched last; None if none was."""
-        try:
-            return (self.path / _TIP).read_text(encoding="ascii").strip()
-        except FileNotFoundError:
-            return None
+        return known_tip(self.path)
 
     def fetch_tip(self) -> str:
         """Have the newest commit of the default branch; one that is here costs nothing.
@@ -43,7 +40,8 @@ class IndexMirror(GitMirror):
         if newest != self.known_tip():
             with self._locked():
                 # The ref is written last: what it names is here completely.
-                self._run_fetch(f"+HEAD:{_TIP}")
+                self._run_fetch(f"+HEAD:{TIP}")
+        note_asked(self.path)
         return self.known_tip() or newest
 
     def blobs(self, commit: str) -> dict[OperatorName, str]:
@@ -59,34 +57,20 @@ class IndexMirror(GitMirror):
     def entries_of(
         self, blobs: Iterable[tuple[OperatorName, str]]
     ) -> Iterator[tuple[OperatorName, bytes]]:
-        """The bytes of entries, one after the other.
-
-        :raises InvalidEntry: if one has more bytes than it may.
-        """
+        """The bytes of entries, one after the other; too many are cut off."""
         with open_objects(self.path) as copy:
             for name, blob in blobs:
-                yield name, _read(copy, name, blob)
-
-
-def _read(
-    copy: Callable[[str, IO[bytes]], None], name: OperatorName, blob: str
-) -> bytes:
-    into = _Bounded()
-    try:
-        copy(blob, into)
-    except OverflowError as error:
-        problem = f"more than {SIZE_LIMIT:,} bytes are too many"
-        raise InvalidEntry(entry_path(name), [problem]) from error
-    return into.getvalue()
+                into = _Bounded()
+                copy(blob, into)
+                yield name, into.getvalue()
 
 
 class _Bounded(BytesIO):
-    """Takes no more than an entry may have."""
+    """Keeps one byte more than an entry may have, and forgets the rest."""
 
     def write(self, block: bytes, /) -> int:  # type: ignore[override]  # bytes only
-        if self.tell() + len(block) > SIZE_LIMIT:
-            raise OverflowError
-        return super().write(block)
+        super().write(block[: SIZE_LIMIT + 1 - self.tell()])
+        return len(block)
 
 
 def _parse(text: str) -> OperatorName | None:

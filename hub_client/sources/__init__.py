@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from hub_client.candidate import Fetchable, Release
     from plugin_spec.manifest import Manifest
@@ -29,6 +29,15 @@ HUGGING_FACE_AT: Final = "hf+"
 """The same, with the server's URL before ORG/REPO."""
 INDEX: Final = "index+"
 """How the source spec of an index begins; the URL of its git repository follows."""
+
+_PACKAGE: Final = Path(__file__).resolve().parent.parent
+_IN_A_WHEEL: Final = _PACKAGE / "bundled_operators"
+_IN_A_CHECKOUT: Final = _PACKAGE.parent / "reference_operators"
+
+
+def bundled_folder() -> Path:
+    """The operators in the installed package, or beside it in a checkout."""
+    return _IN_A_WHEEL if _IN_A_WHEEL.is_dir() else _IN_A_CHECKOUT
 
 
 class Source(Protocol):

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
 
+from hub_client.sources import bundled_folder
 from hub_client.sources.directory import DirectorySource
 from hub_client.tree_digest import tree_digest
 
-_PACKAGE: Final = Path(__file__).resolve().parent.parent
-_IN_A_WHEEL: Final = _PACKAGE / "bundled_operators"
-_IN_A_CHECKOUT: Final = _PACKAGE.parent / "reference_operators"
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class BundledSource(DirectorySource):
     """The folder in the installed package, or the one beside it in a checkout."""
 
     def __init__(self) -> None:
-        super().__init__(_IN_A_WHEEL if _IN_A_WHEEL.is_dir() else _IN_A_CHECKOUT)
+        super().__init__(bundled_folder())
 
     def _digest(self, folder: Path) -> str:
         return _digest_once(folder)

@@ -1,0 +1,130 @@
+"""``hub search``: operators by words."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from hub_client.cli import options
+from hub_client.cli.console import format_count
+from hub_client.cli.session import Session
+
+if TYPE_CHECKING:
+    from hub_client.search.catalogue import Card
+    from hub_client.search.library import Library
+
+_WIDEST: Final = 88
+_VERSIONS_SHOWN: Final = 5
+
+
+def search(  # noqa: PLR0913  (one a flag)
+    session: Session,
+    text: Annotated[
+        list[str], typer.Argument(metavar="TEXT…", help="Words, all to be found.")
+    ],
+    *,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="Show at most N.")
+    ] = 20,
+    hub: Annotated[
+        bool, typer.Option("--hub", help="Search all of Hugging Face too.")
+    ] = False,
+    refresh: Annotated[
+        bool,
+        typer.Option("--refresh", help="Ask indexes now, however fresh their copies."),
+    ] = False,
+    as_json: options.Json = False,
+) -> int:
+    """Find operators by words in their name, their namespace and their summary.
+
+    Searched are the indexes, folders and bundled operators that configuration leads
+    to, and Hugging Face where a source is there. Names count most, then namespaces,
+    which are tasks. The copy of an index is fetched again after ten minutes.
+    Nothing of an operator is run.
+    """
+    from hub_client.search.library import Library  # noqa: PLC0415  (as it is used)
+    from hub_client.search.ranking import rank  # noqa: PLC0415
+
+    words = " ".join(text)
+    library = Library.load(
+        session.config(),
+        directory=session.project_folder(),
+        refresh=refresh,
+        warn=session.console.warn,
+    )
+    cards = {(each.name, each.source): each for each in library.find(words)}
+    for card in _at_hugging_face(session, library, words, everywhere=hub):
+        cards[card.name, card.source] = card
+    found = rank(words, cards.values())
+    if as_json:
+        session.console.result_json([each.to_dict() for each in found[:limit]])
+    elif found:
+        session.console.result("\n".join(map(_shown, found[:limit])))
+    if not found:
+        session.console.problem(_miss(library, words))
+        return 1
+    if len(found) > limit:
+        more = format_count(len(found) - limit, "more operator")
+        session.console.say(f"… and {more}")
+    return 0
+
+
+def _at_hugging_face(
+    session: Session, library: Library, text: str, *, everywhere: bool
+) -> list[Card]:
+    """What servers find that configuration leads to, and all of them if asked."""
+    from hub_client.sources import HUGGING_FACE, HUGGING_FACE_AT  # noqa: PLC0415
+
+    at_hub = (HUGGING_FACE, HUGGING_FACE_AT)
+    specs = [each for each in library.rules.specs() if each.startswith(at_hub)]
+    if session.config().offline or not (specs or everywhere):
+        return []
+    from hub_client.search import hugging_face  # noqa: PLC0415  (slow)
+    from plugin_spec.errors import HubError  # noqa: PLC0415
+
+    cards: list[Card] = []
+    try:
+        for place in hugging_face.places_of(specs):
+            found = hugging_face.search_hub(text, place)
+            cards += (c for c in found if library.answers(c.source, c.name))
+        if everywhere:
+            cards += hugging_face.search_hub(text, hugging_face.everywhere())
+    except HubError as error:
+        session.console.warn(str(error))
+    return cards
+
+
+def _shown(card: Card) -> str:
+    """A card in two or three lines.
+
+    >>> from hub_client.search.catalogue import Card
+    >>> print(_shown(Card("a/b", "Embed text", "MIT", ("2.0", "1.0"), "bundled")))
+    a/b 2.0  MIT  bundled
+      Embed text
+      also 1.0
+    """
+    newest, *others = card.versions or ("",)
+    head = "  ".join(filter(None, (f"{card.name} {newest}", card.license, card.source)))
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    lines = [head]
+    if card.summary:
+        lines.append(
+            textwrap.shorten(card.summary, max(width - 2, 20), placeholder="…")
+        )
+    if others:
+        more = ", …" if len(others) > _VERSIONS_SHOWN else ""
+        lines.append(f"also {', '.join(others[:_VERSIONS_SHOWN])}{more}")
+    return "\n  ".join(lines)
+
+
+def _miss(library: Library, text: str) -> str:
+    near = library.nearest(text)
+    hint = "Try fewer or other words; `--hub` searches all of Hugging Face"
+    if near:
+        names = [f"`{name}`" for name in near]
+        listed = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        hint = f"Did you mean {listed}?"
+    return f"No operator matches `{text}`\n\nhint: {hint}"

@@ -1,0 +1,101 @@
+"""What a search looks through: a card an operator, kept as lines of one file.
+
+A warm search reads that file and nothing else, so this imports next to nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+_FORMAT: Final = "catalogue 1 "
+"""How the first line begins; a key follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a search tells of an operator."""
+
+    name: str
+    summary: str
+    license: str
+    versions: tuple[str, ...]
+    """Newest first, without those that were withdrawn."""
+    source: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The card as JSON values."""
+        return {
+            "name": self.name,
+            "summary": self.summary,
+            "license": self.license,
+            "versions": list(self.versions),
+            "source": self.source,
+        }
+
+    @classmethod
+    def from_line(cls, line: str) -> Self:
+        """Read what ``to_line`` wrote."""
+        _, name, summary, license_, versions, source = json.loads(line)
+        return cls(name, summary, license_, tuple(versions), source)
+
+    def to_line(self, stamp: str) -> str:
+        """The card as a line; ``stamp`` says what it was made from."""
+        values = (stamp, self.name, self.summary, self.license)
+        return json.dumps([*values, self.versions, self.source], ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Cards of one source, each read only if it may match."""
+
+    lines: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, cards: Iterable[Card]) -> Self:
+        """A catalogue of these cards."""
+        return cls([card.to_line("") for card in cards])
+
+    @classmethod
+    def load(cls, file: Path, key: str | None = None) -> Self | None:
+        """Read a file that was saved under this key, or any; None if there is none."""
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+        head, *lines = text.split("\n")
+        right = head.startswith(_FORMAT) if key is None else head == _head(key)
+        return cls(lines[:-1]) if right else None
+
+    def save(self, file: Path, key: str) -> None:
+        """Keep the catalogue, for ``load``."""
+        from hub_client.atomic_file import write_atomically  # noqa: PLC0415  (seldom)
+
+        file.parent.mkdir(parents=True, exist_ok=True)
+        text = "".join(f"{line}\n" for line in (_head(key), *self.lines))
+        write_atomically(file, text.encode())
+
+    def mentioning(self, words: Sequence[str]) -> Iterator[Card]:
+        """Cards in whose text every word is, wherever."""
+        for line in self.lines:
+            folded = line.casefold()
+            if all(word in folded for word in words):
+                yield Card.from_line(line)
+
+    def names(self) -> tuple[str, ...]:
+        """The name of every card."""
+        return tuple(line.split('"', 4)[3] for line in self.lines)
+
+    def stamped(self) -> dict[tuple[str, str], str]:
+        """Lines by what they were made from: a name and a stamp."""
+        parts = ((line.split('"', 4), line) for line in self.lines)
+        return {(part[3], part[1]): line for part, line in parts}
+
+
+def _head(key: str) -> str:
+    return f"{_FORMAT}{key}"

@@ -1,0 +1,124 @@
+"""Searching Hugging Face: its own search finds repositories, and each is read a little.
+
+Nothing is downloaded but the manifest of the newest version.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hub_client.search.catalogue import Card
+from hub_client.sources import (
+    HUGGING_FACE,
+    HUGGING_FACE_AT,
+    MANIFEST_FILE,
+    MANIFEST_SIZE_LIMIT,
+)
+from hub_client.sources.hugging_face import list_tags, parse_spec
+from hub_client.sources.hugging_face_client import HuggingFaceRepository, endpoint
+from hub_client.sources.version_tags import read_releases
+from plugin_spec.errors import HubError
+from plugin_spec.manifest import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+TAG: Final = "towhee-operator"
+"""What a repository's card is tagged with; ``hub init`` writes it."""
+_MOST: Final = 20
+_AT_ONCE: Final = 8
+
+
+class Place(NamedTuple):
+    """A server, and whose repositories there; None for everyone's."""
+
+    server: str
+    organization: str | None = None
+
+
+def everywhere() -> Place:
+    """All of the server that ``hf:`` stands for."""
+    return Place(endpoint())
+
+
+def places_of(specs: Iterable[str]) -> Iterator[Place]:
+    """Where sources lead that are at Hugging Face, each once.
+
+    >>> list(places_of(["hf+https://hub.example.org/acme/{name}", "bundled"]))
+    [Place(server='https://hub.example.org', organization='acme')]
+    """
+    found: dict[Place, None] = {}
+    for spec in specs:
+        if spec.startswith((HUGGING_FACE, HUGGING_FACE_AT)):
+            # What a placeholder stands for does not matter here.
+            filled = spec.replace("{namespace}", "0-0").replace("{name}", "x")
+            repository = parse_spec(filled)
+            organization = repository.name.partition("/")[0]
+            known = None if "0-0" in organization else organization
+            found[Place(repository.endpoint, known)] = None
+    yield from found
+
+
+def search_hub(text: str, place: Place) -> list[Card]:
+    """Operators that a server finds, as many as it shows on a page.
+
+    :raises HubError: if the server does not answer.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (as it runs)
+
+    server = HuggingFaceRepository("models", place.server)
+    found = server.ask(
+        lambda api: [
+            model.id
+            for model in islice(
+                api.list_models(
+                    search=text, author=place.organization, filter=TAG, limit=_MOST
+                ),
+                _MOST,
+            )
+        ],
+        waits=(),
+    )
+    repositories = [HuggingFaceRepository(name, place.server) for name in found]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return [card for card in pool.map(_card, repositories) if card]
+
+
+def _card(repository: HuggingFaceRepository) -> Card | None:
+    """The newest version of an operator; None if a repository holds none."""
+    try:
+        releases = read_releases(list_tags(repository), {})
+        offered = [each for each in releases if each.yanked is None]
+        offered.sort(key=lambda each: each.version, reverse=True)
+        final = [each for each in offered if not each.version.is_prerelease]
+        for release in (final or offered)[:1]:
+            manifest = _manifest(repository, release.revision)
+            return Card(
+                str(manifest.name),
+                "".join(filter(str.isprintable, manifest.summary)),
+                manifest.license,
+                tuple(str(each.version) for each in offered),
+                _spec(repository),
+            )
+    except HubError:
+        pass  # it is no operator, or may not be read
+    return None
+
+
+def _manifest(repository: HuggingFaceRepository, commit: str) -> Manifest:
+    file = repository.ask(
+        lambda api: api.hf_hub_download(
+            repository.name, MANIFEST_FILE, revision=commit
+        ),
+        limit=MANIFEST_SIZE_LIMIT,
+        waits=(),
+    )
+    with open(file, "rb") as content:  # noqa: PTH123  (text is what the client gives)
+        return Manifest.from_yaml(content.read(MANIFEST_SIZE_LIMIT), source=str(file))
+
+
+def _spec(repository: HuggingFaceRepository) -> str:
+    if repository.endpoint == endpoint():
+        return f"{HUGGING_FACE}{repository.name}"
+    return f"{HUGGING_FACE_AT}{repository.endpoint}/{repository.name}"

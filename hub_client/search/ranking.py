@@ -1,0 +1,97 @@
+"""In which order operators answer to words, and which names are near."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from hub_client.search.catalogue import Card
+
+_WORD = re.compile(r"\w+")
+_WHOLE: Final = 100
+"""The text is the name itself, or its second part."""
+_PLACES: Final = ((8, 6, 4), (5, 3, 2), (2, 1, 1))
+"""What a word is worth in the name, in the namespace and in the summary: as a word of
+it, as the beginning of one, and within one."""
+_ALIKE: Final = 0.6
+_LOOKED_AT: Final = 100
+
+
+def words_of(text: str) -> list[str]:
+    """The words that must all be found.
+
+    >>> words_of("Image_Embedding: timm!")
+    ['image', 'embedding', 'timm']
+    """
+    return _WORD.findall(text.casefold().replace("_", " "))
+
+
+def rank(text: str, cards: Iterable[Card]) -> list[Card]:
+    """Cards in which every word is found: by name first, then namespace, then summary.
+
+    Names decide between equals.
+    """
+    words = words_of(text)
+    scored = ((_score(text, words, card), card) for card in cards)
+    found = [(-score, card.name, card) for score, card in scored if score]
+    return [card for *_, card in sorted(found, key=lambda each: each[:2])]
+
+
+def nearest(text: str, names: Iterable[str]) -> list[str]:
+    """Up to three names that look like the text, the likest first.
+
+    >>> nearest("tim", ["image-embedding/timm", "image-decode/cv2"])
+    ['image-embedding/timm']
+    """
+    from difflib import SequenceMatcher  # noqa: PLC0415  (only on a miss)
+
+    wanted = "-".join(words_of(text))
+    pairs = _pairs(wanted)
+
+    def shared(name: str) -> float:
+        found = _pairs(name.rpartition("/")[2])
+        return len(pairs & found) / len(pairs | found)
+
+    def likeness(name: str) -> float:
+        parts = (name.replace("/", "-"), name.rpartition("/")[2])
+        return max(SequenceMatcher(None, wanted, part).ratio() for part in parts)
+
+    # Comparing letter by letter is slow, so only what has most pairs of letters in
+    # common is compared.
+    likely = sorted(set(names), key=lambda name: (-shared(name), name))[:_LOOKED_AT]
+    alike = sorted((-likeness(name), name) for name in likely)
+    return [name for score, name in alike if -score >= _ALIKE][:3]
+
+
+def _score(text: str, words: Sequence[str], card: Card) -> int:
+    """0 if a word is nowhere; the sum of what each is worth otherwise."""
+    namespace, _, name = card.name.partition("/")
+    summary = card.summary.casefold()
+    texts = [(each, set(words_of(each))) for each in (name, namespace, summary)]
+    total = 0
+    for word in words:
+        worth = max(
+            _worth(word, whole, parts, places)
+            for (whole, parts), places in zip(texts, _PLACES, strict=True)
+        )
+        if not worth:
+            return 0
+        total += worth
+    wanted = text.strip().casefold().replace("_", "-")
+    return total + (_WHOLE if wanted in {name, card.name} else 0)
+
+
+def _worth(word: str, text: str, parts: set[str], places: tuple[int, int, int]) -> int:
+    if word in parts:
+        return places[0]
+    if any(part.startswith(word) for part in parts):
+        return places[1]
+    return places[2] if word in text else 0
+
+
+def _pairs(text: str) -> set[str]:
+    padded = f" {text} "
+    return {padded[n : n + 2] for n in range(len(padded) - 1)}

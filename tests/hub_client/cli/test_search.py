@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from servers.operator_files import operator_files
+
+if TYPE_CHECKING:
+    from servers.hugging_face import HuggingFaceServer
+    from servers.operator_files import OperatorFolder
+
+    from tests.hub_client.cli.conftest import Hub
+
+
+def test_operators_are_shown_best_first(hub: Hub, shelf: OperatorFolder) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        shelf.publish("acme/embed", version)
+    shelf.publish("acme/came-back", "1.0.0")
+
+    assert hub.result("search", "came", "back") == (
+        f"acme/came-back 1.0.0  Apache-2.0  {shelf.spec}\n"
+        "  Give back what came in\n"
+        f"acme/embed 1.1.0  Apache-2.0  {shelf.spec}\n"
+        "  Give back what came in\n"
+        "  also 1.0.0\n"
+    )
+    done = hub("search", "acme", "--limit", "1")
+    assert done.stdout.startswith("acme/came-back 1.0.0")
+    assert done.stderr == "… and 1 more operator\n"
+
+
+def test_what_is_found_as_json(hub: Hub, shelf: OperatorFolder) -> None:
+    shelf.publish("acme/embed", "1.0.0")
+
+    assert json.loads(hub.result("search", "embed", "acme", "--json")) == [
+        {
+            "name": "acme/embed",
+            "summary": "Give back what came in",
+            "license": "Apache-2.0",
+            "versions": ["1.0.0"],
+            "source": shelf.spec,
+        }
+    ]
+
+
+def test_a_miss_names_what_is_near(hub: Hub, shelf: OperatorFolder) -> None:
+    shelf.publish("acme/embed", "1.0.0")
+
+    assert hub.refused("search", "embd") == (
+        "No operator matches `embd`\n\nhint: Did you mean `acme/embed`?\n"
+    )
+    assert hub.refused("search", "xyzzy") == (
+        "No operator matches `xyzzy`\n\n"
+        "hint: Try fewer or other words; `--hub` searches all of Hugging Face\n"
+    )
+
+
+def test_hugging_face_is_searched_when_asked(
+    hub: Hub, hugging_face: HuggingFaceServer
+) -> None:
+    hugging_face.create("acme/embed", operator_files("acme/embed", "1.0.0"))
+    hugging_face.repository("acme/embed").git("tag", "v1.0.0", "main")
+    words = ("search", "acme/embed", "--json")
+
+    found = hub(*words, "--hub", HF_ENDPOINT=hugging_face.url)
+    assert [each["source"] for each in json.loads(found.stdout)] == ["hf:acme/embed"]
+    assert hub(*words, HF_ENDPOINT=hugging_face.url).returncode == 1
+    offline = hub(*words, "--hub", "--offline", HF_ENDPOINT=hugging_face.url)
+    assert (offline.returncode, offline.stdout) == (1, "[]\n")

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from hub_client.search.catalogue import Card, Catalogue
+from hub_client.search.ranking import nearest, rank, words_of
+
+SUMMARIES = {
+    "image-embedding/timm": "Embed images with any model of timm",
+    "image-decode/cv2": "Decode images, fast",
+    "text-embedding/transformers": "Embed texts",
+    "acme/timm-tools": "Look into models",
+    "acme/embedding": "Anything",
+}
+CATALOGUE = Catalogue.of(
+    Card(name, summary, "MIT", ("1.0",), "bundled")
+    for name, summary in SUMMARIES.items()
+)
+
+
+def found(text: str) -> list[str]:
+    return [each.name for each in rank(text, CATALOGUE.mentioning(words_of(text)))]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("timm", ["image-embedding/timm", "acme/timm-tools"]),
+        ("image-embedding/timm", ["image-embedding/timm"]),
+        ("Image_Embedding", ["image-embedding/timm"]),
+        ("images", ["image-decode/cv2", "image-embedding/timm"]),
+        (
+            "embedding",
+            ["acme/embedding", "image-embedding/timm", "text-embedding/transformers"],
+        ),
+        ("embed texts", ["text-embedding/transformers"]),
+        ("MIT", []),
+        ("bundled", []),
+        ("", []),
+    ],
+)
+def test_names_come_before_namespaces_and_those_before_summaries(
+    text: str, names: list[str]
+) -> None:
+    assert found(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("tim", ["image-embedding/timm"]),
+        ("cv3", ["image-decode/cv2"]),
+        ("image-embeding/timm", ["image-embedding/timm", "acme/embedding"]),
+        ("xyzzy", []),
+    ],
+)
+def test_near_names_are_those_that_look_like_the_text(
+    text: str, names: list[str]
+) -> None:
+    assert nearest(text, CATALOGUE.names()) == names
