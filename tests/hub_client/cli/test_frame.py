@@ -117,7 +117,7 @@ def test_color_is_for_terminals_and_for_who_asks(hub: Hub) -> None:
 
 def test_directory_is_where_the_command_runs(hub: Hub) -> None:
     Path("project").mkdir()
-    Path("project/hub.toml").write_text("trusted = []\n", encoding="utf-8")
+    Path("project/hub.toml").write_text("cache-dir = ''\n", encoding="utf-8")
     done = hub("cache", "dir", "--directory", "project")
     assert done.stderr.endswith("only the user's own configuration may set this\n")
 

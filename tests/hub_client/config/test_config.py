@@ -102,7 +102,7 @@ def test_every_problem_of_a_file_is_told_at_once(user_file: Path) -> None:
         f"`{user_file}` is not a valid configuration\n"
         "  offline: expected `true` or `false`, got 'yes'\n"
         "  trust: unknown key, expected one of `cache-dir`, `install`, `installer`, "
-        "`offline`, `sources`, `trusted`, `tune`\n"
+        "`offline`, `require-signature`, `sources`, `trusted`, `tune`\n"
         "  sources: expected a table of source by name pattern, got {'*': 1}"
     )
 
