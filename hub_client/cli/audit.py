@@ -11,12 +11,24 @@ import typer
 from hub_client.cli import options
 from hub_client.cli.console import format_count
 from hub_client.cli.session import Session
+from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hub_client.audit import Finding
     from hub_client.lockfile import Lockfile
+
+
+class OfflineAudit(HubError):
+    """What became known since is not on this machine."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An audit asks sources and a service, and you are offline",
+            hint="Run again without `--offline` or HUB_OFFLINE; "
+            "`hub verify` needs no network",
+        )
 
 
 def audit(
@@ -43,6 +55,8 @@ def audit(
 
     if (project := session.project()) is None:
         raise NoProject
+    if session.config().offline:
+        raise OfflineAudit
     lock = Lockfile.load(project.lock_path)
     total = len(lock.operators) + 1
     with session.console.working("Auditing", total=total) as progress:
@@ -88,7 +102,6 @@ def _operators(session: Session, lock: Lockfile) -> Iterator[list[Finding]]:
 def _packages(lock: Lockfile, service: str | None) -> list[Finding]:
     from hub_client.audit import Finding, audit_packages  # noqa: PLC0415  (slow)
     from hub_client.packages.audit import find_vulnerabilities  # noqa: PLC0415
-    from plugin_spec.errors import HubError  # noqa: PLC0415
 
     try:
         return list(

@@ -49,18 +49,16 @@ def add(
     from hub_client.trust import add_trusted  # noqa: PLC0415  (slow)
 
     config_dir = session.config().config_dir
-    if require_signature is None:
-        written = add_trusted(config_dir, source)
-        session.console.say(f"`{written}` is trusted")
-        return
-    from hub_client.signatures import add_required, read_key_file  # noqa: PLC0415
+    if require_signature is not None:
+        from hub_client.signatures import add_required, read_key_file  # noqa: PLC0415
 
-    keys, armored = read_key_file(require_signature)
-    # The narrower first: stopped between the two, nothing unsigned is trusted.
-    add_required(config_dir, source, keys, armored=armored)
+        keys, armored = read_key_file(require_signature)
+        # The narrower first: stopped between the two, nothing unsigned is trusted.
+        add_required(config_dir, source, keys, armored=armored)
     written = add_trusted(config_dir, source)
-    signers = " or ".join(each.signer for each in keys)
-    session.console.say(f"`{written}` is trusted, if signed by {signers}")
+    signers = _signers(session, written)
+    condition = f", if signed by {signers}" if signers else ""
+    session.console.say(f"`{written}` is trusted{condition}")
 
 
 def remove(session: Session, source: Source) -> int:
@@ -86,17 +84,22 @@ def remove(session: Session, source: Source) -> int:
 
 def list_entries(session: Session, *, as_json: options.Json = False) -> None:
     """List the sources that you trust, besides `bundled`, and who must sign there."""
-    from hub_client.signatures import SigningKey  # noqa: PLC0415  (slow)
-    from hub_client.trust import list_trusted  # noqa: PLC0415
+    from hub_client.trust import list_trusted  # noqa: PLC0415  (slow)
 
-    config = session.config()
-    entries = list_trusted(config.config_dir)
+    entries = list_trusted(session.config().config_dir)
     if as_json:
         session.console.result_json(list(entries))
         return
     for entry in entries:
-        keys = map(SigningKey.parse, config.required_signatures.get(entry, ()))
-        signers = " or ".join(each.signer for each in keys)
+        signers = _signers(session, entry)
         session.console.result(f"{entry}  if signed by {signers}" if signers else entry)
     if not entries:
         session.console.say("No source is trusted besides `bundled`")
+
+
+def _signers(session: Session, entry: str) -> str:
+    """Whose signature a source needs, in words; empty if nobody's."""
+    from hub_client.signatures import SigningKey  # noqa: PLC0415  (slow)
+
+    keys = session.config().required_signatures.get(entry, ())
+    return " or ".join(SigningKey.parse(each).signer for each in keys)

@@ -126,6 +126,15 @@ def test_what_cannot_be_asked_is_a_finding(
     assert message.startswith("uv could not audit the Python packages: ")
 
 
+def test_offline_nothing_is_said_rather_than_something_old(hub: Hub) -> None:
+    Path("hub.toml").write_text("", encoding="utf-8")
+    assert hub.refused("audit", "--offline") == (
+        "error: An audit asks sources and a service, and you are offline\n\n"
+        "hint: Run again without `--offline` or HUB_OFFLINE; "
+        "`hub verify` needs no network\n"
+    )
+
+
 def test_every_locked_version_of_a_package_is_asked_for(service: str) -> None:
     packages = [
         LockedPackage("hub-tensor", version, marker, ("sha256:" + "1" * 64,))

@@ -46,10 +46,12 @@ def source(hub: Hub, repository: GitRepository, alice: Publisher) -> str:
     return source
 
 
-def test_listing_says_whose_signature_counts(
+def test_who_must_sign_is_said_when_listing_and_when_trusting_again(
     hub: Hub, source: str, alice: Publisher
 ) -> None:
     assert hub.result("trust", "list") == f"{source}  if signed by {alice.signer}\n"
+    condition = f"is trusted, if signed by {alice.signer}\n"
+    assert hub.said("trust", "add", source) == f"`{source}` {condition}"
 
 
 def signer() -> str | None:
