@@ -57,7 +57,7 @@ SYLLABLES: Final = (
 WORDS: Final = (
     "embed images texts sounds with a small large model trained on photographs "
     "documents speech music and give vectors scores captions fast on every machine"
-).split()
+)
 
 
 def names() -> list[OperatorName]:
@@ -74,7 +74,7 @@ def names() -> list[OperatorName]:
 def entry(name: OperatorName, others: list[OperatorName]) -> IndexEntry:
     """Ten versions, each of which needs what an operator further down has."""
     chance = random.Random(str(name))  # noqa: S311  (no secret)
-    summary = " ".join(chance.choices(WORDS, k=10)).capitalize()
+    summary = " ".join(chance.choices(WORDS.split(), k=10)).capitalize()
     needs = [f"{other}>=1.{chance.randrange(VERSIONS)}" for other in others]
     return IndexEntry(
         name,
@@ -126,8 +126,8 @@ def _commands() -> Iterator[bytes]:
     yield b"data 5\nindex\n"
     listed = names()
     for number, name in enumerate(listed):
-        # Chains of needs: every tenth operator needs nothing.
-        others = [] if number % 10 == 0 else listed[max(number - 2, 0) : number]
+        # Needs go down to the next tenth operator, which needs nothing.
+        others = listed[number - number % 10 : number][-2:]
         text = entry(name, others).to_bytes()
         yield f"M 100644 inline {entry_path(name)}\ndata {len(text)}\n".encode()
         yield text + b"\n"
@@ -178,7 +178,7 @@ def measure(folder: Path) -> None:
     env = {
         "HUB_CACHE_DIR": str(cache),
         "HUB_CONFIG_DIR": str(folder / "config"),
-        "PYTHONPATH": os.pathsep.join(sys.path[1:] + [str(Path.cwd())]),
+        "PYTHONPATH": os.pathsep.join([*sys.path[1:], str(Path.cwd())]),
     }
     print_table(
         "Search, the whole process, warm",
@@ -190,6 +190,9 @@ def measure(folder: Path) -> None:
                     *hub, "search", "photographs", env=env
                 ),
                 "hub search by name": command(*hub, "search", name.name, env=env),
+                "hub search, three words": command(
+                    *hub, "search", "image", "small", "model", env=env
+                ),
             },
             rounds=11,
         ),

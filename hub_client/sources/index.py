@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections import deque
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -13,8 +16,10 @@ from hub_client.sources import GIT, INDEX, MANIFEST_FILE
 from hub_client.sources.git import TagMoved
 from plugin_spec.errors import HubError
 from plugin_spec.manifest import Manifest
+from plugin_spec.requirement import Requirement
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from hub_client.candidate import Fetchable, Release
@@ -44,6 +49,7 @@ class IndexSource:
         self.mirror = IndexMirror(parse_git_url(url), cache_dir)
         self._cache_dir = cache_dir
         self._offline = offline
+        self._texts: dict[OperatorName, bytes] = {}
         self._entries: dict[OperatorName, IndexEntry] = {}
 
     @property
@@ -139,11 +145,25 @@ class IndexSource:
     def _entry(self, name: OperatorName) -> IndexEntry | None:
         if name not in self._blobs:
             return None
+        if name not in self._texts:
+            self._read(name)
         if name not in self._entries:
-            wanted = [(name, self._blobs[name])]
-            ((_, text),) = self.mirror.entries_of(wanted)
-            self._entries[name] = self._parsed(name, text)
+            self._entries[name] = self._parsed(name, self._texts[name])
         return self._entries[name]
+
+    def _read(self, name: OperatorName) -> None:
+        """Read an entry, and those that it names: git starts once for all of them."""
+        queue = deque([name])
+
+        def wanted() -> Iterator[tuple[OperatorName, str]]:
+            while queue:
+                each = queue.popleft()
+                if each in self._blobs and each not in self._texts:
+                    yield each, self._blobs[each]
+
+        for each, text in self.mirror.entries_of(wanted()):
+            self._texts[each] = text
+            queue.extend(_needed(text))
 
     def _parsed(self, name: OperatorName, text: bytes) -> IndexEntry:
         where = f"{self.spec}, {entry_path(name)}"
@@ -169,6 +189,17 @@ class IndexSource:
 
         spec = wanted.release.source or wanted.source
         return open_source(spec, cache_dir=self._cache_dir, offline=self._offline)
+
+
+def _needed(text: bytes) -> Iterator[OperatorName]:
+    """What an entry's newest version seems to need; the entry was not checked yet."""
+    with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        newest = json.loads(text.removesuffix(b"\n").rpartition(b"\n")[2])
+        said = newest["operator"]
+        for each in said.get("requires", {}).get("operators", ()):
+            yield Requirement.parse(each).name
+        for step in said.get("steps", ()):
+            yield Requirement.parse(step["operator"]).name
 
 
 def _check_tag(source: Source, wanted: Fetchable) -> None:

@@ -261,3 +261,19 @@ def test_an_entry_without_end_is_refused(
 
     with pytest.raises(InvalidEntry, match="4,194,304 bytes are too many"):
         source(index, tmp_path).versions(EMBED)
+
+
+def test_what_an_entry_names_is_read_with_it(
+    index: IndexRepository, tmp_path: Path
+) -> None:
+    for name, needs in (("a", ["acme/b>=1"]), ("b", ["acme/c"]), ("c", ["acme/none"])):
+        files = operator_files(f"acme/{name}", "1.0.0", operators=needs)
+        index.list("git+https://git.example.org/e.git", "a" * 40, files)
+    index.commit()
+    found = source(index, tmp_path)
+    assert len(found.versions(OperatorName.parse("acme/a"))) == 1
+
+    # What was not read yet cannot be read any more.
+    found.mirror.path.rename(tmp_path / "away")
+
+    assert len(found.versions(OperatorName.parse("acme/c"))) == 1
