@@ -101,7 +101,7 @@ def eager(repository: GitRepository, marker: Path) -> str:
     return f"git+{repository.url}"
 
 
-def test_nothing_runs_during_resolve_lock_info_install_and_verify(
+def test_nothing_runs_during_resolve_lock_search_info_install_and_verify(
     hub: Hub, eager: str, marker: Path, into: Into
 ) -> None:
     config = Path(os.environ["HUB_CONFIG_DIR"], "config.toml")
@@ -113,6 +113,7 @@ def test_nothing_runs_during_resolve_lock_info_install_and_verify(
     for words in (
         ("install", "acme/embed", "--dry-run", "--no-project", *into),
         ("info", "acme/embed"),
+        ("search", "embed", "--offline"),
         ("lock",),
         ("lock", "--check"),
         ("sync", *into),
