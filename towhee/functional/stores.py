@@ -31,10 +31,8 @@ class Stores(Core):
     ) -> Written:
         """Write to a folder of faiss files.
 
-        ::
-
-            photos = DataCollection.from_glob('photos/*.jpg').image_decode.cv2()
-            photos.towhee.image_embedding_tiny().to_faiss('photos.faiss', source='file')
+        >>> photos = DataCollection(["a.jpg"]).image_embedding_tiny()
+        >>> photos.to_faiss("photos.faiss")  # doctest: +SKIP  (it installs faiss)
 
         :param options: as ``towhee.vectors.filling.Filling`` lists them.
         :raises OperatorFailed: on a row that fails, once those before it are written.
@@ -50,9 +48,8 @@ class Stores(Core):
     ) -> Written:
         """Write to a table of a LanceDB database.
 
-        ::
-
-            vectors.to_lancedb('photos.lancedb', 'photos', source='file')
+        >>> photos = DataCollection(["a.jpg"]).image_embedding_tiny()
+        >>> photos.to_lancedb("stores", "photos")  # doctest: +SKIP  (as to_faiss)
 
         :param uri: a folder, or what ``lancedb.connect`` takes.
         :param options: as ``towhee.vectors.filling.Filling`` lists them.
@@ -69,9 +66,8 @@ class Stores(Core):
     ) -> Written:
         """Write to a collection of Milvus.
 
-        ::
-
-            vectors.to_milvus('http://localhost:19530', 'photos', source='file')
+        >>> photos = DataCollection(["a.jpg"]).image_embedding_tiny()
+        >>> photos.to_milvus("photos.db", "photos")  # doctest: +SKIP  (as to_faiss)
 
         :param uri: a file that ends with ``.db``, or a server's address.
         :param options: as ``towhee.vectors.filling.Filling`` lists them.
