@@ -32,7 +32,7 @@ class Stores(Core):
         """Write to a folder of faiss files.
 
         >>> photos = DataCollection(["a.jpg"]).image_embedding_tiny()
-        >>> photos.to_faiss("photos.faiss")  # doctest: +SKIP  (it installs faiss)
+        >>> photos.to_faiss("photos.faiss")  # doctest: +SKIP
 
         :param options: as ``towhee.vectors.filling.Filling`` lists them.
         :raises OperatorFailed: on a row that fails, once those before it are written.
@@ -49,7 +49,7 @@ class Stores(Core):
         """Write to a table of a LanceDB database.
 
         >>> photos = DataCollection(["a.jpg"]).image_embedding_tiny()
-        >>> photos.to_lancedb("stores", "photos")  # doctest: +SKIP  (as to_faiss)
+        >>> photos.to_lancedb("stores", "photos")  # doctest: +SKIP
 
         :param uri: a folder, or what ``lancedb.connect`` takes.
         :param options: as ``towhee.vectors.filling.Filling`` lists them.
@@ -67,7 +67,7 @@ class Stores(Core):
         """Write to a collection of Milvus.
 
         >>> photos = DataCollection(["a.jpg"]).image_embedding_tiny()
-        >>> photos.to_milvus("photos.db", "photos")  # doctest: +SKIP  (as to_faiss)
+        >>> photos.to_milvus("photos.db", "photos")  # doctest: +SKIP
 
         :param uri: a file that ends with ``.db``, or a server's address.
         :param options: as ``towhee.vectors.filling.Filling`` lists them.
