@@ -19,6 +19,7 @@ SCRIPTS = (
     "images.py",
     "backends.py",
     "search.py",
+    "index.py",
     "ray_images.py",
 )
 

@@ -36,7 +36,7 @@ class IndexMirror(GitMirror):
         listing = run_git("ls-remote", "--", str(self.url), "HEAD", remote=True)
         newest = listing.partition(b"\t")[0].decode()
         if not newest:
-            raise GitFailed("ls-remote", "fatal: it has no commit yet")
+            raise GitFailed("ls-remote", "fatal: its default branch has no commit")
         if newest != self.known_tip():
             with self._locked():
                 # The ref is written last: what it names is here completely.

@@ -69,14 +69,11 @@ def nearest(text: str, names: Iterable[str]) -> list[str]:
 def _score(text: str, words: Sequence[str], card: Card) -> int:
     """0 if a word is nowhere; the sum of what each is worth otherwise."""
     namespace, _, name = card.name.partition("/")
-    summary = card.summary.casefold()
-    texts = [(each, set(words_of(each))) for each in (name, namespace, summary)]
+    texts = (name, namespace, card.summary.casefold())
     total = 0
     for word in words:
-        worth = max(
-            _worth(word, whole, parts, places)
-            for (whole, parts), places in zip(texts, _PLACES, strict=True)
-        )
+        pairs = zip(texts, _PLACES, strict=True)
+        worth = max(_worth(word, each, places) for each, places in pairs)
         if not worth:
             return 0
         total += worth
@@ -84,12 +81,13 @@ def _score(text: str, words: Sequence[str], card: Card) -> int:
     return total + (_WHOLE if wanted in {name, card.name} else 0)
 
 
-def _worth(word: str, text: str, parts: set[str], places: tuple[int, int, int]) -> int:
+def _worth(word: str, text: str, places: tuple[int, int, int]) -> int:
+    if word not in text:
+        return 0
+    parts = words_of(text)
     if word in parts:
         return places[0]
-    if any(part.startswith(word) for part in parts):
-        return places[1]
-    return places[2] if word in text else 0
+    return places[1] if any(each.startswith(word) for each in parts) else places[2]
 
 
 def _pairs(text: str) -> set[str]:

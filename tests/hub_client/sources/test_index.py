@@ -168,7 +168,7 @@ def test_an_index_that_does_not_answer_is_named(tmp_path: Path) -> None:
 def test_an_index_without_a_commit_is_named(
     index: IndexRepository, tmp_path: Path
 ) -> None:
-    with pytest.raises(IndexUnreachable, match="it has no commit yet"):
+    with pytest.raises(IndexUnreachable, match="its default branch has no commit"):
         source(index, tmp_path).names()
 
 
