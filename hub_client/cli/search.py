@@ -47,13 +47,14 @@ def search(  # noqa: PLR0913  (one a flag)
     """
     from hub_client.search.library import Library  # noqa: PLC0415  (as it is used)
     from hub_client.search.ranking import rank  # noqa: PLC0415
+    from hub_client.search.shelves import Told  # noqa: PLC0415
 
     words = " ".join(text)
     library = Library.load(
         session.config(),
         directory=session.project_folder(),
         refresh=refresh,
-        warn=session.console.warn,
+        told=Told(session.console.say, session.console.warn),
     )
     cards = {(each.name, each.source): each for each in library.find(words)}
     for card in _at_hugging_face(session, library, words, everywhere=hub):

@@ -16,10 +16,10 @@ from plugin_spec.errors import HubError
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from hub_client.config import HubConfig
-    from hub_client.search.shelves import Shelf
+    from hub_client.search.shelves import Shelf, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Library:
         *,
         directory: Path | None,
         refresh: bool,
-        warn: Callable[[str], object],
+        told: Told,
     ) -> Self:
         """Read the catalogue of every source that lists its operators.
 
@@ -44,7 +44,7 @@ class Library:
 
         :param directory: what relative ``dir:`` sources start from.
         :param refresh: whether servers are asked in any case.
-        :param warn: told what was left out or is old.
+        :param told: told what was left out or is old.
         """
         rules = SourceRules(config.sources)
         found = {}
@@ -52,9 +52,9 @@ class Library:
             if (shelf := _shelf(spec, config, directory)) is None:
                 continue
             try:
-                found[spec] = shelf.open(refresh=refresh, warn=warn)
+                found[spec] = shelf.open(refresh=refresh, told=told)
             except HubError as error:
-                warn(str(error))
+                told.warn(str(error))
         return cls(rules, {**_named(rules), **found})
 
     def find(self, text: str) -> Iterator[Card]:

@@ -23,14 +23,23 @@ FRESH_SECONDS: Final = 600
 """How long after an index was asked a search does not ask it again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who is told, in sentences, how the reading goes."""
+
+    say: Callable[[str], object] = lambda _: None
+    """What takes a while."""
+    warn: Callable[[str], object] = lambda _: None
+    """What is not as good as it could be."""
+
+
 class Shelf(Protocol):
     """What a search can look through."""
 
-    def open(self, *, refresh: bool, warn: Callable[[str], object]) -> Catalogue:
+    def open(self, *, refresh: bool, told: Told) -> Catalogue:
         """Read the catalogue, filling the shelf first if its source has changed.
 
         :param refresh: whether to ask a server in any case.
-        :param warn: told in a sentence what is not as good as it could be.
         """
 
 
@@ -42,7 +51,7 @@ class IndexShelf:
     cache_dir: Path
     offline: bool
 
-    def open(self, *, refresh: bool, warn: Callable[[str], object]) -> Catalogue:
+    def open(self, *, refresh: bool, told: Told) -> Catalogue:
         """As ``Shelf`` says; the server is asked if that is some time ago.
 
         :raises IndexUnreachable: if the index was never fetched and cannot be.
@@ -52,10 +61,11 @@ class IndexShelf:
         tip = known_tip(mirror)
         stale = refresh or seconds_since_asked(mirror) > FRESH_SECONDS
         if tip is None or (stale and not self.offline):
-            tip = self._ask(tip, warn)
+            tip = self._ask(tip, told)
         file = _file(self.cache_dir, self.spec)
         if (found := Catalogue.load(file, tip)) is None:
-            found = Catalogue(list(self._lines(tip, file, warn)))
+            told.say(f"Reading what changed in `{self.spec}`")
+            found = Catalogue(list(self._lines(tip, file, told)))
             found.save(file, tip)
         return found
 
@@ -65,18 +75,16 @@ class IndexShelf:
         url = self.spec.removeprefix(INDEX)
         return IndexSource(url, cache_dir=self.cache_dir, offline=self.offline)
 
-    def _ask(self, tip: str | None, warn: Callable[[str], object]) -> str:
+    def _ask(self, tip: str | None, told: Told) -> str:
         try:
             return self._source().commit
         except HubError as error:
             if tip is None:
                 raise
-            warn(f"{error}; searching what was fetched last")
+            told.warn(f"{error}; searching what was fetched last")
             return tip
 
-    def _lines(
-        self, commit: str, file: Path, warn: Callable[[str], object]
-    ) -> Iterator[str]:
+    def _lines(self, commit: str, file: Path, told: Told) -> Iterator[str]:
         """A line an operator; one whose entry is as it was is not read again."""
         from hub_client.index.entry import IndexEntry, InvalidEntry  # noqa: PLC0415
 
@@ -97,7 +105,7 @@ class IndexShelf:
             except (InvalidEntry, TypeError, KeyError):
                 unread += 1
         if unread:
-            warn(f"{unread} entries of `{self.spec}` cannot be read")
+            told.warn(f"{unread} entries of `{self.spec}` cannot be read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +116,12 @@ class FolderShelf:
     folder: Path
     cache_dir: Path
 
-    def open(self, *, refresh: bool, warn: Callable[[str], object]) -> Catalogue:
+    def open(self, *, refresh: bool, told: Told) -> Catalogue:
         """As ``Shelf`` says."""
         file, key = _file(self.cache_dir, f"{self.spec} {self.folder}"), self._state()
         found = None if refresh else Catalogue.load(file, key)
         if found is None:
-            found = Catalogue.of(self._cards(warn))
+            found = Catalogue.of(self._cards(told))
             found.save(file, key)
         return found
 
@@ -127,7 +135,7 @@ class FolderShelf:
                 listing.update(line.encode(errors="surrogateescape"))
         return listing.hexdigest()
 
-    def _cards(self, warn: Callable[[str], object]) -> Iterator[Card]:
+    def _cards(self, told: Told) -> Iterator[Card]:
         from hub_client.sources.directory import DirectorySource  # noqa: PLC0415
 
         source = DirectorySource(self.folder)
@@ -138,7 +146,7 @@ class FolderShelf:
                 )
                 newest = source.manifest(name, releases[0])
             except HubError as error:
-                warn(str(error))
+                told.warn(str(error))
                 continue
             yield Card(
                 str(name),

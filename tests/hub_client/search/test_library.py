@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +14,14 @@ from servers.operator_files import operator_files
 from hub_client.config import HubConfig
 from hub_client.search.hugging_face import everywhere, places_of, search_hub
 from hub_client.search.library import Library
+from hub_client.search.shelves import Told
 from plugin_spec.manifest import Manifest
 
 if TYPE_CHECKING:
     from servers.hugging_face import HuggingFaceServer
     from servers.operator_files import OperatorFolder
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -45,7 +51,7 @@ def library(
     warnings: list[str] = []
     config = HubConfig.load(sources=rules, offline=offline)
     loaded = Library.load(
-        config, directory=Path.cwd(), refresh=refresh, warn=warnings.append
+        config, directory=Path.cwd(), refresh=refresh, told=Told(warn=warnings.append)
     )
     return loaded, warnings
 
@@ -100,6 +106,37 @@ def test_a_fresh_index_is_not_asked_again_unless_told(index: IndexRepository) ->
     assert len(found(rules, "acme")) == 2
     assert len(found(rules, "acme", refresh=True)) == 3
     assert len(found(rules, "acme")) == 3
+
+
+def test_a_warm_search_starts_no_git_and_loads_next_to_nothing(
+    index: IndexRepository,
+) -> None:
+    rules = {"*": index.spec, "image-decode/*": "bundled"}
+    assert len(found(rules, "acme")) == 2
+    script = (
+        "import sys\n"
+        "from hub_client.config import HubConfig\n"
+        "from hub_client.search.library import Library\n"
+        "from hub_client.search.shelves import Told\n"
+        f"config = HubConfig.load(sources={rules!r})\n"
+        "library = Library.load(\n"
+        "    config, directory=None, refresh=False, told=Told(print, print)\n"
+        ")\n"
+        "print(sum(1 for each in library.find('acme')))\n"
+        "print(*sys.modules, sep='\\n')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": ""},
+    )
+
+    count, *modules = done.stdout.split()
+    assert count == "2"
+    slow = {"packaging", "jsonschema", "yaml", "filelock", "plugin_spec.manifest"}
+    assert slow.isdisjoint(modules)
 
 
 def test_an_index_that_is_away_answers_as_it_was(index: IndexRepository) -> None:
