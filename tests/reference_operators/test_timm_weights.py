@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 import skimage.data
 import timm
 import torch
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servers.hugging_face import HuggingFaceServer
+
+pytestmark = pytest.mark.slow  # each starts processes that import torch
 
 OPERATOR = ROOT / "reference_operators" / "image-embedding" / "timm"
 REPOSITORY = "timm/test_resnet.r160_in1k"

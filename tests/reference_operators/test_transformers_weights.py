@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from servers.hugging_face import HuggingFaceServer
 
+pytestmark = pytest.mark.slow  # each starts processes that import torch
+
 OPERATOR = ROOT / "reference_operators" / "text-embedding" / "transformers"
 REPOSITORY = "acme/tiny-bert"
 TEXT = "the cat sat on the mat"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.hub_client.cli.conftest import Hub
 
+pytestmark = pytest.mark.slow  # each locks, and starts a service and uv
+
 
 @pytest.fixture
 def service() -> Iterator[str]:
