@@ -13,7 +13,7 @@ demo: .venv-demo/ready
 ## test: every test
 test: .venv/ready
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 ## test-fast: every test that takes seconds
 test-fast: .venv/ready

@@ -6,6 +6,7 @@ import http.server
 import sys
 import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import skimage.data
 from PIL import Image
 
 from plugin_spec import HubError
-from towhee import DataCollection, ops, pipeline
+from towhee import DataCollection, ops, pipeline, ray_start
 from towhee.binding import PortMismatch
 
 if TYPE_CHECKING:
@@ -127,6 +128,37 @@ def test_a_file_that_is_missing_is_named(photographs: list[str]) -> None:
     )
     outcomes = list(rows.run())
     assert [outcome.error is None for outcome in outcomes] == [True] * 4 + [False]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
+def test_the_search_of_the_article_runs_on_ray(
+    photographs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def embedded(rows: DataCollection) -> DataCollection:
+        return rows.image_decode.cv2().image_embedding.timm(
+            model_name="resnet18", pretrained=False
+        )
+
+    dataset = DataCollection(photographs)
+    vectors = embedded(dataset)
+    query = DataCollection(photographs[:2])
+
+    def search(query: DataCollection) -> list[list[str]]:
+        found = embedded(query).towhee.search_vectors(data=vectors, cal="L2", topk=2)
+        return found.map(lambda x: x.ids).select_from(dataset).to_list()
+
+    # The names of Ray's sockets, which lie in it, may not be long.
+    with TemporaryDirectory(prefix="ray-", dir="/tmp") as folder:
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        ray_start(num_cpus=2)
+        import ray  # noqa: PLC0415  (`ray_start` decides how it runs, before)
+
+        try:
+            assert search(query.set_engine("ray")) == search(query)
+            assert [near[0] for near in search(query)] == photographs[:2]
+        finally:
+            ray.shutdown()
 
 
 def test_completion_lists_the_bundled_operators() -> None:
