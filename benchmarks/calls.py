@@ -79,8 +79,8 @@ def publish(folder: Path) -> None:
     steps = [{"operator": f"calls/{name}"} for name in OPERATORS]
     write(folder, "both", kind="pipeline", steps=steps)
     source = f"dir:{folder}"
-    (folder / "hub.toml").write_text(f'[sources]\n"*" = "{source}"\n')
-    (folder / "config.toml").write_text(f'trusted = ["{source}"]\n')
+    config = f'trusted = ["{source}"]\n\n[sources]\n"*" = "{source}"\n'
+    (folder / "config.toml").write_text(config)
     os.environ |= {"HUB_CACHE_DIR": f"{folder}/cache", "HUB_CONFIG_DIR": str(folder)}
     os.chdir(folder)
     sys.prefix = str(folder / "environment")
