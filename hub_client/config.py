@@ -7,23 +7,17 @@ import tomllib
 from collections import ChainMap
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from hub_client.settings import DEFAULTS, SETTINGS, settings_of, variables
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-InstallPolicy: TypeAlias = Literal["on-demand", "never"]
-"""Whether a pipeline may install an operator that it misses."""
-InstallerKind: TypeAlias = Literal["auto", "uv", "pip"]
-"""What installs Python packages; ``auto`` is uv where there is one, otherwise pip."""
-TunePolicy: TypeAlias = Literal["auto", "never"]
-"""Whether the first rows of a job show which plan is fastest on this machine."""
+    from hub_client.settings import InstallerKind, InstallPolicy, Setting, TunePolicy
 
 _APPLICATION = "towhee-hub"
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off"})
 
 
 class InvalidConfig(HubError, ValueError):
@@ -57,6 +51,9 @@ class HubConfig:
     narrowed: tuple[str, ...] | None = None
     """Of the sources that the user trusts, those that the project wants to have used;
     None if it does not say."""
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What decided a setting, by its key: a flag, a variable, a file or ``default``.
+    A source has the key ``sources`` and its pattern, with a space between."""
 
     @classmethod
     def load(  # noqa: PLR0913  (one keyword per setting that a flag can change)
@@ -90,13 +87,14 @@ class HubConfig:
         project = _read_project(file)
         user = _read_user(config_dir / "config.toml")
         narrowed, trusted = project.pop("trusted", None), user.get("trusted", ())
-        layers = (
-            {key: value for key, value in flags.items() if value is not None},
-            _read_environment(),
-            project,
-            user,
-        )
-        settings = ChainMap(*layers, _DEFAULTS)
+        layers = {
+            "flag": {key: value for key, value in flags.items() if value is not None},
+            "variable": _read_environment(),
+            str(file): project,
+            str(config_dir / "config.toml"): user,
+            "default": DEFAULTS,
+        }
+        settings = ChainMap(*layers.values())
         return cls(
             cache_dir=_folder(settings.get("cache-dir") or _default_cache_dir()),
             config_dir=config_dir,
@@ -110,7 +108,24 @@ class HubConfig:
             tune=settings["tune"],
             required_signatures=_signatures(user.get("require-signature", ())),
             narrowed=None if narrowed is None else tuple(narrowed),
+            origins=_origins(layers),
         )
+
+
+def _origins(layers: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Where each value is from: the first layer that has it."""
+    found: dict[str, str] = {}
+    for setting in SETTINGS:
+        names = {"flag": setting.flag, "variable": setting.variable}
+        for layer, values in layers.items():
+            origin = names.get(layer) or layer
+            if setting.key in values:
+                found.setdefault(setting.key, origin)
+            if setting.key == "sources":
+                for pattern in values.get("sources", ()):
+                    found.setdefault(f"sources {pattern}", origin)
+        found.setdefault(setting.key, "default")
+    return found
 
 
 def user_config_dir() -> Path:
@@ -143,81 +158,16 @@ def _folder(path: str | Path) -> Path:
     return Path(path).expanduser().absolute()
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    """What a key may hold, in words and as a check."""
-
-    expected: str
-    accepts: Callable[[Any], bool]
-
-
-def _choice(choices: tuple[str, ...]) -> _Setting:
-    return _Setting(
-        " or ".join(f"`{choice}`" for choice in choices), choices.__contains__
-    )
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_list_of_text(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _is_table_of_text(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, value.values()))
-
-
-def _is_list_of_required(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(each, dict)
-        and each.keys() == {"source", "keys"}
-        and _is_text(each["source"])
-        and _is_list_of_text(each["keys"])
-        for each in value
-    )
-
-
-_SHARED_SETTINGS: Final = {
-    "offline": _Setting("`true` or `false`", lambda value: isinstance(value, bool)),
-    "install": _choice(get_args(InstallPolicy)),
-    "installer": _choice(get_args(InstallerKind)),
-    "tune": _choice(get_args(TunePolicy)),
-    "sources": _Setting("a table of source by name pattern", _is_table_of_text),
-}
-_TRUSTED: Final = {"trusted": _Setting("a list of sources", _is_list_of_text)}
-_PROJECT_SETTINGS: Final = _SHARED_SETTINGS | _TRUSTED
-_USER_SETTINGS: Final = _PROJECT_SETTINGS | {
-    "cache-dir": _Setting("a path", _is_text),
-    "require-signature": _Setting(
-        "tables with a `source` and a list of `keys`", _is_list_of_required
-    ),
-}
 _PROJECT_KEYS: Final = frozenset({"operators", "prerelease", "requires-python"})
 """Keys of the same table that ``Project`` reads and checks."""
-_DEFAULTS: Final = {
-    "offline": False,
-    "install": "on-demand",
-    "installer": "auto",
-    "tune": "auto",
-    "sources": {"*": "bundled"},
-}
-_VARIABLES: Final = {
-    "HUB_CACHE_DIR": "cache-dir",
-    "HUB_OFFLINE": "offline",
-    "HUB_INSTALL": "install",
-    "HUB_INSTALLER": "installer",
-    "HUB_TUNE": "tune",
-}
 
 
 def _read_environment() -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for variable, key in _VARIABLES.items():
+    for variable, setting in variables().items():
         if text := os.environ.get(variable):
-            value = _parse_flag(text) if key == "offline" else text
-            found |= _checked(variable, {key: value}, _USER_SETTINGS)
+            value = {setting.key: setting.parse(text)}
+            found |= _checked(variable, value, {setting.key: setting})
     return found
 
 
@@ -229,12 +179,6 @@ def _signatures(
     for each in tables:
         keys[each["source"]] = (*keys.get(each["source"], ()), *each["keys"])
     return keys
-
-
-def _parse_flag(text: str) -> bool | str:
-    if text.lower() in _TRUE | _FALSE:
-        return text.lower() in _TRUE
-    return text
 
 
 def _check_own(config_dir: Path, project: Path | None) -> None:
@@ -261,11 +205,13 @@ def _read_project(file: Path | None) -> dict[str, Any]:
     if file.name == "pyproject.toml":
         table = _subtable(_subtable(table, "tool"), "hub")
     settings = {key: table[key] for key in table if key not in _PROJECT_KEYS}
-    return _checked(file, settings, _PROJECT_SETTINGS)
+    return _checked(file, settings, settings_of("project"))
 
 
 def _read_user(file: Path) -> dict[str, Any]:
-    return _checked(file, _parse(file), _USER_SETTINGS) if file.is_file() else {}
+    if not file.is_file():
+        return {}
+    return _checked(file, _parse(file), settings_of("user"))
 
 
 def _parse(file: Path) -> dict[str, Any]:
@@ -281,7 +227,7 @@ def _subtable(table: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _checked(
-    place: Path | str, table: dict[str, Any], settings: Mapping[str, _Setting]
+    place: Path | str, table: dict[str, Any], settings: Mapping[str, Setting]
 ) -> dict[str, Any]:
     if problems := list(_problems(table, settings)):
         raise InvalidConfig(str(place), problems)
@@ -289,13 +235,13 @@ def _checked(
 
 
 def _problems(
-    table: Mapping[str, Any], settings: Mapping[str, _Setting]
+    table: Mapping[str, Any], settings: Mapping[str, Setting]
 ) -> Iterator[str]:
     for key, value in table.items():
         if key in settings:
             if not settings[key].accepts(value):
                 yield f"{key}: expected {settings[key].expected}, got {value!r}"
-        elif key in _USER_SETTINGS:
+        elif key in settings_of("user"):
             yield f"{key}: only the user's own configuration may set this"
         else:
             known = ", ".join(f"`{name}`" for name in sorted(settings))

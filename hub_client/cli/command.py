@@ -61,7 +61,7 @@ def shared(  # noqa: PLR0913  (one a flag)
         os.environ["HUB_OFFLINE"] = "1"
     if directory is not None:
         os.chdir(directory)
-    return Session(Console(quiet=quiet, progress=not no_progress))
+    return Session(Console(quiet=quiet, progress=not no_progress), offline=offline)
 
 
 _DEFAULTS: Final[Mapping[str, object]] = {"directory": None, "color": "auto"}

@@ -23,12 +23,14 @@ class Session:
     """What every command starts from. What is slow to load is a method."""
 
     console: Console
+    offline: bool = False
+    """Whether a flag says so; if not, configuration may."""
 
     def config(self, *, sources: Mapping[str, str] | None = None) -> HubConfig:
         """Read the configuration; ``sources`` are this run's own rules."""
         from hub_client.config import HubConfig  # noqa: PLC0415
 
-        return HubConfig.load(sources=sources)
+        return HubConfig.load(sources=sources, offline=self.offline or None)
 
     def environment(self, python: Path | None = None) -> Environment:
         """The environment of ``python``, or else the one that runs ``hub``."""

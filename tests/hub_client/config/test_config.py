@@ -66,6 +66,31 @@ def test_sources_are_merged_pattern_by_pattern(user_file: Path) -> None:
     }
 
 
+def test_each_value_says_what_decided_it(
+    user_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(user_file, 'installer = "pip"\n[sources]\n"own/*" = "dir:/own"\n')
+    project = write(Path("hub.toml"), 'tune = "never"\n[sources]\n"a/*" = "dir:a"\n')
+    monkeypatch.delenv("HUB_TUNE")
+    monkeypatch.setenv("HUB_INSTALL", "never")
+    origins = HubConfig.load(offline=True, sources={"b/c": "dir:b"}).origins
+    assert origins == {
+        "offline": "--offline",
+        "install": "HUB_INSTALL",
+        "installer": str(user_file),
+        "tune": str(project.absolute()),
+        "sources": "--source",
+        "sources b/c": "--source",
+        "sources a/*": str(project.absolute()),
+        "sources own/*": str(user_file),
+        "sources *": "default",
+        "trusted": "default",
+        "require-signature": "default",
+        "cache-dir": "HUB_CACHE_DIR",
+        "config-dir": "HUB_CONFIG_DIR",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "offline"), [("1", True), ("yes", True), ("0", False), ("False", False)]
 )

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from packaging.version import Version
 from servers.operator_files import operator_files
 
-from hub_client import config
 from hub_client.admission import admit
 from hub_client.candidate import Candidate, Release
 from hub_client.config import HubConfig
 from hub_client.git_url import InvalidGitUrl
+from hub_client.settings import variables
 from hub_client.trust import (
     InvalidTrust,
     OutsideProject,
@@ -185,8 +185,8 @@ def test_no_variable_widens_trust(
 def test_every_variable_that_is_read_leaves_trust_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for variable, key in config._VARIABLES.items():
-        assert key not in {"trusted", "sources", "require-signature"}, variable
+    for variable, setting in variables().items():
+        assert setting.key not in {"trusted", "sources", "require-signature"}, variable
 
 
 def test_a_relative_folder_is_trusted_by_where_it_is(tmp_path: Path) -> None:
