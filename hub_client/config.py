@@ -87,7 +87,7 @@ class HubConfig:
         project = _read_project(file)
         user = _read_user(config_dir / "config.toml")
         narrowed, trusted = project.pop("trusted", None), user.get("trusted", ())
-        layers = {
+        layers: dict[str, dict[str, Any]] = {
             "flag": {key: value for key, value in flags.items() if value is not None},
             "variable": _read_environment(),
             str(file): project,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 InstallPolicy: TypeAlias = Literal["on-demand", "never"]
 """Whether a pipeline may install an operator that it misses."""
@@ -152,7 +152,7 @@ SETTINGS: Final = (
     ),
 )
 
-DEFAULTS: Final[Mapping[str, Any]] = {
+DEFAULTS: Final[dict[str, Any]] = {
     "offline": False,
     "install": "on-demand",
     "installer": "auto",
