@@ -10,6 +10,7 @@ from hub_client.cli import cache, needs, project, trust
 from hub_client.cli.audit import audit
 from hub_client.cli.check import check
 from hub_client.cli.command import register
+from hub_client.cli.env import env
 from hub_client.cli.export import export
 from hub_client.cli.help_page import PageGroup
 from hub_client.cli.index import build
@@ -40,13 +41,9 @@ def _new_group() -> typer.Typer:
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    from importlib import metadata  # noqa: PLC0415  (10 ms)
+    from hub_client.bug_report import hub_version  # noqa: PLC0415  (10 ms)
 
-    try:
-        version = metadata.version("towhee-hub")
-    except metadata.PackageNotFoundError:
-        version = "(a checkout that is not installed)"
-    typer.echo(f"hub {version}")
+    typer.echo(f"hub {hub_version()}")
     raise typer.Exit
 
 
@@ -95,6 +92,8 @@ register(app, init, panel=PUBLISH)
 register(app, check, panel=PUBLISH)
 register(app, publish, panel=PUBLISH)
 register(app, yank, panel=PUBLISH)
+
+register(app, env, panel=SETTINGS)
 
 index_app = _new_group()
 app.add_typer(
