@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from plugin_spec.pinned import pinned_weights
     from plugin_spec.port import Port
     from plugin_spec.requirement import Requirement
+    from plugin_spec.spaces import EmbeddingSpace
     from plugin_spec.stateful import StatefulOperator
+    from plugin_spec.trainable import TrainableOperator, Trainee
 
 __all__ = [
+    "EmbeddingSpace",
     "HubError",
     "InvalidManifest",
     "InvalidName",
@@ -40,11 +43,14 @@ __all__ = [
     "Port",
     "Requirement",
     "StatefulOperator",
+    "TrainableOperator",
+    "Trainee",
     "hookimpl",
     "pinned_weights",
 ]
 
 _MODULES: Final = {
+    "EmbeddingSpace": "spaces",
     "HubError": "errors",
     "InvalidManifest": "errors",
     "InvalidName": "errors",
@@ -58,6 +64,8 @@ _MODULES: Final = {
     "Port": "port",
     "Requirement": "requirement",
     "StatefulOperator": "stateful",
+    "Trainee": "trainable",
+    "TrainableOperator": "trainable",
     "hookimpl": "hookspecs",
     "pinned_weights": "pinned",
 }

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import timm
 import torch
 from torch.nn.functional import normalize as scale_to_one
 
-from plugin_spec import HubError, ModelOperator
+from plugin_spec import HubError, TrainableOperator, Trainee
 from plugin_spec.inference.memory import memory_errors
 from plugin_spec.inference.opening import open_backend
 from plugin_spec.inference.threads import ThreadShare
 
 from .conditions import resolve_conditions
 from .errors import CannotRun
-from .layers import Network, check_pooling, find_stage
+from .layers import Network, check_pooling, find_stage, resolve_taking
 from .preparing import Exact, Fast, measure_fast, sample_batches
+from .training import Classifier, augmented, copied, digest, weights_of, write_folder
 from .weights import load_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
+    from .weights import LoadedModel
 
-class TimmEmbedding(ModelOperator):
+
+class TimmEmbedding(TrainableOperator):
     """Embed images; every option has a page in ``operator.yaml``.
 
     Preprocessing is what timm resolves for the model: the conditions of its training.
@@ -42,9 +47,9 @@ class TimmEmbedding(ModelOperator):
         pretrained: bool = True,
         checkpoint_path: str | None = None,
         num_classes: int | None = None,
-        layer: str | int = "penultimate",
+        layer: str | int | None = None,
         pooling: str | None = None,
-        normalize: bool = True,
+        normalize: bool | None = None,
         input_size: int | None = None,
         interpolation: str | None = None,
         crop_pct: float | None = None,
@@ -57,12 +62,13 @@ class TimmEmbedding(ModelOperator):
         transform: str = "exact",
         batch_size: int | None = None,
     ) -> None:
-        loaded = load_model(
-            model_name,
-            pretrained=pretrained,
-            checkpoint_path=checkpoint_path,
-            num_classes=num_classes,
-        )
+        self._source = {
+            "name": model_name,
+            "pretrained": pretrained,
+            "checkpoint_path": checkpoint_path,
+            "num_classes": num_classes,
+        }
+        loaded = load_model(**self._source)
         wanted = {
             "input_size": None if input_size is None else (3, input_size, input_size),
             "interpolation": interpolation,
@@ -78,58 +84,124 @@ class TimmEmbedding(ModelOperator):
         self.batch_size = batch_size or type(self).batch_size
         self._threads = ThreadShare()
         self._tag, self._origin = loaded.tag, loaded.origin
+        arguments = loaded.config.get("model_args")
+        self._arguments = {"model_args": arguments} if arguments else {}
         self._conditions = resolve_conditions(loaded.model, loaded.tag, wanted)
         self._transform = (Fast if transform == "fast" else Exact)(self._conditions)
-        self._layer, self._normalize = layer, normalize
-        stage = find_stage(loaded.model, loaded.tag, layer)
-        # A stage has no pooling of its own.
-        self._pooling = pooling or (None if stage is None else "avg")
-        check_pooling(loaded.model, loaded.tag, stage, self._pooling)
-        loaded.model.reset_classifier(0)
-        network = Network(loaded.model, stage, self._pooling).eval()
+        wanted = {"layer": layer, "pooling": pooling, "normalize": normalize}
+        self._taken = resolve_taking(wanted, loaded.config)
+        network, self._classifier = self._cut(loaded)
+        self._pooling = network.pooling
         self._running = {
             "dtype": dtype,
             "autocast": autocast,
             "backend": backend,
             "transform": transform,
         }
+        self._device = _one_name(device)
         self._differences: dict[str, Mapping[str, float]] = {}
-        self._start(
-            network,
-            backend=backend,
-            device=_one_name(device),
-            dtype=dtype,
-            autocast=autocast,
-        )
+        self._start(network)
 
-    def _start(self, network: Network, **running: Any) -> None:  # noqa: ANN401
+    def _cut(self, loaded: LoadedModel) -> tuple[Network, Classifier]:
+        """The model up to where vectors are taken, and what stood behind that."""
+        layer, pooling = self._taken["layer"], self._taken["pooling"]
+        stage = find_stage(loaded.model, loaded.tag, layer)
+        # A stage has no pooling of its own.
+        pooling = pooling or (None if stage is None else "avg")
+        check_pooling(loaded.model, loaded.tag, stage, pooling)
+        classifier = Classifier.of(loaded)
+        loaded.model.reset_classifier(0)
+        return Network(loaded.model, stage, pooling).eval(), classifier
+
+    def _start(self, network: Network) -> None:
         """Open the backend, and embed one black image: what cannot work fails here.
 
         :raises CannotRun: with torch's or timm's own reason.
         """
         size = self._conditions["input_size"]
+        dtype, autocast = str(self._running["dtype"]), bool(self._running["autocast"])
         try:
             if isinstance(self._transform, Fast):
                 found = measure_fast(self._transform, self._conditions, network)
                 self._differences["transform"] = found.to_dict()
             self._backend = open_backend(
-                running.pop("backend"),
+                str(self._running["backend"]),
                 network,
                 lambda: sample_batches(Exact(self._conditions)),
-                **running,
+                device=self._device,
+                dtype=dtype,
+                autocast=autocast,
             )
             self.predict([torch.zeros(size)])
         except HubError:
             raise
         except (RuntimeError, AssertionError, ValueError, TypeError) as error:
             raise CannotRun(
-                f"`{self._tag}` cannot run on `{running['device']}` with "
-                f"{size[1]} x {size[2]} pixels in torch.{running['dtype']}: "
+                f"`{self._tag}` cannot run on `{self._device}` with "
+                f"{size[1]} x {size[2]} pixels in torch.{dtype}: "
                 f"{str(error).splitlines()[0]}",
                 hint="Leave out `device`, `input_size`, `dtype` or `pooling`",
             ) from error
         if self._backend.agreement is not None:
             self._differences["backend"] = self._backend.agreement.to_dict()
+        exact = dtype == "float32" or autocast
+        # Other backends change the weights, or keep none.
+        kept = self._running["backend"] == "eager" and exact
+        self._network = network if kept else None
+
+    @property
+    def network(self) -> Network:
+        """The model up to where vectors are taken; loaded anew for another backend."""
+        if self._network is None:
+            self._network, _ = self._cut(load_model(**self._source))
+        return self._network
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the model was trained to tell apart here; empty if it was not."""
+        return self._classifier.classes
+
+    def trainee(self, classes: Sequence[str] = ()) -> Trainee:
+        """Copy the network, with a head for ``classes``."""
+        network = copied(self.network)
+        classifier = self._classifier.for_classes(classes, network)
+        return Trainee(network, classifier.head, classifier.classes)
+
+    def adopt(self, trainee: Trainee) -> None:
+        """Embed with these weights from now on; not while ``predict`` runs."""
+        network = copied(trainee.network)
+        self._classifier = Classifier.copy(trainee)
+        self._origin = digest(weights_of(network, self._classifier)[1])
+        before = self._backend
+        self._start(deepcopy(network))
+        before.close()
+        if self._network is None:
+            self._network = network
+
+    def save(self, folder: Path) -> None:
+        """Write weights, classes, preprocessing, and where vectors are taken."""
+        said = {"embedding": self._taken, **self._arguments}
+        write_folder(
+            Path(folder), self.network, self._classifier, self._conditions, said
+        )
+
+    def restore(self, folder: Path) -> None:
+        """Adopt what ``save`` wrote."""
+        loaded = load_model(**{**self._source, "checkpoint_path": str(folder)})
+        network, classifier = self._cut(loaded)
+        self.adopt(Trainee(network, classifier.head, classifier.classes))
+
+    def training_transform(
+        self, augmentation: Mapping[str, Any] | None = None
+    ) -> Callable[[Any], torch.Tensor]:
+        """What prepares an image to train on.
+
+        :param augmentation: arguments of ``timm.data.create_transform``, such as
+            ``{"scale": (0.5, 1), "hflip": 0.5}``; None for evaluation's.
+        """
+        if augmentation is None:
+            return self.prepare
+        return augmented(self._conditions, augmentation)
 
     def prepare(self, image: NDArray[np.uint8] | Image.Image) -> torch.Tensor:
         """Transform one image as the model's evaluation did.
@@ -149,7 +221,7 @@ class TimmEmbedding(ModelOperator):
         with torch.inference_mode(), memory_errors(len(batch), device):
             images = torch.stack(tuple(batch))
             vectors = self._backend(images, threads=self._threads.count)
-            if self._normalize:
+            if self._taken["normalize"]:
                 vectors = scale_to_one(vectors)
         return list(vectors.numpy())
 
@@ -174,9 +246,10 @@ class TimmEmbedding(ModelOperator):
         return {
             "model": self._tag,
             "weights": self._origin,
-            "layer": self._layer,
+            **({"classes": list(self.classes)} if self.classes else {}),
+            "layer": self._taken["layer"],
             "pooling": self._pooling or "the model's own",
-            "normalize": self._normalize,
+            "normalize": self._taken["normalize"],
             "preprocessing": {
                 key: list(value) if isinstance(value, tuple) else value
                 for key, value in self._conditions.items()

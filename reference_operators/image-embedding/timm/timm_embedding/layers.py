@@ -11,9 +11,12 @@ from torch import nn
 from .errors import UnknownLayer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
 PENULTIMATE = "penultimate"
+_USUAL: Mapping[str, Any] = {"layer": PENULTIMATE, "pooling": None, "normalize": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,21 @@ def stage_names(model: Any) -> list[str]:  # noqa: ANN401  (timm's models share 
     if not hasattr(model, "forward_intermediates"):
         return []
     return [stage["module"] for stage in getattr(model, "feature_info", [])]
+
+
+def resolve_taking(
+    wanted: Mapping[str, Any], config: Mapping[str, Any]
+) -> dict[str, Any]:
+    """How vectors are taken: as asked, else as a checkpoint says, else as usual.
+
+    >>> resolve_taking({"layer": None, "normalize": False}, {})
+    {'layer': 'penultimate', 'pooling': None, 'normalize': False}
+    """
+    asked = {key: value for key, value in wanted.items() if value is not None}
+    if "layer" in asked:
+        # Another layer's pooling is none of this one's.
+        return {**_USUAL, **asked}
+    return {**_USUAL, **config.get("embedding", {}), **asked}
 
 
 def find_stage(model: Any, tag: str, layer: str | int) -> int | None:  # noqa: ANN401

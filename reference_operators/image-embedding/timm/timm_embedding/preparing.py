@@ -40,7 +40,7 @@ class Exact:
         :param image: RGB, uint8, (H, W, 3); or a Pillow image.
         """
         step: Callable[[Any], Any]
-        found: Any = _as_pillow(image)
+        found: Any = as_pillow(image)
         for step in self._steps:
             found = step(found)
         if self._table is None:
@@ -74,7 +74,7 @@ class Fast:
     def __call__(self, image: NDArray[np.uint8] | Image.Image) -> torch.Tensor:
         """A tensor, (3, H, W), float32; ``Exact`` says what of."""
         if isinstance(image, Image.Image):
-            image = np.array(_as_pillow(image))
+            image = np.array(as_pillow(image))
         # torch knows no arrays that must not be written to.
         pixels = np.require(image, requirements=["C", "W"])
         size = self._resize.size
@@ -127,7 +127,8 @@ def _sample_images(count: int) -> list[NDArray[np.uint8]]:
     return images
 
 
-def _as_pillow(image: NDArray[np.uint8] | Image.Image) -> Image.Image:
+def as_pillow(image: NDArray[np.uint8] | Image.Image) -> Image.Image:
+    """The same in three channels, as timm's transforms take it."""
     if isinstance(image, Image.Image):
         return image.convert("RGB")
     return Image.fromarray(image)

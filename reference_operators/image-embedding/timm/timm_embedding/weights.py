@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
 from pathlib import Path
 from pickle import UnpicklingError
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from plugin_spec.manifest import Weights
 
 DEFAULT_MODEL = "resnet50"
+WEIGHTS = "model.safetensors"
+HEAD = "head.safetensors"
 _HUB = ("hf-hub:", "hf_hub:")
 _SEED = 0
 _DRAWING = Lock()
 _SECONDS = 10
-_FILES = ("model.safetensors", "pytorch_model.bin")
+_FILES = (WEIGHTS, "pytorch_model.bin")
 _NESTED = ("state_dict_ema", "state_dict", "model_ema", "model")
 
 
@@ -41,6 +43,10 @@ class LoadedModel:
     model: Any
     tag: str
     origin: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What stands beside a checkpoint; empty without one."""
+    head: Mapping[str, torch.Tensor] | None = None
+    """Of classes, where it is none of the model's own."""
 
 
 def load_model(
@@ -170,7 +176,7 @@ def _tried(repository: str, error: Exception) -> str:
 def _from_checkpoint(
     name: str | None, path: Path, num_classes: int | None
 ) -> LoadedModel:
-    file = path / "model.safetensors" if path.is_dir() else path
+    file = path / WEIGHTS if path.is_dir() else path
     config = _config_beside(file)
     said = config.get("architecture")
     if name and said and name.partition(".")[0] != said:
@@ -196,7 +202,14 @@ def _from_checkpoint(
             "(0 for none)",
         ) from error
     digest = sha256(file.read_bytes()).hexdigest()
-    return LoadedModel(model, _tag(name), f"sha256:{digest}")
+    head = file.with_name(HEAD)
+    return LoadedModel(
+        model,
+        _tag(name),
+        f"sha256:{digest}",
+        config,
+        _read(head) if head.is_file() else None,
+    )
 
 
 def _config_beside(file: Path) -> Mapping[str, Any]:
