@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
+    from typing import Self
+
+    from plugin_spec.spaces import EmbeddingSpace
 
 
 class Operator(ABC):
@@ -34,6 +37,23 @@ class Operator(ABC):
         For a model: the exact weights, layer and preprocessing it runs with.
         """
         return {}
+
+    @property
+    def space(self) -> EmbeddingSpace | None:
+        """The space of the vectors that this instance makes; None if it makes none.
+
+        Asked for as often as a chain runs: what it takes to hash is to be kept.
+        """
+        return None
+
+    def for_space(self, space: EmbeddingSpace) -> Self:  # noqa: ARG002
+        """The same operator for vectors of a space, which are all that it is given.
+
+        Asked before each run of a chain in which the space is known.
+
+        :raises SpacesDiffer: if it compares them with those of another.
+        """
+        return self
 
     def close(self) -> None:  # noqa: B027  (most operators hold nothing to release)
         """Release what the instance holds; called once, when it is not used again."""
