@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,23 +21,20 @@ class WeightsDigest:
     def __init__(self, module: nn.Module) -> None:
         self._module = module
         self._digest: str | None = None
-        self._alone = Lock()
 
     def __call__(self) -> str:
         """``sha256:…``; takes about a second for 500 MB the first time."""
-        with self._alone:
-            if self._digest is None:
-                self._digest = module_digest(self._module)
-            return self._digest
+        if self._digest is None:
+            self._digest = module_digest(self._module)
+        return self._digest
 
     def changed(self, module: nn.Module | None = None) -> None:
         """Say that the weights are others now; they are hashed when it is asked for.
 
         :param module: what has them, if it is another.
         """
-        with self._alone:
-            self._module = self._module if module is None else module
-            self._digest = None
+        self._module = self._module if module is None else module
+        self._digest = None
 
 
 def module_digest(module: nn.Module) -> str:

@@ -10,14 +10,22 @@ import timm
 import torch
 from torch.nn.functional import normalize as scale_to_one
 
-from plugin_spec import HubError, TrainableOperator, Trainee
+from plugin_spec import EmbeddingSpace, HubError, TrainableOperator, Trainee
 from plugin_spec.inference.memory import memory_errors
 from plugin_spec.inference.opening import open_backend
 from plugin_spec.inference.threads import ThreadShare
+from plugin_spec.weights_digest import WeightsDigest
 
 from .conditions import resolve_conditions
 from .errors import CannotRun
-from .layers import Network, check_pooling, find_stage, resolve_taking
+from .layers import (
+    PENULTIMATE,
+    Network,
+    check_pooling,
+    find_stage,
+    resolve_taking,
+    stage_names,
+)
 from .preparing import Exact, Fast, measure_fast, sample_batches
 from .training import Classifier, augmented, copied, digest, weights_of, write_folder
 from .weights import load_model
@@ -120,6 +128,13 @@ class TimmEmbedding(TrainableOperator):
         """
         size = self._conditions["input_size"]
         dtype, autocast = str(self._running["dtype"]), bool(self._running["autocast"])
+        exact = dtype == "float32" or autocast
+        # Other backends change the weights, or keep none.
+        kept = self._running["backend"] == "eager" and exact
+        self._layer = _layer(network)
+        self._weights = WeightsDigest(network)
+        if not kept:
+            self._weights()
         try:
             if isinstance(self._transform, Fast):
                 found = measure_fast(self._transform, self._conditions, network)
@@ -144,10 +159,30 @@ class TimmEmbedding(TrainableOperator):
             ) from error
         if self._backend.agreement is not None:
             self._differences["backend"] = self._backend.agreement.to_dict()
-        exact = dtype == "float32" or autocast
-        # Other backends change the weights, or keep none.
-        kept = self._running["backend"] == "eager" and exact
         self._network = network if kept else None
+
+    @property
+    def space(self) -> EmbeddingSpace:
+        """The space of the vectors, as its weights are now.
+
+        A fast transform is a matter of rounding: its pixels are within a grey level.
+        """
+        rough = ", fast transform" if self._running["transform"] == "fast" else ""
+        return EmbeddingSpace(
+            operator="image-embedding/timm",
+            model=self._tag.partition(".")[0],
+            weights=self._weights(),
+            layer=self._layer,
+            pooling=self._pooling or "the model's own",
+            preprocessing={**self._conditions, "colour": "RGB"},
+            normalisation="L2" if self._taken["normalize"] else "none",
+            precision=f"{self._running['dtype']}{rough}",
+            origin=self._origin,
+        )
+
+    def weights_changed(self) -> None:
+        """Say that those of ``network`` were changed; ``adopt`` does so itself."""
+        self._weights.changed()
 
     @property
     def network(self) -> Network:
@@ -263,6 +298,12 @@ class TimmEmbedding(TrainableOperator):
     def close(self) -> None:
         """Release the backend's files and threads."""
         self._backend.close()
+
+
+def _layer(network: Network) -> str:
+    if network.stage is None:
+        return PENULTIMATE
+    return stage_names(network.model)[network.stage]
 
 
 def _one_name(device: str | Sequence[str] | None) -> str:

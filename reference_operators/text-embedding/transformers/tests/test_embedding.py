@@ -6,6 +6,7 @@ import inspect
 import json
 import pickle
 import random
+import shutil
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -312,3 +313,31 @@ def test_the_manifest_names_every_option_with_its_default() -> None:
     }
     options = inspect.signature(TransformersEmbedding).parameters
     assert stated == {name: option.default for name, option in options.items()}
+
+
+def test_a_space_is_told_apart_by_what_changes_vectors(
+    folder: Path, tmp_path: Path
+) -> None:
+    space = TransformersEmbedding(model_name=str(folder)).space
+    changed = {
+        "pooling: mean, cls": {"pooling": "cls"},
+        "max_length: 32, 8": {"max_length": 8},
+        "normalisation: L2, none": {"normalize": False},
+    }
+    for difference, options in changed.items():
+        other = TransformersEmbedding(model_name=str(folder), **options).space
+        assert space.differences(other) == (difference,)
+        assert not space.compatible_with(other)
+    rough = TransformersEmbedding(model_name=str(folder), dtype="bfloat16").space
+    assert space.differences(rough) == ("precision: float32, bfloat16",)
+    assert space.compatible_with(rough)
+    # Where the files lie is no part of it.
+    elsewhere = shutil.copytree(folder, tmp_path / "elsewhere")
+    assert TransformersEmbedding(model_name=str(elsewhere)).space == space
+    state = load_file(elsewhere / "model.safetensors")
+    next(iter(state.values())).add_(0.01)
+    save_file(state, elsewhere / "model.safetensors", {"format": "pt"})
+    (difference,) = space.differences(
+        TransformersEmbedding(model_name=str(elsewhere)).space
+    )
+    assert difference.startswith("weights: sha256:")

@@ -8,10 +8,11 @@ import torch
 import transformers
 from torch.nn.functional import normalize as scale_to_one
 
-from plugin_spec import HubError, ModelOperator
+from plugin_spec import EmbeddingSpace, HubError, ModelOperator
 from plugin_spec.inference.memory import memory_errors
 from plugin_spec.inference.opening import open_backend
 from plugin_spec.inference.threads import ThreadShare
+from plugin_spec.weights_digest import WeightsDigest
 
 from .configuration import own_max_length, own_pooling
 from .encoder import Encoder, sample_words
@@ -62,9 +63,15 @@ class TransformersEmbedding(ModelOperator):
         longest = own_max_length(files, loaded.model, loaded.tokenizer)
         self._max_length = min(max_length or longest, longest)
         self._tokenizer = Tokenizer(model_name, loaded.tokenizer, self._max_length)
+        self._architecture = type(loaded.model).__name__
+        encoder = Encoder(loaded.model, self._pooling).eval()
+        self._weights = WeightsDigest(encoder)
+        if (backend, dtype) != ("eager", "float32"):
+            # A backend may change the weights.
+            self._weights()
         self._running = {"dtype": dtype, "autocast": autocast, "backend": backend}
         self._start(
-            Encoder(loaded.model, self._pooling).eval(),
+            encoder,
             backend=backend,
             device=_one_name(device),
             dtype=dtype,
@@ -95,6 +102,24 @@ class TransformersEmbedding(ModelOperator):
                 f"torch.{running['dtype']}: {str(error).splitlines()[0]}",
                 hint="Leave out `device` or `dtype`",
             ) from error
+
+    @property
+    def space(self) -> EmbeddingSpace:
+        """The space of the vectors."""
+        return EmbeddingSpace(
+            operator="text-embedding/transformers",
+            model=self._architecture,
+            weights=self._weights(),
+            layer="last",
+            pooling=self._pooling,
+            preprocessing={
+                "tokenizer": self._tokenizer.digest,
+                "max_length": self._max_length,
+            },
+            normalisation="L2" if self._normalize else "none",
+            precision=str(self._running["dtype"]),
+            origin=self._origin,
+        )
 
     def prepare(self, text: str) -> Words:
         """Cut a text into tokens.

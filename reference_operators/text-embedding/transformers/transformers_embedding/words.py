@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -51,6 +54,14 @@ class Tokenizer:
     def kinds(self) -> int:
         """How many inputs the model takes."""
         return 3 if self._typed else 2
+
+    @cached_property
+    def digest(self) -> str:
+        """Of how texts are cut, but for how long they may be."""
+        said = json.loads(self._tokens.to_str())
+        own = {key: said[key] for key in said.keys() - {"truncation", "padding"}}
+        text = json.dumps(own, sort_keys=True)
+        return f"sha256:{sha256(text.encode()).hexdigest()}"
 
     def __call__(self, text: str) -> Words:
         """The tokens of a text, with those that mark its ends.
