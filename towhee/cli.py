@@ -12,6 +12,7 @@ import typer
 from hub_client.cli import main
 from hub_client.cli.app import USE, app
 from hub_client.cli.command import register
+from hub_client.cli.completion import known_names
 from hub_client.cli.console import format_count, format_duration
 from hub_client.cli.key_value import parse_option
 from hub_client.cli.session import Session
@@ -68,7 +69,11 @@ def run(  # noqa: PLR0913  (one a flag)
     *,
     pipeline: Annotated[
         str,
-        typer.Argument(metavar="PIPELINE", help="A pipeline or an operator, by name."),
+        typer.Argument(
+            metavar="PIPELINE",
+            help="A pipeline or an operator, by name.",
+            autocompletion=known_names,
+        ),
     ],
     files: Annotated[
         list[str],

@@ -44,7 +44,9 @@ def _run(words: list[str]) -> int:
     import typer  # noqa: PLC0415
 
     from hub_client.cli.app import app  # noqa: PLC0415
+    from hub_client.cli.completion import enable_completion  # noqa: PLC0415
 
+    enable_completion()
     command = typer.main.get_command(app)
     return command.main(words, prog_name="hub", standalone_mode=False) or 0
 

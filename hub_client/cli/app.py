@@ -10,6 +10,7 @@ from hub_client.cli import cache, needs, project, trust
 from hub_client.cli.audit import audit
 from hub_client.cli.check import check
 from hub_client.cli.command import register
+from hub_client.cli.completion import completion
 from hub_client.cli.env import env
 from hub_client.cli.export import export
 from hub_client.cli.help_page import PageGroup
@@ -32,6 +33,7 @@ SETTINGS: Final = "Settings"
 def _new_group() -> typer.Typer:
     return typer.Typer(
         cls=PageGroup,
+        add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
@@ -94,6 +96,7 @@ register(app, publish, panel=PUBLISH)
 register(app, yank, panel=PUBLISH)
 
 register(app, env, panel=SETTINGS)
+register(app, completion, panel=SETTINGS)
 
 index_app = _new_group()
 app.add_typer(

@@ -41,7 +41,7 @@ def check(  # noqa: PLR0913  (one a flag)
     ] = None,
     as_json: options.Json = False,
 ) -> int:
-    """Check that an operator's repository could be published as it stands.
+    """Check whether an operator could be published as it stands.
 
     Its manifest, its package, its documents, and what may not be in a repository
     are read as text. That is all, unless you say --run: a repository may be a

@@ -88,10 +88,13 @@ def register(
 
     run.__signature__ = Signature([*own, *common])  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in (*own, *common)}
+    page = cleandoc(function.__doc__ or "")
     app.command(
         name or function.__name__,
         cls=PageCommand,
-        help=cleandoc(function.__doc__ or ""),
+        help=page,
+        # Whole, for lists of commands and for shells.
+        short_help=page.partition("\n")[0].removesuffix("."),
         rich_help_panel=panel,
     )(run)
 

@@ -52,12 +52,15 @@ class PageGroup(TyperGroup):
         panels: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
             command: Any = self.get_command(ctx, name)
-            summary = (command.help or "").partition("\n")[0].removesuffix(".")
+            summary = command.short_help or command.help or ""
             panel = command.rich_help_panel or "Commands"
             panels.setdefault(panel, []).append((name, summary))
         sections += [_section(panel, rows) for panel, rows in panels.items()]
         options = _shown(self.get_params(ctx))
         sections.append(_section("Options", map(_option_row, options)))
+        sections.append(
+            f"`{ctx.command_path} COMMAND --help` is the page of a command."
+        )
         return "\n\n".join(sections)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401

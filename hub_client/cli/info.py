@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub_client.cli import options
+from hub_client.cli.completion import known_names
 from hub_client.cli.console import format_table
 from hub_client.cli.session import Session
 
@@ -83,7 +84,12 @@ class _Facts:
 
 def info(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An operator's name.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="An operator's name.", autocompletion=known_names
+        ),
+    ],
     *,
     python: options.Python = None,
     as_json: options.Json = False,

@@ -7,6 +7,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from hub_client.cli.completion import installed_names, known_names
+
 Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON.")
 ]
@@ -21,11 +23,16 @@ Python: TypeAlias = Annotated[
 Requirements: TypeAlias = Annotated[
     list[str],
     typer.Argument(
-        metavar="REQUIREMENT…", help='Names, or names and versions: "a/b>=1,<2".'
+        metavar="REQUIREMENT…",
+        help='Names, or names and versions: "a/b>=1,<2".',
+        autocompletion=known_names,
     ),
 ]
 Names: TypeAlias = Annotated[
-    list[str], typer.Argument(metavar="NAME…", help="Names of operators.")
+    list[str],
+    typer.Argument(
+        metavar="NAME…", help="Names of operators.", autocompletion=installed_names
+    ),
 ]
 DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan, and change nothing.")

@@ -54,11 +54,12 @@ def publish(  # noqa: PLR0913  (one a flag)
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Publish the version that operator.yaml says, so that others can install it.
+    """Publish the version that operator.yaml says.
 
-    The files are checked as `hub check --run` does, shown, and sent with the tag
-    vX.Y.Z in one step: if that fails, there is no tag. A version never changes;
-    what was wrong with one is mended in the next, and `hub yank` withdraws it.
+    Others can install it from then on. Its files are checked as `hub check --run`
+    does, shown, and sent with the tag vX.Y.Z in one step: if that fails, there is no
+    tag. A version never changes; what was wrong with one is mended in the next, and
+    `hub yank` withdraws it.
 
     Of a git work tree its commit is published, and nothing may be uncommitted. What
     .gitignore names stays at home. Your own git or `hf auth login` proves who you

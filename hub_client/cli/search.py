@@ -38,12 +38,15 @@ def search(  # noqa: PLR0913  (one a flag)
     ] = False,
     as_json: options.Json = False,
 ) -> int:
-    """Find operators by words in their name, their namespace and their summary.
+    """Find operators by words, best first.
 
-    Searched are the indexes, folders and bundled operators that configuration leads
-    to, and Hugging Face where a source is there. Names count most, then namespaces,
-    which are tasks. The copy of an index is fetched again after ten minutes.
-    Nothing of an operator is run.
+      hub search embed image
+      hub search clip --hub
+
+    Words are looked for in names, which count most, in namespaces, which are tasks,
+    and in summaries: of the indexes, folders and bundled operators that
+    configuration leads to, and at Hugging Face where a source is there. The copy of
+    an index is fetched again after ten minutes. Nothing of an operator is run.
     """
     from hub_client.search.library import Library  # noqa: PLC0415  (as it is used)
     from hub_client.search.ranking import rank  # noqa: PLC0415

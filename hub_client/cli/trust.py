@@ -83,7 +83,10 @@ def remove(session: Session, source: Source) -> int:
 
 
 def list_entries(session: Session, *, as_json: options.Json = False) -> None:
-    """List the sources that you trust, besides `bundled`, and who must sign there."""
+    """List the sources that you trust, and who must sign there.
+
+    `bundled`, what ships with hub, is trusted always and not listed.
+    """
     from hub_client.trust import list_trusted  # noqa: PLC0415  (slow)
 
     entries = list_trusted(session.config().config_dir)

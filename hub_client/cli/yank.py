@@ -34,10 +34,11 @@ def yank(  # noqa: PLR0913  (one a flag)
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Withdraw a published version: nobody gets it who does not ask for it by name.
+    """Withdraw a published version, or offer it again.
 
-    A lock that has it keeps working, for nothing is deleted. A tag yanked-vX.Y.Z
-    says so beside the version's own, and `--undo` removes it.
+    Nobody gets it who does not pin that very version. A lock that has it keeps
+    working, for nothing is deleted: a tag yanked-vX.Y.Z says so beside the version's
+    own, and `--undo` removes it.
     """
     from hub_client.candidate import WITHDRAWN  # noqa: PLC0415  (slow)
     from hub_client.publisher import open_target  # noqa: PLC0415

@@ -37,11 +37,21 @@ def test_help_lists_every_command_by_subject(hub: Hub) -> None:
         (
             "Publish",
             "check",
-            "Check that an operator's repository could be published as it stands",
+            "Check whether an operator could be published as it stands",
         ),
     ):
-        assert re.search(rf"^  {command} +{meaning}$", sections[subject], re.MULTILINE)
-    assert max(map(len, page.splitlines())) <= 88
+        assert re.search(
+            rf"^  {command} +{re.escape(meaning)}$", sections[subject], re.MULTILINE
+        )
+    assert max(map(len, page.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", [[], ["trust"], ["cache"], ["index"]])
+def test_each_command_has_one_line_on_a_page(hub: Hub, words: list[str]) -> None:
+    page = hub(*words, "--help", COLUMNS="80").stdout
+    listed = page.partition("COMMAND …")[2].partition("\nOptions\n")[0]
+    for line in filter(None, listed.splitlines()):
+        assert re.fullmatch(r"[A-Z]\w+|  [a-z]+ +[A-Z].*[^. ]", line)
 
 
 def test_the_page_of_a_command_is_its_own_text(hub: Hub) -> None:
