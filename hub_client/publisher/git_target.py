@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hub_client.git_commands import GitFailed
 from hub_client.git_url import parse_git_url
+from hub_client.publisher.remote import TIP, Remote
 from hub_client.publisher.scratch_repository import ScratchRepository
 from hub_client.publisher.work_tree import Unpublishable
 from hub_client.sources import GIT
-from hub_client.sources.git import GitSource, RepositoryUnreachable
+from hub_client.sources.git import GitSource
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
     from hub_client.publisher.publication import Publication
     from hub_client.publisher.work_tree import WorkTree
     from plugin_spec.names import OperatorName
-
-_TIP: Final = "refs/hub/tip"
-
-
-class PushRefused(HubError):
-    """A repository did not take a push, and has none of it."""
 
 
 class Diverged(HubError):
@@ -66,23 +61,23 @@ class GitTarget:
                 commit, refspecs = self._new_commit(scratch, publication)
             else:
                 commit, refspecs = self._own_commit(scratch, publication, work_tree)
-            self._push(scratch, *refspecs)
+            self._remote(scratch).push(*refspecs)
         return commit
 
     def yank(self, release: Release, reason: str) -> None:
         """Push an annotated tag, whose message is the reason."""
         with TemporaryDirectory(prefix="hub-yank-") as folder:
             scratch = ScratchRepository.create(Path(folder) / "git")
-            self._fetch(scratch, f"{release.ref}:{_TIP}", "--depth=1")
+            self._remote(scratch).fetch(f"{release.ref}:{TIP}", "--depth=1")
             tag = f"yanked-v{release.version}"
-            ref = scratch.annotate(tag, f"{_TIP}^{{commit}}", reason)
-            self._push(scratch, f"{ref}:{ref}")
+            ref = scratch.annotate(tag, f"{TIP}^{{commit}}", reason)
+            self._remote(scratch).push(f"{ref}:{ref}")
 
     def restore(self, release: Release) -> None:
         """Delete the tag that says it is withdrawn."""
         with TemporaryDirectory(prefix="hub-yank-") as folder:
             scratch = ScratchRepository.create(Path(folder) / "git")
-            self._push(scratch, f":refs/tags/yanked-v{release.version}")
+            self._remote(scratch).push(f":refs/tags/yanked-v{release.version}")
 
     def _own_commit(
         self, scratch: ScratchRepository, publication: Publication, tree: WorkTree
@@ -134,40 +129,17 @@ class GitTarget:
             return commit, (tag,)
         return commit, (f"{commit}:refs/heads/{branch}", tag)
 
+    def _remote(self, scratch: ScratchRepository) -> Remote:
+        return Remote(self._url, scratch)
+
     def _branch(
         self, scratch: ScratchRepository, wanted: str | None, *options: str
     ) -> tuple[str, str | None]:
         """The branch to push to, and its commit there, fetched; None if it is new."""
-        listing = scratch.as_user("ls-remote", "--symref", "--", str(self._url))
-        pairs = [line.split("\t") for line in listing.splitlines()]
-        default = [first for first, ref in pairs if ref == "HEAD"][:1]
-        branch = wanted or "".join(default).removeprefix("ref: refs/heads/") or "main"
-        tip = None
-        if f"refs/heads/{branch}" in {ref for _, ref in pairs}:
-            self._fetch(scratch, f"refs/heads/{branch}:{_TIP}", *options)
-            tip = scratch.git("rev-parse", "--verify", _TIP)
-        return branch, tip
-
-    def _fetch(self, scratch: ScratchRepository, refspec: str, *options: str) -> None:
-        words = ("--quiet", "--no-tags", "--no-write-fetch-head", *options)
-        try:
-            scratch.as_user("fetch", *words, "--", str(self._url), refspec)
-        except GitFailed as error:
-            raise RepositoryUnreachable(
-                f"Cannot read `{self._url}`: {error.reason}",
-                hint="Check the address, your network and that you may read it",
-            ) from error
-
-    def _push(self, scratch: ScratchRepository, *refspecs: str) -> None:
-        words = ("--quiet", "--atomic", "--no-signed", "--recurse-submodules=no")
-        try:
-            scratch.as_user("push", *words, "--", str(self._url), *refspecs)
-        except GitFailed as error:
-            raise PushRefused(
-                f"`{self._url}` did not take the push, and has none of it: "
-                f"{push_reason(error)}",
-                hint="Check that you may write there, and run this again",
-            ) from error
+        remote = self._remote(scratch)
+        default, branches = remote.branches()
+        branch = wanted or default
+        return branch, remote.tip(branch, *options) if branch in branches else None
 
 
 def _follows(scratch: ScratchRepository, later: str, earlier: str) -> bool:
@@ -176,17 +148,3 @@ def _follows(scratch: ScratchRepository, later: str, earlier: str) -> bool:
     except GitFailed:
         return False
     return True
-
-
-def push_reason(error: GitFailed) -> str:
-    r"""What the server said, or else what git did.
-
-    >>> push_reason(GitFailed("push", "remote: over quota\nerror: failed to push"))
-    'over quota; failed to push'
-    """
-    said = [
-        line.removeprefix("remote:").strip()
-        for line in error.stderr.splitlines()
-        if line.startswith(("remote:", " ! "))
-    ]
-    return "; ".join([*filter(None, said), error.reason])

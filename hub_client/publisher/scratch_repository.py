@@ -81,6 +81,20 @@ class ScratchRepository:
         self.git("update-index", "-z", "--index-info", typed=os.fsencode(entries))
         return self.git("write-tree")
 
+    def tree_with(self, commit: str | None, path: str, text: bytes) -> str:
+        """The tree of a commit with one file put in, or replaced."""
+        blob = self.git("hash-object", "-w", "--stdin", typed=text)
+        self.git("read-tree", commit or "--empty")
+        self.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+        return self.git("write-tree")
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """The bytes of one file of a commit; None if it has none there."""
+        listing = self.git("ls-tree", "--full-tree", commit, "--", path)
+        if not listing.startswith("100644 blob "):
+            return None
+        return run_git("cat-file", "blob", listing.split()[2], git_dir=self.path)
+
     def commit(self, tree: str, message: str, *, parent: str | None) -> str:
         """Make a commit in the user's name.
 

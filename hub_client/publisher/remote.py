@@ -1,0 +1,99 @@
+"""A repository that its publisher writes to, as one scratch repository reaches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from hub_client.git_commands import GitFailed
+from hub_client.sources.git import RepositoryUnreachable
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from hub_client.git_url import GitUrl
+    from hub_client.publisher.scratch_repository import ScratchRepository
+
+TIP: Final = "refs/hub/tip"
+"""Where what was fetched last stands."""
+
+
+class PushRefused(HubError):
+    """A repository did not take a push, and has none of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """One repository at an address."""
+
+    url: GitUrl
+    scratch: ScratchRepository
+
+    def branches(self) -> tuple[str, frozenset[str]]:
+        """The default branch, `main` if there is none yet, and those there are.
+
+        :raises RepositoryUnreachable: if it does not answer.
+        """
+        try:
+            listing = self.scratch.as_user("ls-remote", "--symref", "--", str(self.url))
+        except GitFailed as error:
+            raise self._unreachable(error) from error
+        pairs = [line.split("\t") for line in listing.splitlines()]
+        default = [first for first, ref in pairs if ref == "HEAD"][:1]
+        heads = "refs/heads/"
+        return (
+            "".join(default).removeprefix(f"ref: {heads}") or "main",
+            frozenset(
+                ref.removeprefix(heads) for _, ref in pairs if ref.startswith(heads)
+            ),
+        )
+
+    def tip(self, branch: str, *options: str) -> str:
+        """Fetch a branch, and give its commit."""
+        self.fetch(f"+refs/heads/{branch}:{TIP}", *options)
+        return self.scratch.git("rev-parse", "--verify", TIP)
+
+    def fetch(self, refspec: str, *options: str) -> None:
+        """Fetch one ref.
+
+        :raises RepositoryUnreachable: if it cannot be had.
+        """
+        words = ("--quiet", "--no-tags", "--no-write-fetch-head", *options)
+        try:
+            self.scratch.as_user("fetch", *words, "--", str(self.url), refspec)
+        except GitFailed as error:
+            raise self._unreachable(error) from error
+
+    def push(self, *refspecs: str) -> None:
+        """Send refs, all or none.
+
+        :raises PushRefused: and nothing of it is there.
+        """
+        words = ("--quiet", "--atomic", "--no-signed", "--recurse-submodules=no")
+        try:
+            self.scratch.as_user("push", *words, "--", str(self.url), *refspecs)
+        except GitFailed as error:
+            raise PushRefused(
+                f"`{self.url}` did not take the push, and has none of it: "
+                f"{push_reason(error)}",
+                hint="Check that you may write there, and run this again",
+            ) from error
+
+    def _unreachable(self, error: GitFailed) -> RepositoryUnreachable:
+        return RepositoryUnreachable(
+            f"Cannot read `{self.url}`: {error.reason}",
+            hint="Check the address, your network and that you may read it",
+        )
+
+
+def push_reason(error: GitFailed) -> str:
+    r"""What the server said, or else what git did.
+
+    >>> push_reason(GitFailed("push", "remote: over quota\nerror: failed to push"))
+    'over quota; failed to push'
+    """
+    said = [
+        line.removeprefix("remote:").strip()
+        for line in error.stderr.splitlines()
+        if line.startswith(("remote:", " ! "))
+    ]
+    return "; ".join([*filter(None, said), error.reason])
