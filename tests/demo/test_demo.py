@@ -54,6 +54,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder / "out", done.stdout
 
 
+@pytest.mark.slow
 def test_the_printed_precision_is_that_of_the_results(output: tuple[Path, str]) -> None:
     folder, printed = output
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
@@ -72,6 +73,7 @@ def test_the_printed_precision_is_that_of_the_results(output: tuple[Path, str]) 
     assert str(folder / "index.html") in printed
 
 
+@pytest.mark.slow
 def test_the_weights_beat_raw_pixels_on_photographs_they_never_saw(
     output: tuple[Path, str],
 ) -> None:
@@ -80,6 +82,7 @@ def test_the_weights_beat_raw_pixels_on_photographs_they_never_saw(
     assert results["precision_at_5_of_raw_pixels"] < 0.6
 
 
+@pytest.mark.slow
 def test_the_page_asks_nobody_for_anything(output: tuple[Path, str]) -> None:
     page = (output[0] / "index.html").read_text(encoding="utf-8")
     sources = re.findall(r'(?:src|href)="([^"]*)"', page)

@@ -30,7 +30,9 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("backend", ["eager", "openvino"])
+@pytest.mark.parametrize(
+    "backend", ["eager", pytest.param("openvino", marks=pytest.mark.slow)]
+)
 def test_ragged_texts_keep_their_order_and_their_vectors(
     model: str, backend: str
 ) -> None:

@@ -86,6 +86,7 @@ def test_prepared_rows_do_not_pile_up_before_a_model(
     assert peak < 5_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arrangement", get_args(Arrangement))
 def test_many_short_chains_leak_no_thread_file_or_memory(
     write_fresh: Callable[..., InstalledOperator],

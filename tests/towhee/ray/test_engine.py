@@ -55,6 +55,7 @@ def working() -> list[int]:
     return [each.pid for each in alive if "MapWorker" in each.name()]
 
 
+@pytest.mark.slow
 def test_rows_are_those_of_the_local_engine_bit_for_bit(
     publish: Callable[..., Path],
 ) -> None:

@@ -34,7 +34,15 @@ def cosines(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
     "options",
     [
         SMALL,
-        {"model_name": "test_vit", "pretrained": False, "layer": 1, "pooling": "cls"},
+        pytest.param(
+            {
+                "model_name": "test_vit",
+                "pretrained": False,
+                "layer": 1,
+                "pooling": "cls",
+            },
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_backend_gives_the_vectors_of_eager(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROUNDING = 1e-6
+SLOW = ["openvino", "compiled"]
 TEXTS = [
     "the cat sat on the mat",
     "a small red house",
@@ -189,7 +190,7 @@ def test_many_threads_tokenize_and_predict_at_once(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "backend",
-    ["onnxruntime", "openvino", pytest.param("compiled", marks=pytest.mark.slow)],
+    ["onnxruntime", *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW)],
 )
 def test_a_backend_gives_the_vectors_of_eager(folder: Path, backend: str) -> None:
     operator, eager = embed(folder, backend=backend), embed(folder)
