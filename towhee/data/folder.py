@@ -1,0 +1,55 @@
+"""A folder of folders: each is a class, and holds its images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from towhee.data.samples import InvalidDataset, Samples
+from towhee.extras import needed_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL import Image
+
+SUFFIXES: Final = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
+def image_folder(folder: Path) -> Samples:
+    """Images by class, classes and files by their names' order.
+
+    :raises InvalidDataset: if no folder in it holds an image.
+    """
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and path.parent != folder and path.is_file()
+    )
+    if not files:
+        raise InvalidDataset(
+            f"No folder in `{folder}` holds an image",
+            hint="Put the images of each class into a folder named after it",
+        )
+    names = [path.relative_to(folder).parts[0] for path in files]
+    classes = tuple(sorted(set(names)))
+    labels = tuple(classes.index(name) for name in names)
+    return Samples(folder.name, _Files(files, labels), classes, labels=labels)
+
+
+class _Files:
+    def __init__(self, files: list[Path], labels: tuple[int, ...]) -> None:
+        self._files, self._labels = files, labels
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+        with needed_for("Reading images", extra="display"):
+            from PIL import Image, ImageOps
+        file = self._files[index]
+        try:
+            with Image.open(file) as image:
+                upright = ImageOps.exif_transpose(image)
+                return upright.convert("RGB"), self._labels[index]
+        except (OSError, SyntaxError) as error:
+            raise InvalidDataset(f"`{file}` is no image: {error}") from error

@@ -1,0 +1,1 @@
+"""Make an operator's vectors better for one's own images."""

@@ -1,0 +1,108 @@
+"""What each field of a configuration may hold."""
+
+from __future__ import annotations
+
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
+
+from plugin_spec.nearest import did_you_mean
+from plugin_spec.wording import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "eval_strategy": ("epoch", "steps", "no"),
+    "metric": ("Accuracy",),
+    "mixed_precision": ("no", "fp16", "bf16"),
+    "lr_scheduler_type": ("linear", "cosine", "constant", "constant_with_warmup"),
+    "early_stopping.mode": ("max", "min"),
+}
+_LEAST: Final[Mapping[str, float]] = {
+    "batch_size": 1,
+    "dataloader_num_workers": 0,
+    "early_stopping.patience": 1,
+    "epoch_num": 1,
+    "eval_steps": 1,
+    "gradient_accumulation_steps": 1,
+    "label_smoothing": 0,
+    "lr": 0,
+    "max_grad_norm": 0,
+    "model_checkpoint.every_n_epoch": 1,
+    "model_checkpoint.every_n_step": 1,
+    "model_checkpoint.keep": 1,
+    "print_steps": 1,
+    "seed": 0,
+    "warmup_ratio": 0,
+    "warmup_steps": 0,
+    "weight_decay": 0,
+}
+_WORDS: Final = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    dict: "a mapping",
+    NoneType: "null",
+}
+_PARTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "early_stopping": {"monitor": str, "patience": int, "mode": str},
+    "model_checkpoint": {"every_n_epoch": int, "every_n_step": int, "keep": int},
+    "tensorboard": {"log_dir": str | None, "comment": str},
+}
+
+
+def field_problems(
+    values: Mapping[str, Any], hints: Mapping[str, Any]
+) -> Iterator[str]:
+    """A line for each value that is of another type than its hint, or out of range."""
+    for name, value in values.items():
+        if not _is_a(value, hints[name]):
+            yield f"{name}: expected {_type_words(hints[name])}, got {shown(value)}"
+            continue
+        yield from _out_of_range(name, value)
+        if name in _PARTS and isinstance(value, dict):
+            yield from _part_problems(name, value)
+
+
+def _part_problems(name: str, value: Mapping[str, Any]) -> Iterator[str]:
+    known = _PARTS[name]
+    for key, part in value.items():
+        where = f"{name}.{key}"
+        if key not in known:
+            yield f"{where}: unknown{did_you_mean(str(key), known)}"
+        elif not _is_a(part, known[key]):
+            yield f"{where}: expected {_type_words(known[key])}, got {shown(part)}"
+        else:
+            yield from _out_of_range(where, part)
+
+
+def _out_of_range(where: str, value: Any) -> Iterator[str]:  # noqa: ANN401
+    if where in _CHOICES and value not in _CHOICES[where]:
+        choices = ", ".join(_CHOICES[where])
+        yield f"{where}: expected one of {choices}, got {shown(value)}"
+    if where in _LEAST and value is not None and value < _LEAST[where]:
+        yield f"{where}: expected {_LEAST[where]} or more, got {shown(value)}"
+    if where == "val_batch_size" and value != -1 and value < 1:
+        yield f"{where}: expected 1 or more, or -1 for `batch_size`, got {shown(value)}"
+
+
+def _kinds(hint: Any) -> tuple[Any, ...]:  # noqa: ANN401
+    """The classes that a hint stands for.
+
+    >>> _kinds(dict[str, int] | None)
+    (<class 'dict'>, <class 'NoneType'>)
+    """
+    choices = (hint,) if get_origin(hint) is dict else get_args(hint) or (hint,)
+    return tuple(get_origin(each) or each for each in choices)
+
+
+def _is_a(value: Any, hint: Any) -> bool:  # noqa: ANN401
+    kinds = _kinds(hint)
+    if isinstance(value, bool):
+        return bool in kinds
+    return isinstance(value, (*kinds, *((int,) if float in kinds else ())))
+
+
+def _type_words(hint: Any) -> str:  # noqa: ANN401
+    return " or ".join(_WORDS[kind] for kind in _kinds(hint))

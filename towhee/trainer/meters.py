@@ -1,0 +1,84 @@
+"""Figures that are added up over batches, on the device until one asks for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from towhee.trainer.trainee_module import Outputs
+
+
+class Meter(Protocol):
+    """A figure over the batches that it was shown."""
+
+    def update(self, outputs: Outputs, labels: Tensor) -> None:
+        """Take one batch."""
+
+    def value(self) -> float:
+        """The figure so far; nan before the first batch."""
+
+    def state(self) -> list[float]:
+        """What a checkpoint keeps of it."""
+
+    def restore(self, state: list[float]) -> None:
+        """Go on from there."""
+
+
+class Average:
+    """A mean over images.
+
+    >>> loss = Average()
+    >>> loss.add(2.0, 1), loss.add(1.0, 3)
+    (None, None)
+    >>> loss.value()
+    1.25
+    """
+
+    def __init__(self) -> None:
+        self._total: Tensor | float = 0.0
+        self._count = 0
+
+    def add(self, mean: Tensor | float, count: int) -> None:
+        """Take the mean of so many."""
+        self._total = self._total + mean * count
+        self._count += count
+
+    def value(self) -> float:
+        """The mean so far; nan before the first."""
+        return float(self._total) / self._count if self._count else float("nan")
+
+    def state(self) -> list[float]:
+        """What a checkpoint keeps of it."""
+        return [float(self._total), self._count]
+
+    def restore(self, state: list[float]) -> None:
+        """Go on from there."""
+        self._total, self._count = state[0], int(state[1])
+
+
+class Accuracy:
+    """The share of images whose greatest logit is that of their class."""
+
+    def __init__(self) -> None:
+        self._right = Average()
+
+    def update(self, outputs: Outputs, labels: Tensor) -> None:
+        """Take one batch."""
+        assert outputs.logits is not None
+        right = outputs.logits.detach().argmax(dim=1) == labels
+        # Whole numbers are added up exactly, whatever the order.
+        self._right.add(right.double().mean(), len(labels))
+
+    def value(self) -> float:
+        """The share so far."""
+        return self._right.value()
+
+    def state(self) -> list[float]:
+        """What a checkpoint keeps of it."""
+        return self._right.state()
+
+    def restore(self, state: list[float]) -> None:
+        """Go on from there."""
+        self._right.restore(state)
