@@ -175,6 +175,19 @@ class EmbeddingSpace:
             )
         return cls(**document)
 
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read the JSON of ``to_dict``.
+
+        :raises InvalidSpace: if it is something else.
+        """
+        try:
+            return cls.from_dict(json.loads(text))
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, InvalidSpace):
+                raise
+            raise InvalidSpace("What says a space is no JSON") from error
+
     def __str__(self) -> str:
         values = self._values()
         said = [

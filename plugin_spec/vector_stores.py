@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Self
 
 from plugin_spec.errors import HubError
 from plugin_spec.operator import ModelOperator
 from plugin_spec.records import parse_record, parse_vector
+from plugin_spec.spaces import check_spaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from plugin_spec.records import Id, Record, Vector
+    from plugin_spec.spaces import EmbeddingSpace
+
+_MIXED: Final = "Embed with the operator and options that it was filled with"
 
 
 class MissingStore(HubError, LookupError):
@@ -47,11 +52,31 @@ class SearchResult:
         return len(self.ids)
 
 
-class InsertOperator(ModelOperator):
+class StoreOperator(ModelOperator):
+    """Works with a store, which says of which space its vectors are."""
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """What the store is called in messages."""
+
+    @property
+    @abstractmethod
+    def held_space(self) -> EmbeddingSpace | None:
+        """The space of the store's vectors; None if it does not say, or is not there.
+
+        :raises InvalidSpace: if it says what cannot be read.
+        """
+
+
+class InsertOperator(StoreOperator):
     """Puts records into a store, a batch at a time; one whose id is there is replaced.
 
     So inserting a batch again, after a failure, changes nothing.
     """
+
+    given_space: EmbeddingSpace | None = None
+    """The space of the vectors that come, which a store keeps when it is made."""
 
     batch_size = 256
 
@@ -59,6 +84,24 @@ class InsertOperator(ModelOperator):
     """A record's key for the id."""
     vector_column: str = "vector"
     """A record's key for the vector."""
+
+    def for_space(self, space: EmbeddingSpace) -> Self:
+        """An operator that puts vectors of this space into the same store.
+
+        :raises SpacesDiffer: if the store holds those of another.
+        """
+        other = copy(self)
+        other.given_space = space
+        other.check_space(self.held_space)
+        return other
+
+    def check_space(self, held: EmbeddingSpace | None) -> None:
+        """Refuse what comes if it is not of the space that the store holds.
+
+        :raises SpacesDiffer: with every difference.
+        """
+        hint = f"{_MIXED}, or fill another store"
+        check_spaces(self.place, held=held, given=self.given_space, hint=hint)
 
     def prepare(self, record: object) -> Record:
         """Check one record.
@@ -107,10 +150,23 @@ class InsertOperator(ModelOperator):
         """Put the store in order after many insertions."""
 
 
-class SearchOperator(ModelOperator):
+class SearchOperator(StoreOperator):
     """Finds a store's vectors that are nearest to a query."""
 
     batch_size = 64
+
+    allow_mixed_spaces: bool = False
+    """Whether queries of another space than the store's are compared all the same."""
+
+    def for_space(self, space: EmbeddingSpace) -> Self:
+        """Hold the space of queries against that of the store.
+
+        :raises SpacesDiffer: with every difference.
+        """
+        if not self.allow_mixed_spaces:
+            hint = f"{_MIXED}, or give `allow_mixed_spaces=True`"
+            check_spaces(self.place, held=self.held_space, given=space, hint=hint)
+        return self
 
     def prepare(self, query: object) -> Vector:
         """Check one query.

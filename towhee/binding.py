@@ -10,6 +10,7 @@ from plugin_spec.errors import HubError, InvalidOperator
 from towhee.bound import BoundOperator, BoundPipeline
 from towhee.options import InvalidOptions, checked_options, unknown_option
 from towhee.pipelines import FunctionCall, OperatorCall
+from towhee.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from plugin_spec.port import Port
     from plugin_spec.requirement import Requirement
     from towhee.pipelines import Pipeline
+    from towhee.sources import Known
 
     _Ports: TypeAlias = tuple[Port, ...]
     _Known: TypeAlias = tuple[BoundOperator, _Ports]
@@ -29,11 +31,12 @@ class PortMismatch(HubError, TypeError):
     """An operator cannot take what the one before it gives."""
 
 
-def bind(pipeline: Pipeline) -> BoundPipeline:
+def bind(pipeline: Pipeline, known: Known | None = None) -> BoundPipeline:
     """Find every operator, installing what is missing, and check that they fit.
 
     A call of a pipeline repository becomes the steps of its manifest.
 
+    :param known: what made the vectors that rows begin with.
     :raises PortMismatch: naming both operators and both ports.
     :raises InvalidOptions: with every option that no step takes.
     """
@@ -51,7 +54,8 @@ def bind(pipeline: Pipeline) -> BoundPipeline:
         )
     )
     _check_ports(bound.steps)
-    return bound
+    sources = Sources(known)
+    return BoundPipeline(tuple(sources.through(group) for group in bound.groups))
 
 
 def bind_found(
@@ -64,7 +68,7 @@ def bind_found(
     """
     steps = _expand(installed, options)
     _check_ports(steps)
-    return tuple(steps)
+    return Sources().through(steps)  # type: ignore[return-value]  # operators stay operators
 
 
 def _any_version(name: OperatorName) -> Requirement:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from hub_client.installed import InstalledOperator
     from plugin_spec.names import OperatorName
+    from plugin_spec.spaces import EmbeddingSpace, HasSpace
     from towhee.columns import Columns
     from towhee.loaded_operator import LoadedOperator
 
@@ -25,6 +26,8 @@ class BoundOperator:
     installed: InstalledOperator
     options: Mapping[str, object]
     columns: Columns | None = None
+    source: HasSpace | None = field(default=None, compare=False, repr=False)
+    """What made the vectors that it takes, if that is known."""
     _loaded: list[LoadedOperator] = field(
         default_factory=list, compare=False, repr=False
     )
@@ -54,6 +57,24 @@ class BoundOperator:
             ]
         return self._loaded[0]
 
+    def ready(self) -> LoadedOperator:
+        """The same, for vectors of the space that those which it takes have by now.
+
+        :raises SpacesDiffer: if it compares them with those of another.
+        """
+        loaded = self.load()
+        if self.source is None or not loaded.minds_spaces:
+            return loaded
+        from towhee.sources import space_from  # noqa: PLC0415  (it builds on this)
+
+        space = space_from(self.source)
+        return loaded if space is None else loaded.for_space(space)
+
+    @property
+    def space(self) -> EmbeddingSpace | None:
+        """The space of the vectors that it makes; it is loaded for that."""
+        return self.load().operator.space
+
     def describe(self) -> dict[str, object]:
         """What decides the results: the exact code, options, and the operator's own."""
         ours = {
@@ -67,7 +88,7 @@ class BoundOperator:
 
     def __reduce__(self) -> tuple[object, ...]:
         # What is loaded stays here; another process loads it again.
-        return BoundOperator, (self.installed, self.options, self.columns)
+        return BoundOperator, (self.installed, self.options, self.columns, self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +118,14 @@ class BoundPipeline:
         return BoundPipeline(rest)
 
     def load(self) -> list[FunctionCall | LoadedStep]:
-        """The same steps, with every operator loaded."""
+        """The same steps, with every operator loaded.
+
+        :raises SpacesDiffer: if vectors of two spaces would be compared.
+        """
         return [
             step
             if isinstance(step, FunctionCall)
-            else LoadedStep(step.load(), step.columns)
+            else LoadedStep(step.ready(), step.columns)
             for step in self.steps
         ]
 

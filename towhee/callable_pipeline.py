@@ -11,10 +11,12 @@ from towhee.executors import DEFAULT_ENGINE
 from towhee.executors.engines import get_executor
 from towhee.outcome import OperatorFailed
 from towhee.pipelines import OperatorCall, Pipeline
+from towhee.sources import Sources, space_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from plugin_spec.spaces import EmbeddingSpace
     from towhee.bound import BoundPipeline
     from towhee.executors.explanation import Explanation
     from towhee.executors.profile import Profile
@@ -66,6 +68,16 @@ class CallablePipeline:
         """What runs it over many values."""
         return self._engine
 
+    @property
+    def space(self) -> EmbeddingSpace | None:
+        """The space of the vectors that it makes; None if it is not known.
+
+        ``print`` shows a table. Operators are loaded for it; training changes it.
+        """
+        sources = Sources()
+        sources.through(self._bound.steps)
+        return space_from(sources.known.get(None))
+
     def load(self) -> Self:
         """Load every operator now, rather than at the first call."""
         self._bound.load()
@@ -82,7 +94,7 @@ class CallablePipeline:
             (output,) = self._executor.values(self._bound, [value])
             return output
         for step in self._steps:
-            operator = step.load()
+            operator = step.ready()
             try:
                 value = operator.apply(value)
             except (Exception, SystemExit) as error:

@@ -11,7 +11,7 @@ from plugin_spec.errors import HubError
 from towhee.executors import DEFAULT_ENGINE
 from towhee.executors.engines import get_executor
 from towhee.pipelines import FunctionCall, Pipeline, ends_safe
-from towhee.rows import KeptRows, OneTimeRows, is_sized
+from towhee.rows import FirstRows, KeptRows, OneTimeRows, Rearranged, is_sized
 
 if TYPE_CHECKING:
     from towhee.bound import BoundPipeline
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from towhee.learning.modes import Mode
     from towhee.outcome import Outcome
     from towhee.pipelines import Call, Parallel
+    from towhee.sources import Known
 
 
 class NotIndexable(HubError, TypeError):
@@ -98,6 +99,25 @@ class Chain(Iterable[Any]):
             # They may have been computed, and wrapped, by another chain.
             pipeline = pipeline.then(FunctionCall("resume", bool))
         return self.derive(pipeline=pipeline.then(call))
+
+    def given(self) -> Known:
+        """What makes the vectors in the rows that it begins with."""
+        rows = self.rows
+        if isinstance(rows, Rearranged):
+            return rows.chain.made() if rows.keeps else {}
+        if isinstance(rows, FirstRows):
+            return rows.chain.made()
+        return rows.made() if isinstance(rows, Chain) else {}
+
+    def made(self) -> Known:
+        """What makes the vectors in its rows, as far as that is known."""
+        if not self.pipeline.calls:
+            return self.given()
+        from towhee.sources import Sources  # noqa: PLC0415  (as it is used)
+
+        sources = Sources(self.given())
+        sources.through(self._bind().steps)
+        return sources.known
 
     def unstream(self) -> Chain:
         """The same rows, kept once they were computed."""
@@ -200,13 +220,16 @@ class Chain(Iterable[Any]):
         else:
             yield from self.memory.kept
 
-    def _work(self) -> tuple[Iterable[Any], BoundPipeline]:
-        """Rows to start from, and the steps that they still have to go through."""
+    def _bind(self) -> BoundPipeline:
         if self.memory.bound is None:
             from towhee.binding import bind  # noqa: PLC0415  (only for what runs)
 
-            self.memory.bound = bind(self.pipeline)
-        bound = self.memory.bound
+            self.memory.bound = bind(self.pipeline, self.given())
+        return self.memory.bound
+
+    def _work(self) -> tuple[Iterable[Any], BoundPipeline]:
+        """Rows to start from, and the steps that they still have to go through."""
+        bound = self._bind()
         chain: Chain | None = self
         while chain is not None:
             if chain.memory.kept is not None:

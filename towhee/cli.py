@@ -139,7 +139,7 @@ def run(  # noqa: PLR0913  (one a flag)
                 progress.advance()
         description = runner.describe()
         if report.written:
-            vectors.complete(report.failures, description)
+            vectors.complete(report.failures, description, runner.space)
             vectors.publish()
     _tell(session, report, output, description, as_json=as_json)
     return 1 if report.failures else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import sys
 import threading
 import weakref
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from plugin_spec.manifest import Manifest
+    from plugin_spec.spaces import EmbeddingSpace
 
 
 class LoadedOperator:
@@ -44,12 +46,33 @@ class LoadedOperator:
         self._turn = contextlib.nullcontext() if operator.concurrent else self._alone
         self._runs = 0
         self._settings: dict[str, Any] = {}
+        self._kept: LoadedOperator | None = None
         weakref.finalize(self, _close, operator)
 
     @property
     def is_shared(self) -> bool:
         """Whether several runs use it."""
         return self._runs > 1
+
+    @property
+    def minds_spaces(self) -> bool:
+        """Whether it matters to it which space vectors are of."""
+        return type(self.operator).for_space is not Operator.for_space
+
+    def for_space(self, space: EmbeddingSpace) -> LoadedOperator:
+        """The same operator for vectors of a space, with the same lock.
+
+        :raises SpacesDiffer: if it compares them with those of another.
+        """
+        operator = self.operator.for_space(space)
+        if operator is self.operator:
+            return self
+        other = copy.copy(self)
+        other.operator = operator
+        other.model = operator if isinstance(operator, ModelOperator) else None
+        # What both of them hold is closed when the last of them goes.
+        other._kept = self  # noqa: SLF001  (of our own kind)
+        return other
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:

@@ -18,6 +18,8 @@ from towhee.columns import Entity, InvalidColumns, columns_of
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
+    from towhee.sources import Known
+
 
 @dataclass(frozen=True, slots=True)
 class AsEntity:
@@ -41,6 +43,12 @@ class AsEntity:
                 "write them as in `as_entity(['a', 'b'])`"
             )
         return Entity(**dict(zip(self.schema, row, strict=True)))
+
+    def moved(self, known: Known) -> Known:
+        """What is known of columns, of what was known of rows."""
+        if self.schema is None or len(self.schema) > 1 or None not in known:
+            return known
+        return {self.schema[0]: known[None]}
 
 
 def as_json(row: object) -> str:
@@ -89,6 +97,10 @@ class Select:
         """:raises MissingColumn: if the row lacks one."""
         return Entity(**columns_of(row, *self.names))
 
+    def moved(self, known: Known) -> Known:
+        """What is known of columns afterwards."""
+        return {name: known[name] for name in self.names if name in known}
+
 
 @dataclass(frozen=True, slots=True)
 class Rename:
@@ -109,6 +121,10 @@ class Rename:
             twice = Counter(named).most_common(1)[0][0]
             raise InvalidColumns(f"Two columns would be named `{twice}`")
         return Entity(**dict(zip(named, columns.values(), strict=True)))
+
+    def moved(self, known: Known) -> Known:
+        """What is known of columns afterwards."""
+        return {self.names.get(str(name), name): known[name] for name in known}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +182,10 @@ class Fill:
             if value is None and self.replace_none:
                 columns[name] = default
         return Entity(**columns)
+
+    def moved(self, known: Known) -> Known:
+        """What is known of columns afterwards: a default stands for a few of them."""
+        return known
 
 
 def _is_in(value: object, values: Any) -> bool:  # noqa: ANN401  (a set, or a mapping)

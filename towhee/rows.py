@@ -115,6 +115,8 @@ class Rearranged:
     rearrange: Callable[[Iterator[Any]], Iterable[Any]]
     boxed: bool = False
     """Whether it is given a safe chain's ``Some`` and ``Empty``, rather than values."""
+    keeps: bool = False
+    """Whether what comes out are some of the rows, as they were."""
 
     def __iter__(self) -> Iterator[Any]:
         rows = iter(self.chain)

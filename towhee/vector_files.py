@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from plugin_spec.errors import HubError
+from plugin_spec.space_files import beside, parquet_metadata
 from towhee.writing.staging import staged_name
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from numpy.typing import NDArray
+
+    from plugin_spec.spaces import EmbeddingSpace
 
 _ROW_GROUP: Final = 1024
 
@@ -45,7 +48,10 @@ class VectorFile(ABC):
 
     @abstractmethod
     def complete(
-        self, failures: Sequence[Mapping[str, str]], description: Mapping[str, object]
+        self,
+        failures: Sequence[Mapping[str, str]],
+        description: Mapping[str, object],
+        space: EmbeddingSpace | None = None,
     ) -> None:
         """Write what comes last: which files failed, and what made the vectors."""
 
@@ -93,7 +99,10 @@ class NumpyFile(VectorFile):
         self._files.append(file)
 
     def complete(
-        self, failures: Sequence[Mapping[str, str]], description: Mapping[str, object]
+        self,
+        failures: Sequence[Mapping[str, str]],
+        description: Mapping[str, object],
+        space: EmbeddingSpace | None = None,
     ) -> None:
         """Correct the header's number of rows, and write the names beside."""
         # numpy leaves room in a header for the number of rows to grow.
@@ -103,10 +112,11 @@ class NumpyFile(VectorFile):
             "files": self._files,
             "failures": list(failures),
             "description": description,
+            **({} if space is None else {"space": space.to_dict()}),
         }
         staged = self._staged.with_suffix(".json")
         staged.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        staged.replace(self.path.with_suffix(".files.json"))
+        staged.replace(beside(self.path))
 
     def close(self) -> None:
         """Close the file."""
@@ -139,7 +149,10 @@ class JsonLinesFile(VectorFile):
         self._file.write(json.dumps(row) + "\n")
 
     def complete(
-        self, failures: Sequence[Mapping[str, str]], description: Mapping[str, object]
+        self,
+        failures: Sequence[Mapping[str, str]],
+        description: Mapping[str, object],
+        space: EmbeddingSpace | None = None,
     ) -> None:
         """Write nothing: every line stands for itself."""
 
@@ -181,12 +194,17 @@ class ParquetFile(VectorFile):
             self._write_group()
 
     def complete(
-        self, failures: Sequence[Mapping[str, str]], description: Mapping[str, object]
+        self,
+        failures: Sequence[Mapping[str, str]],
+        description: Mapping[str, object],
+        space: EmbeddingSpace | None = None,
     ) -> None:
         """Write the last rows, and the description as JSON under ``towhee``."""
         self._write_group()
         content = {"description": description, "failures": list(failures)}
-        self._writer.add_key_value_metadata({"towhee": json.dumps(content)})
+        spaces = {} if space is None else {"embedding": space}
+        said = {b"towhee": json.dumps(content).encode(), **parquet_metadata(spaces)}
+        self._writer.add_key_value_metadata(said)
 
     def close(self) -> None:
         """Close the writer."""

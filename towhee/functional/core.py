@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal, Self
 
+    from plugin_spec.spaces import EmbeddingSpace
     from towhee.outcome import Outcome
     from towhee.pipelines import Call, OperatorCall
 
@@ -69,6 +70,22 @@ class Core(Iterable[Any]):
         """
         return ends_safe(self.pipeline.calls)
 
+    @property
+    def space(self) -> EmbeddingSpace | None:
+        """The space of the rows' vectors, or of those in their one column of vectors.
+
+        >>> DataCollection([[0.0, 1.0]]).space is None
+        True
+
+        None if that is not known, as of what a Python function gives. Operators are
+        loaded for it, and no row is computed.
+
+        :raises SeveralSpaces: naming the columns, if several hold vectors.
+        """
+        from towhee.sources import only_space  # noqa: PLC0415  (as it is used)
+
+        return only_space(self._chain.made())
+
     def then(self, call: Call) -> Self:
         """Let each row go through ``call`` as well.
 
@@ -84,6 +101,7 @@ class Core(Iterable[Any]):
         function: Callable[[Iterator[Any]], Iterable[Any]],
         *,
         boxed: bool = False,
+        keeps: bool = False,
     ) -> Self:
         """Rows that ``function`` makes of an iterator over these.
 
@@ -95,8 +113,9 @@ class Core(Iterable[Any]):
         DataCollection(<[1, 2].reversed()>)
 
         :param name: for people, as in ``batch(2)``.
+        :param keeps: whether what comes out are some of the rows, as they were.
         """
-        return self.over(Rearranged(self._chain, name, function, boxed))
+        return self.over(Rearranged(self._chain, name, function, boxed, keeps))
 
     def over(self, rows: Iterable[Any]) -> Self:
         """A collection of other rows, which is run as this one is.

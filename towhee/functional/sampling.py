@@ -31,7 +31,7 @@ class Sampling(Core):
         :raises ValueError: at once, if ``ratio`` is not from 0 to 1.
         """
         sample = Sample(fraction("ratio", ratio), seed)
-        return self.rearranged(f"sample({ratio})", sample, boxed=True)
+        return self.rearranged(f"sample({ratio})", sample, boxed=True, keeps=True)
 
     def shuffle(self, seed: int | None = None, *, buffer: int = _BUFFER) -> Self:
         """Put rows in an order of chance.
@@ -45,7 +45,7 @@ class Sampling(Core):
         :raises ValueError: at once, if ``buffer`` is less than 1.
         """
         shuffled = Shuffled(seed, whole("buffer", buffer) if self.is_stream else None)
-        return self.rearranged("shuffle()", shuffled, boxed=True)
+        return self.rearranged("shuffle()", shuffled, boxed=True, keeps=True)
 
     def split_train_test(
         self,
@@ -74,7 +74,9 @@ class Sampling(Core):
             seed = random.randrange(2**63)  # noqa: S311  (both have to draw alike)
         kept = self.unstream()
         train, test = (
-            kept.rearranged(name, Split(size, seed, second=second), boxed=True)
+            kept.rearranged(
+                name, Split(size, seed, second=second), boxed=True, keeps=True
+            )
             for name, second in (("train", False), ("test", True))
         )
         return train, test

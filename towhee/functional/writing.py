@@ -68,13 +68,21 @@ class Writing(Core):
 
         :param schema: a ``pyarrow.Schema``; if None, columns have the types that the
             first group's have.
+        The schema's metadata say which space the vectors in a column are of, where
+        that is known.
+
         :raises UnwritableValue: naming the column that Arrow cannot hold, or that does
             not fit the schema.
         """
+        from towhee.sources import column_spaces  # noqa: PLC0415  (as it is used)
+
         size = whole("row_group_size", row_group_size)
         chain = in_batches(self._chain, size, "to_parquet()").derive(is_stream=True)
         batches = watched(values_of(chain), f"Writing {Path(path).name}, in groups")
-        write_parquet(path, batches, schema=schema, compression=compression)
+        spaces = column_spaces(self._chain.made())
+        write_parquet(
+            path, batches, schema=schema, compression=compression, spaces=spaces
+        )
         return Path(path)
 
     def to_video(

@@ -47,6 +47,7 @@ def fill(
 
     :param place: the operator's options that say where; the last names the store.
     :raises TypeError: for what does not say how.
+    :raises SpacesDiffer: if the store holds vectors of another space than the chain's.
     """
     from hub_client.cli.progress import open_progress  # noqa: PLC0415  (as it is used)
 

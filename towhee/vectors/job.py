@@ -12,6 +12,7 @@ from plugin_spec.records import InvalidRecord
 from plugin_spec.vector_stores import StoreMismatch
 from towhee.binding import bind
 from towhee.outcome import OperatorFailed
+from towhee.sources import column_spaces
 from towhee.vectors.checkpoint import Checkpoint
 from towhee.vectors.fingerprints import describe_pipeline
 from towhee.vectors.source import Source, mark_of
@@ -49,6 +50,7 @@ class Job:
     :param name: of the method, for failures: `to_faiss`.
     :param place: of the store, for messages.
     :raises AnotherJob: if the store was begun with another pipeline.
+    :raises SpacesDiffer: if it holds vectors of another space than the chain's.
     """
 
     def __init__(  # noqa: PLR0913  (what goes where, and how)
@@ -61,12 +63,14 @@ class Job:
         place: str,
         batch_size: int,
     ) -> None:
-        self._chain, self._store, self._form = chain, store, form
+        self._chain, self._form = chain, form
         self._name, self._place, self._batch_size = name, place, batch_size
-        self._bound = bind(chain.pipeline)
+        self._bound = bind(chain.pipeline, chain.given())
+        space = column_spaces(chain.made(), form.vector).get(form.vector)
+        self._store = store if space is None else store.for_space(space)
         self._pipeline = describe_pipeline(self._bound)
-        note = store.note()
-        if note is None and store.exists:
+        note = self._store.note()
+        if note is None and self._store.exists:
             # Another program's records may have any number.
             self._form = replace(form, numbered=False)
         self._begun = Checkpoint.from_note(note)

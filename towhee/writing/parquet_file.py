@@ -5,14 +5,16 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from plugin_spec.space_files import parquet_metadata
 from towhee.columnar.packing import VALUE
 from towhee.extras import needed_for
 from towhee.vector_files import UnwritableValue
 from towhee.writing.staging import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from plugin_spec.spaces import EmbeddingSpace
     from towhee.columnar.packing import Batch
     from towhee.writing.staging import PathLike
 
@@ -26,10 +28,12 @@ def write_parquet(
     *,
     schema: Any,  # noqa: ANN401  (pyarrow has no types)
     compression: str,
+    spaces: Mapping[str, EmbeddingSpace] | None = None,
 ) -> None:
     """Write each batch as a group of rows; no other is held meanwhile.
 
     :param schema: a ``pyarrow.Schema``, that of the first batch if there is none.
+    :param spaces: of the vectors in columns; the schema's metadata say them.
     :raises UnwritableValue: naming the column that does not fit the schema.
     """
     with needed_for("Writing Parquet", extra="parquet"):
@@ -40,11 +44,20 @@ def write_parquet(
         for batch in map(_named, batches):
             schema = batch.schema if schema is None else schema
             if writer is None:
+                schema = _with_spaces(schema, spaces or {})
                 writer = parquet.ParquetWriter(staged, schema, compression=compression)
                 stack.enter_context(writer)
             writer.write_batch(_fitted(batch, schema))
         if writer is None:
-            parquet.write_table((schema or pa.schema([])).empty_table(), staged)
+            schema = _with_spaces(schema or pa.schema([]), spaces or {})
+            parquet.write_table(schema.empty_table(), staged)
+
+
+def _with_spaces(schema: Any, spaces: Mapping[str, EmbeddingSpace]) -> Any:  # noqa: ANN401  (as above)
+    there = {name: spaces[name] for name in schema.names if name in spaces}
+    if not there:
+        return schema
+    return schema.with_metadata({**(schema.metadata or {}), **parquet_metadata(there)})
 
 
 def _named(batch: Batch) -> Batch:

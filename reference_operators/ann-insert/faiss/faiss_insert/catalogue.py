@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from plugin_spec.spaces import EmbeddingSpace
 from plugin_spec.vector_stores import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -52,6 +53,13 @@ class Catalogue:
             return None
         with self._open() as connection:
             return Writer(connection).made
+
+    def space(self) -> EmbeddingSpace | None:
+        """The space that its vectors are of; None if it does not say."""
+        if not self._exists:
+            return None
+        with self._open() as connection:
+            return Writer(connection).space
 
     def noted(self) -> dict[str, Any] | None:
         """The note that was committed last."""
@@ -109,6 +117,12 @@ class Writer:
         return Made(**settings["made"]) if "made" in settings else None
 
     @property
+    def space(self) -> EmbeddingSpace | None:
+        """The space of the vectors, as it was said when the store was made."""
+        said = _settings(self.connection).get("space")
+        return None if said is None else EmbeddingSpace.from_dict(said)
+
+    @property
     def segments(self) -> list[Segment]:
         """Every file of vectors, in the order of positions."""
         rows = self.connection.execute("SELECT * FROM segments ORDER BY first")
@@ -120,8 +134,10 @@ class Writer:
         last = self.segments[-1:]
         return last[0].first + last[0].count if last else 0
 
-    def make(self, **made: Any) -> Made:  # noqa: ANN401  (fields of Made)
+    def make(self, space: EmbeddingSpace | None, **made: Any) -> Made:  # noqa: ANN401  (fields of Made)
         """Decide what the store is for."""
+        if space is not None:
+            self._set("space", space.to_dict())
         names = [f'"{name}"' for name in (made["id_column"], *made["columns"])]
         self.connection.execute(
             f"CREATE TABLE records (_position INTEGER PRIMARY KEY, {', '.join(names)}, "

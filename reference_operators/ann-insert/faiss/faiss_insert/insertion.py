@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from plugin_spec.records import Record, Vector
+    from plugin_spec.spaces import EmbeddingSpace
 
     from .catalogue import Writer
 
@@ -61,6 +62,16 @@ class FaissInsert(InsertOperator):
                 writer.note(note)
         self._remove(merged)
 
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return str(self._folder)
+
+    @property
+    def held_space(self) -> EmbeddingSpace | None:
+        """The space that the catalogue names."""
+        return self._catalogue.space()
+
     def note(self) -> Mapping[str, object] | None:
         """What was noted last."""
         return self._catalogue.noted()
@@ -82,11 +93,14 @@ class FaissInsert(InsertOperator):
 
     def _add(self, writer: Writer, records: Sequence[Record]) -> None:
         made = writer.made or writer.make(
+            self.given_space,
             metric=self._metric or "L2",
             length=len(records[0].vector),
             columns=columns_of(records),
             id_column=self.id_column,
         )
+        # The transaction is the only one: another may have made the store meanwhile.
+        self.check_space(writer.space)
         for record in records:
             check_store(
                 str(self._folder),

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from plugin_spec.records import InvalidRecord, check_columns, columns_of, unit_vector
+from plugin_spec.spaces import EmbeddingSpace
 from plugin_spec.vector_stores import (
     InsertOperator,
     StoreUnavailable,
@@ -77,6 +78,8 @@ class LanceInsert(InsertOperator):
         records = last_of_each(records)
         if records and self._table is None:
             self._table = self._make(records, noted=note is not None)
+            # Another may have made it meanwhile.
+            self.check_space(self._said_space())
         if records:
             self._check(records)
             merging = self._table.merge_insert(self.id_column)
@@ -86,6 +89,17 @@ class LanceInsert(InsertOperator):
             self._table.update_field_metadata(
                 {"path": self.vector_column, "metadata": {_NOTE: json.dumps(note)}}
             )
+
+    @property
+    def place(self) -> str:
+        """The table."""
+        return self._name
+
+    @property
+    def held_space(self) -> EmbeddingSpace | None:
+        """The space that the vector column's metadata name."""
+        self._table = self._open()
+        return None if self._table is None else self._said_space()
 
     def note(self) -> Mapping[str, object] | None:
         """What was noted last."""
@@ -120,11 +134,13 @@ class LanceInsert(InsertOperator):
 
     def _make(self, records: Sequence[Record], *, noted: bool) -> Any:  # noqa: ANN401  (as above)
         columns = columns_of(records)
-        made = {
+        made: dict[str, object] = {
             "metric": self._metric or "L2",
             "id": self.id_column,
             "columns": columns,
         }
+        if self.given_space is not None:
+            made["space"] = self.given_space.to_dict()
         first = records[0]
         metadata = {_MADE: json.dumps(made), **({_NOTE: "{}"} if noted else {})}
         key = pa.int64() if isinstance(first.id, int) else pa.string()
@@ -172,6 +188,10 @@ class LanceInsert(InsertOperator):
                 values = [None if v is None else json.dumps(v) for v in values]
             columns[name] = pa.array(values, schema.field(name).type)
         return pa.table(columns)
+
+    def _said_space(self) -> EmbeddingSpace | None:
+        said = self._made.get("space")
+        return None if said is None else EmbeddingSpace.from_dict(said)
 
     @property
     def _made(self) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pymilvus import DataType, MilvusClient
 
+from plugin_spec.milvus_connection import SPACE, connect, held_space, quietly
 from plugin_spec.records import InvalidRecord, check_columns, columns_of, unit_vector
 from plugin_spec.vector_stores import (
     InsertOperator,
@@ -15,12 +16,11 @@ from plugin_spec.vector_stores import (
     last_of_each,
 )
 
-from .connection import connect, quietly
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from plugin_spec.records import Record
+    from plugin_spec.spaces import EmbeddingSpace
 
 _NOTE: Final = "towhee.note"
 """The collection's property that holds what was noted."""
@@ -78,7 +78,11 @@ class MilvusInsert(InsertOperator):
         """Write a batch, then the note; without a collection nothing is noted."""
         records = last_of_each(records)
         if records and not self._fields:
-            self._make(records, noted=note is not None)
+            if self.exists:  # made by another meanwhile
+                self._read()
+                self.check_space(held_space(self._client, self._name))
+            else:
+                self._make(records, noted=note is not None)
         if records:
             self._check(records)
             with quietly():
@@ -87,6 +91,18 @@ class MilvusInsert(InsertOperator):
             self._client.alter_collection_properties(
                 self._name, properties={_NOTE: json.dumps(note)}
             )
+
+    @property
+    def place(self) -> str:
+        """The collection."""
+        return self._name
+
+    @property
+    def held_space(self) -> EmbeddingSpace | None:
+        """The space that the collection's properties name."""
+        if not self._client.has_collection(self._name):
+            return None
+        return held_space(self._client, self._name)
 
     def note(self) -> Mapping[str, object] | None:
         """What was noted last."""
@@ -101,7 +117,7 @@ class MilvusInsert(InsertOperator):
     @property
     def exists(self) -> bool:
         """Whether there is a collection."""
-        return bool(self._fields)
+        return bool(self._fields) or self._client.has_collection(self._name)
 
     def finish(self) -> None:
         """Let Milvus seal what it holds in memory."""
@@ -119,6 +135,7 @@ class MilvusInsert(InsertOperator):
 
     def _make(self, records: Sequence[Record], *, noted: bool) -> None:
         first = records[0]
+        note = {_NOTE: "{}"} if noted else {}
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
         if isinstance(first.id, int):
             schema.add_field(self.id_column, DataType.INT64, is_primary=True)
@@ -142,9 +159,13 @@ class MilvusInsert(InsertOperator):
             self._name,
             schema=schema,
             index_params=index,
-            properties={_NOTE: "{}"} if noted else {},
+            properties={**note, **self._space()},
         )
         self._read()
+
+    def _space(self) -> dict[str, str]:
+        given = self.given_space
+        return {} if given is None else {SPACE: json.dumps(given.to_dict())}
 
     def _read(self) -> None:
         """Learn what the collection was made for."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import faiss
 import numpy as np
 
+from plugin_spec.spaces import EmbeddingSpace
 from plugin_spec.vector_stores import InvalidFilter, MissingStore, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Catalogue:
         self.length: int = made["length"]
         self.id_column: str = made["id_column"]
         self._columns: dict[str, str] = made["columns"]
+        said = settings.get("space")
+        self.space = None if said is None else EmbeddingSpace.from_dict(said)
 
     @property
     def version(self) -> int:

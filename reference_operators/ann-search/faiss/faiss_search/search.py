@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from plugin_spec.records import Vector
+    from plugin_spec.spaces import EmbeddingSpace
 
 
 class FaissSearch(SearchOperator):
@@ -31,11 +32,23 @@ class FaissSearch(SearchOperator):
         metric: str | None = None,
         topk: int = 5,
         filter: str | None = None,  # noqa: A002  (every store calls it so)
+        allow_mixed_spaces: bool = False,
     ) -> None:
+        self.allow_mixed_spaces = allow_mixed_spaces
         self._path, self._topk, self._filter = path, topk, filter
         self._catalogue = Catalogue(Path(path))
         check_store(path, metric=metric, made_with=self._catalogue.metric)
         self._load()
+
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return self._path
+
+    @property
+    def held_space(self) -> EmbeddingSpace | None:
+        """The space that the catalogue names."""
+        return self._catalogue.space
 
     def prepare(self, query: object) -> Vector:
         """Check one query."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import lancedb
 
 from plugin_spec.records import unit_vector
+from plugin_spec.spaces import EmbeddingSpace
 from plugin_spec.vector_stores import (
     InvalidFilter,
     MissingStore,
@@ -41,7 +42,9 @@ class LanceSearch(SearchOperator):
         filter: str | None = None,  # noqa: A002  (LanceDB calls it so)
         id: str | None = None,  # noqa: A002  (the column's name)
         vector: str | None = None,
+        allow_mixed_spaces: bool = False,
     ) -> None:
+        self.allow_mixed_spaces = allow_mixed_spaces
         self._uri, self._name, self._topk, self._filter = uri, table, topk, filter
         self._table = _open(uri, table)
         self._vector = vector or self._only_vector()
@@ -55,6 +58,17 @@ class LanceSearch(SearchOperator):
         columns = made.get("columns", {})
         self._json = {name for name, kind in columns.items() if kind == "json"}
         self._check_filter()
+
+    @property
+    def place(self) -> str:
+        """The table."""
+        return self._name
+
+    @property
+    def held_space(self) -> EmbeddingSpace | None:
+        """The space that the vector column's metadata name."""
+        said = self._made().get("space")
+        return None if said is None else EmbeddingSpace.from_dict(said)
 
     def prepare(self, query: object) -> Vector:
         """Check one query."""

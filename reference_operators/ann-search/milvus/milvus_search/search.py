@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pymilvus import DataType
 from pymilvus.exceptions import MilvusException
 
+from plugin_spec.milvus_connection import connect, held_space, quietly
 from plugin_spec.records import unit_vector
 from plugin_spec.vector_stores import (
     InvalidFilter,
@@ -17,12 +18,11 @@ from plugin_spec.vector_stores import (
     check_store,
 )
 
-from .connection import connect, quietly
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from plugin_spec.records import Vector
+    from plugin_spec.spaces import EmbeddingSpace
 
 _METRICS: Final = {"L2": "L2", "IP": "IP", "COSINE": "cosine"}
 
@@ -30,7 +30,7 @@ _METRICS: Final = {"L2": "L2", "IP": "IP", "COSINE": "cosine"}
 class MilvusSearch(SearchOperator):
     """Search a collection; every option has a page in ``operator.yaml``."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each says where or how)
         self,
         *,
         uri: str,
@@ -38,7 +38,9 @@ class MilvusSearch(SearchOperator):
         metric: str | None = None,
         topk: int = 5,
         filter: str | None = None,  # noqa: A002  (Milvus calls it so)
+        allow_mixed_spaces: bool = False,
     ) -> None:
+        self.allow_mixed_spaces = allow_mixed_spaces
         self._uri, self._name, self._topk = uri, collection, topk
         self._filter = filter or ""
         self._client = connect(uri)
@@ -52,6 +54,16 @@ class MilvusSearch(SearchOperator):
         check_store(collection, metric=metric, made_with=self._metric)
         self._client.load_collection(collection)
         self._check_filter()
+
+    @property
+    def place(self) -> str:
+        """The collection."""
+        return self._name
+
+    @property
+    def held_space(self) -> EmbeddingSpace | None:
+        """The space that the collection's properties name."""
+        return held_space(self._client, self._name)
 
     def prepare(self, query: object) -> Vector:
         """Check one query."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from plugin_spec.space_files import parquet_spaces
+
 from .errors import InvalidVectors
 from .vectors import Vectors
 
@@ -35,6 +37,8 @@ class VectorColumn(Vectors):
         self._file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
         self._path = path
         self._column = column or _vector_column(self._file.schema_arrow, path)
+        spaces = parquet_spaces(str(path), self._file.schema_arrow.metadata)
+        self.space = spaces.get(self._column)
         self.count = self._file.metadata.num_rows
         if self._column not in self._file.schema_arrow.names or not self.count:
             raise InvalidVectors(f"`{path}` holds no vectors under `{self._column}`")

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
 from plugin_spec import ModelOperator
+from plugin_spec.spaces import check_spaces
 
 from .checks import check_direction, check_length, checked_vector
 from .vectors import open_vectors
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from plugin_spec import EmbeddingSpace
 
     from .checks import Matrix, Vector
 
@@ -53,6 +56,7 @@ class SearchVectors(ModelOperator):
     :param cal: ``L2``, ``IP`` or ``cosine``, in either case.
     :param topk: how many results a query gets, if there are as many vectors.
     :param column: of a Parquet file, which one holds the vectors.
+    :param allow_mixed_spaces: compare queries of another space than the data's.
     :raises InvalidVectors: if there is none, or they do not compare.
     """
 
@@ -65,7 +69,10 @@ class SearchVectors(ModelOperator):
         cal: str = "L2",
         topk: int = 5,
         column: str | None = None,
+        allow_mixed_spaces: bool = False,
     ) -> None:
+        self._place = "data" if not isinstance(data, str | os.PathLike) else str(data)
+        self._allow_mixed_spaces = allow_mixed_spaces
         self._cal = _CALCULATIONS[cal.lower()]
         self._vectors = open_vectors(data, column)
         self._topk = min(topk, self._vectors.count)
@@ -73,6 +80,21 @@ class SearchVectors(ModelOperator):
             [self._survey(start, block) for start, block in self._blocks()]
         )
         self._largest = float(np.sqrt(self._squares.max()))
+
+    def for_space(self, space: EmbeddingSpace) -> Self:
+        """Hold the space of queries against that of the data.
+
+        :raises SpacesDiffer: with every difference.
+        """
+        if not self._allow_mixed_spaces:
+            check_spaces(
+                self._place,
+                held=self._vectors.space,
+                given=space,
+                hint="Embed both with one operator and the same options, or give "
+                "`allow_mixed_spaces=True`",
+            )
+        return self
 
     def prepare(self, query: ArrayLike) -> Vector:
         """Check one query.

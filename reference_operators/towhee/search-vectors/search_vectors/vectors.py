@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from plugin_spec.space_files import numpy_space
+from plugin_spec.spaces import EmbeddingSpace
+
 from .checks import check_length, checked_vector
 from .errors import InvalidVectors
 
@@ -30,6 +33,8 @@ class Vectors(ABC):
     length: int
     resident: bool = False
     """Whether a block is a view of what is in memory anyway."""
+    space: EmbeddingSpace | None = None
+    """The space that they are known to be of."""
 
     @abstractmethod
     def blocks(self, rows: int) -> Iterator[tuple[int, Matrix]]:
@@ -42,7 +47,10 @@ class Vectors(ABC):
 class VectorArray(Vectors):
     """An array in memory, or a memory map, whose pages go once they were read."""
 
-    def __init__(self, array: NDArray[Any]) -> None:
+    def __init__(
+        self, array: NDArray[Any], space: EmbeddingSpace | None = None
+    ) -> None:
+        self.space = space
         self.count, self.length = array.shape
         self._array = array
         mapped = isinstance(array, np.memmap)
@@ -75,7 +83,7 @@ def open_vectors(
         )
     for row, vector in enumerate(vectors):
         check_length(vector, f"vector {row}", len(vectors[0]))
-    return VectorArray(np.stack(vectors))
+    return VectorArray(np.stack(vectors), _space(data))
 
 
 def _open_file(path: Path, column: str | None) -> Vectors:
@@ -87,7 +95,7 @@ def _open_file(path: Path, column: str | None) -> Vectors:
         if path.suffix == ".npy":
             array = np.load(path, mmap_mode="r")
             if _is_matrix(array):
-                return VectorArray(array)
+                return VectorArray(array, numpy_space(path, len(array)))
             raise InvalidVectors(
                 f"`{path}` holds {array.dtype} of shape {array.shape}, expected (N, D)"
             )
@@ -98,6 +106,12 @@ def _open_file(path: Path, column: str | None) -> Vectors:
     raise InvalidVectors(
         f"Cannot search `{path}`: it is no `.npy` and no `.parquet` file"
     )
+
+
+def _space(data: object) -> EmbeddingSpace | None:
+    """What a collection knows of its vectors."""
+    space = getattr(data, "space", None)
+    return space if isinstance(space, EmbeddingSpace) else None
 
 
 def _is_matrix(array: NDArray[Any]) -> bool:

@@ -8,13 +8,16 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from pymilvus import MilvusClient
-from pymilvus.exceptions import MilvusException
-
+from plugin_spec.spaces import EmbeddingSpace
 from plugin_spec.vector_stores import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pymilvus import MilvusClient
+
+SPACE: Final = "towhee.space"
+"""The collection's property that names the space of its vectors."""
 
 _ADDRESS: Final = re.compile(r"(https?|tcp|unix)://|unix:")
 
@@ -30,6 +33,9 @@ def connect(uri: str) -> MilvusClient:
             hint="Name a file that ends with `.db`, or an address like "
             "`http://localhost:19530`",
         )
+    from pymilvus import MilvusClient  # noqa: PLC0415  (only who has a store has it)
+    from pymilvus.exceptions import MilvusException  # noqa: PLC0415  (likewise)
+
     try:
         with quietly():
             return MilvusClient(uri, token=os.environ.get("MILVUS_TOKEN", ""))
@@ -41,6 +47,15 @@ def connect(uri: str) -> MilvusClient:
             if is_file
             else "Start the server, and set `MILVUS_TOKEN` if it wants one",
         ) from error
+
+
+def held_space(client: MilvusClient, collection: str) -> EmbeddingSpace | None:
+    """The space that a collection says its vectors are of.
+
+    :raises InvalidSpace: if it says what cannot be read.
+    """
+    said = client.describe_collection(collection)["properties"].get(SPACE)
+    return None if said is None else EmbeddingSpace.from_json(said)
 
 
 @contextmanager
