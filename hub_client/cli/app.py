@@ -8,13 +8,14 @@ import typer
 
 from hub_client.cli import cache, needs, project, trust
 from hub_client.cli.audit import audit
+from hub_client.cli.bundle import bundle, mirror
 from hub_client.cli.check import check
 from hub_client.cli.command import register
 from hub_client.cli.completion import completion
 from hub_client.cli.env import env
 from hub_client.cli.export import export
 from hub_client.cli.help_page import PageGroup
-from hub_client.cli.index import build
+from hub_client.cli.index import build, update
 from hub_client.cli.info import info
 from hub_client.cli.init import init
 from hub_client.cli.install import install, uninstall
@@ -88,6 +89,8 @@ register(app, needs.tree, panel=PROJECT)
 register(app, needs.why, panel=PROJECT)
 register(app, needs.outdated, panel=PROJECT)
 register(app, export, panel=PROJECT)
+register(app, bundle, panel=PROJECT)
+register(app, mirror, panel=PROJECT)
 register(app, verify, panel=PROJECT)
 register(app, audit, panel=PROJECT)
 register(app, init, panel=PUBLISH)
@@ -106,6 +109,7 @@ app.add_typer(
     rich_help_panel=PUBLISH,
 )
 register(index_app, build)
+register(index_app, update)
 
 trust_app = _new_group()
 app.add_typer(

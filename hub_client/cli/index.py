@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from hub_client.cli.progress import Progress
     from hub_client.index.build import Change, IndexFolder
     from hub_client.index.listing import Listed
+    from hub_client.publisher.index_target import IndexUpdate
     from plugin_spec.errors import HubError
 
+PROPOSED: Final = "hub/"
+"""How branches begin that propose a change."""
 _MARKS = {"add": "+", "skip": "-", "gone": "-"}
 _WORDS = {
     "add": "",
@@ -77,6 +80,62 @@ def build(
             progress.advance()
     _show(session, index, changes, problems, as_json=as_json)
     return 1 if problems else 0
+
+
+def update(  # noqa: PLR0913  (one a flag)
+    session: Session,
+    index: Annotated[
+        str, typer.Argument(metavar="INDEX", help="The index: `index+URL`.")
+    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An operator's name.")],
+    *,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            metavar="SOURCE",
+            help="Where it is published, if the index does not know it yet: `git+URL` "
+            "or `hf:ORG/REPO`; {name} is filled in.",
+        ),
+    ] = None,
+    propose: options.Propose = False,
+    as_json: options.Json = False,
+) -> None:
+    """Tell an index of an operator's versions, by a push.
+
+      hub index update index+https://git.acme.example/index.git acme/embed
+
+    New versions are fetched and hashed, and what was yanked is noted, as `hub index
+    build` does for a list of operators. One commit changes this operator's file
+    alone. Your own git proves who you are.
+    """
+    from hub_client.cli.publish import online_cache  # noqa: PLC0415  (as it is used)
+    from hub_client.publisher.index_target import IndexTarget  # noqa: PLC0415
+    from plugin_spec.names import OperatorName  # noqa: PLC0415
+
+    target = IndexTarget(index, cache_dir=online_cache(session))
+    with session.console.working(f"Reading the versions of {name}"):
+        updated = target.update(OperatorName.parse(name), source, propose=propose)
+    if as_json:
+        session.console.result_json(updated.to_dict())
+    elif updated.changes:
+        session.console.result("\n".join(map(_line, updated.changes)))
+    tell_update(session, updated)
+
+
+def tell_update(session: Session, updated: IndexUpdate) -> None:
+    """Say where an update of an index went, and what is to do now."""
+    where = f"`{updated.index}`"
+    if updated.branch.startswith(PROPOSED):
+        done = "Proposed" if updated.commit else "It is proposed already"
+        session.console.say(
+            f"{done} in the branch `{updated.branch}` of {where}\n\n"
+            "hint: Open a pull request of that branch"
+        )
+    elif updated.commit is None:
+        session.console.say(f"{where} lists that already")
+    else:
+        session.console.say(f"Updated {where}")
 
 
 def _update(

@@ -59,6 +59,13 @@ TrustOnce: TypeAlias = Annotated[
         help="Trust the sources in use, for this run alone, and show what comes.",
     ),
 ]
+Propose: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--propose",
+        help="Push to a branch of the index for a pull request, not to the one in use.",
+    ),
+]
 Pre: TypeAlias = Annotated[
     bool, typer.Option("--pre", help="Let pre-releases compete with releases.")
 ]

@@ -15,11 +15,17 @@ from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from hub_client.publisher import Target
+    from hub_client.publisher.index_target import IndexTarget, IndexUpdate
     from hub_client.publisher.publication import Publication
+    from plugin_spec.names import OperatorName
 
 
 class NotConfirmed(HubError):
     """What cannot be undone was not agreed to."""
+
+
+class NotIndexed(HubError):
+    """A version is published, and an index does not have it."""
 
 
 def publish(  # noqa: PLR0913  (one a flag)
@@ -39,6 +45,15 @@ def publish(  # noqa: PLR0913  (one a flag)
             help="Where it goes: `git+URL` or `hf:ORG/REPO`; {name} is filled in.",
         ),
     ],
+    index: Annotated[
+        str | None,
+        typer.Option(
+            "--index",
+            metavar="INDEX",
+            help="Tell this index too: `index+URL`; see `hub index update`.",
+        ),
+    ] = None,
+    propose: options.Propose = False,
     allow_older: Annotated[
         bool,
         typer.Option(
@@ -67,6 +82,7 @@ def publish(  # noqa: PLR0913  (one a flag)
 
       hub publish --to git+https://git.acme.example/{name}.git
       hub publish --to hf:acme/{name}
+      hub publish --to hf:acme/{name} --index index+ssh://git@acme.example/index.git
     """
     from hub_client.conformance import can_run  # noqa: PLC0415  (slow, as the next)
     from hub_client.publisher import open_target  # noqa: PLC0415
@@ -79,6 +95,7 @@ def publish(  # noqa: PLR0913  (one a flag)
     console, cache_dir = session.console, online_cache(session)
     name = read_manifest(path).name
     target = open_target(to, name, cache_dir=cache_dir)
+    telling = _open_index(index, target, cache_dir, propose=propose)
     with open_workspace(cache_dir) as folder:
         publication = prepare(
             path,
@@ -92,7 +109,9 @@ def publish(  # noqa: PLR0913  (one a flag)
         if not as_json or not (yes or dry_run):
             tell = console.result if dry_run else console.say
             tell(_told(publication, target))
-        commit = None
+        commit, updated = None, None
+        if telling and not as_json:
+            console.say(f"`{telling.spec}` is told of it")
         if not dry_run:
             if not target.is_there():
                 console.warn(f"`{target.spec}` will be made, and be public")
@@ -100,8 +119,55 @@ def publish(  # noqa: PLR0913  (one a flag)
             with console.working(f"Publishing {publication.name}"):
                 commit = target.publish(publication)
             console.say(_done(publication, target, commit))
+        if telling and commit:
+            updated = _tell_index(session, telling, name, target, propose=propose)
     if as_json:
-        console.result_json(_to_dict(publication, target, commit))
+        result = _to_dict(publication, target, commit)
+        result["index"] = updated and updated.to_dict()
+        console.result_json(result)
+
+
+def _open_index(
+    index: str | None, target: Target, cache_dir: Path, *, propose: bool
+) -> IndexTarget | None:
+    """The index that is to be told; it has to answer before anything is published."""
+    if index is None:
+        if propose:
+            raise typer.BadParameter("it is for `--index`", param_hint="`--propose`")
+        return None
+    from hub_client.publisher.index_target import IndexTarget  # noqa: PLC0415  (slow)
+
+    opened = IndexTarget(index, cache_dir=cache_dir)
+    opened.check(target.spec)
+    return opened
+
+
+def _tell_index(
+    session: Session,
+    index: IndexTarget,
+    name: OperatorName,
+    target: Target,
+    *,
+    propose: bool,
+) -> IndexUpdate:
+    """Update the index, now that the version is published.
+
+    :raises HubError: saying that it is, and how to try again.
+    """
+    from hub_client.cli.index import tell_update  # noqa: PLC0415  (as it is used)
+
+    try:
+        with session.console.working(f"Telling `{index.spec}`"):
+            updated = index.update(name, target.spec, propose=propose)
+    except HubError as error:
+        again = f"hub index update {index.spec} {name} --source {target.spec}"
+        raise NotIndexed(
+            f"The version is published, and the index was not told: {error}",
+            hint=f"Run `{again}{' --propose' if propose else ''}`"
+            + (f". {error.hint}" if error.hint else ""),
+        ) from error
+    tell_update(session, updated)
+    return updated
 
 
 def online_cache(session: Session) -> Path:

@@ -22,7 +22,8 @@ def yank(  # noqa: PLR0913  (one a flag)
         typer.Option(
             "--at",
             metavar="SOURCE",
-            help="Where it is published, if not where configuration says.",
+            help="Where it is published, or an index that knows; if not given, where "
+            "configuration says.",
         ),
     ] = None,
     reason: Annotated[
@@ -44,12 +45,19 @@ def yank(  # noqa: PLR0913  (one a flag)
     from hub_client.publisher import open_target  # noqa: PLC0415
     from hub_client.publisher.pinned import (  # noqa: PLC0415
         find_release,
+        listed_source,
         parse_pinned,
     )
+    from hub_client.sources import INDEX  # noqa: PLC0415
 
     name, wanted = parse_pinned(version)
-    spec = at or session.router().source_spec(name)
-    target = open_target(spec, name, cache_dir=online_cache(session))
+    cache_dir = online_cache(session)
+    router = session.router(sources={str(name): at} if at else None)
+    spec = router.source_spec(name)
+    index = spec if spec.startswith(INDEX) else None
+    if index:
+        spec = listed_source(index, router.versions(name), name, wanted)
+    target = open_target(spec, name, cache_dir=cache_dir)
     release = find_release(target, name, wanted)
     changed = (release.yanked is not None) == undo
     if changed and undo:
@@ -59,6 +67,10 @@ def yank(  # noqa: PLR0913  (one a flag)
     words = "offered again" if undo else "yanked"
     state = words if changed else f"{words} already"
     session.console.say(f"{name} {wanted} is {state} at `{target.spec}`")
+    if index and changed:
+        session.console.say(
+            f"\nhint: `hub index update {index} {name}` tells the index"
+        )
     if as_json:
         session.console.result_json(
             {

@@ -62,8 +62,19 @@ def parse_listing(text: str, *, where: str) -> tuple[Listed, ...]:
 def _parse(words: list[str]) -> Listed:
     if len(words) != 2:  # noqa: PLR2004  (a name and a source)
         raise ValueError(f"expected a name and a source, got {' '.join(words)!r}")
-    name = OperatorName.parse(words[0])
-    source = words[1].replace("{namespace}", name.namespace)
+    return fill(OperatorName.parse(words[0]), words[1])
+
+
+def fill(name: OperatorName, source: str) -> Listed:
+    """An operator at its source, whose ``{namespace}`` and ``{name}`` are filled.
+
+    >>> from plugin_spec.names import OperatorName
+    >>> fill(OperatorName.parse("acme/embed"), "hf:{namespace}/{name}").source
+    'hf:acme/embed'
+
+    :raises ValueError: if an index cannot have such a source.
+    """
+    source = source.replace("{namespace}", name.namespace)
     source = source.replace("{name}", name.name)
     if source.startswith(GIT):
         source = f"{GIT}{parse_git_url(source.removeprefix(GIT))}"

@@ -10,6 +10,8 @@ from plugin_spec.errors import HubError, InvalidRequirement
 from plugin_spec.requirement import Requirement
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hub_client.candidate import Release
     from hub_client.publisher import Target
     from plugin_spec.names import OperatorName
@@ -38,6 +40,23 @@ def parse_pinned(text: str) -> tuple[OperatorName, Version]:
             hint=f"Write `{requirement.name}==1.0.0`",
         ) from error
     return requirement.name, version
+
+
+def listed_source(
+    index: str, releases: Sequence[Release], name: OperatorName, version: Version
+) -> str:
+    """Where an index says that a version is.
+
+    :raises NotPublished: naming those that it lists.
+    """
+    sources = {each.version: each.source for each in releases}
+    if source := sources.get(version):
+        return source
+    found = ", ".join(map(str, sorted(sources))) or "nothing"
+    raise NotPublished(
+        f"`{index}` does not list {name} {version}",
+        hint=f"Listed is {found}; `--at` says where it is",
+    )
 
 
 def find_release(target: Target, name: OperatorName, version: Version) -> Release:

@@ -11,8 +11,8 @@ import pytest
 
 from hub_client.publisher import open_target
 from hub_client.publisher.git_target import Diverged
-from hub_client.publisher.remote import PushRefused
 from hub_client.publisher.publication import CheckFailed, VersionTaken, prepare
+from hub_client.publisher.remote import PushRefused
 from hub_client.publisher.scratch_repository import NoIdentity
 from hub_client.publisher.work_tree import Unpublishable
 from plugin_spec.errors import HubError
