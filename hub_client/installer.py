@@ -73,6 +73,8 @@ class Installer:
     """Python packages that may be built from source."""
     live: bool = False
     """Whether uv may draw its progress on the terminal."""
+    wheels: Path | None = None
+    """The one folder that Python packages come from; None to ask the registry."""
 
     def plan(
         self,
@@ -226,7 +228,7 @@ class Installer:
     @property
     def _installer(self) -> PackageInstaller:
         kind, offline = self.config.installer, self.config.offline
-        return open_installer(kind, offline=offline, live=self.live)
+        return open_installer(kind, offline=offline, live=self.live, wheels=self.wheels)
 
     def _confirmed(self, target: Target, on_event: Callable[[Event], object]) -> str:
         """As ``_stored``; what an index said of the tree is true."""

@@ -9,7 +9,7 @@ from plugin_spec.errors import HubError
 from plugin_spec.tree_paths import path_problems, walk_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 
@@ -52,11 +52,18 @@ def tree_digest(folder: Path) -> str:
 
     :raises UnsafeTree: if the folder holds a link, a special file or an unsafe name.
     """
+    return listing_digest({path: _sha256(folder / path) for path in tree_files(folder)})
+
+
+def listing_digest(files: Mapping[str, str]) -> str:
+    """The digest of a tree whose files are known: path to sha256, as 64 digits.
+
+    >>> listing_digest({})
+    'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+    """
     listing = hashlib.sha256()
-    for path in tree_files(folder):
-        with (folder / path).open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        listing.update(f"{content}  {path}\n".encode())
+    for path in sorted(files, key=str.encode):
+        listing.update(f"{files[path]}  {path}\n".encode())
     return f"sha256:{listing.hexdigest()}"
 
 
@@ -90,3 +97,8 @@ def check_tree_paths(paths: Iterable[str]) -> None:
     problems = [f"{path!r} {reason}" for path, reason in path_problems(paths)]
     if problems:
         raise UnsafeTree(problems)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -27,6 +27,14 @@ WithWeights: TypeAlias = Annotated[
     bool,
     typer.Option("--weights", help="Fetch the weights that the lock pins as well."),
 ]
+From: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="DIR|URL",
+        help="Take everything from this bundle, and from nowhere else.",
+    ),
+]
 Check: TypeAlias = Annotated[
     bool, typer.Option("--check", help="Write nothing; fail if the lock is stale.")
 ]
@@ -140,6 +148,7 @@ def sync(  # noqa: PLR0913  (one a flag)
     locked: Locked = False,
     frozen: Frozen = False,
     weights: WithWeights = False,
+    bundle: From = None,
     trust_once: options.TrustOnce = False,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
@@ -149,6 +158,9 @@ def sync(  # noqa: PLR0913  (one a flag)
     A lock that is stale is written anew first, unless `--locked` or `--frozen`
     forbids that. Operators that it does not pin are removed. Python packages
     become the pinned versions; others stay.
+
+    `--from` installs what `hub bundle` or `hub mirror` made, with its weights. It
+    needs a lock that matches the project, and checks every byte against it.
     """
     from hub_client.cli.recording import current_lock  # noqa: PLC0415  (slow)
     from hub_client.lockfile import Lockfile  # noqa: PLC0415
@@ -162,9 +174,13 @@ def sync(  # noqa: PLR0913  (one a flag)
         lock_alone=frozen,
     )
     project = recording.project
+    if bundle is not None:
+        from hub_client.cli.syncing_from import check_lock_is_here  # noqa: PLC0415
+
+        check_lock_is_here(project, bundle)
     if frozen:
         pinned = Lockfile.load(project.lock_path)
-    elif locked:
+    elif locked or bundle is not None:
         pinned = current_lock(project)
     else:
         if project.lock_path.exists():
@@ -173,6 +189,12 @@ def sync(  # noqa: PLR0913  (one a flag)
         if not dry_run:
             recording.write(project, pinned)
     installation = recording.installation
+    if bundle is not None:
+        from hub_client.cli.syncing_from import BundleSync  # noqa: PLC0415  (slow)
+
+        from_bundle = BundleSync.open(bundle, pinned, installation)
+        from_bundle.carry_out(_roots(project, pinned), weights=weights)
+        return
     plan = installation.installer.plan_sync(pinned, roots=_roots(project, pinned))
     if plan.is_empty and not as_json:
         session.console.say(f"The environment matches `{project.lock_path.name}`")

@@ -12,6 +12,7 @@ from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from packaging.requirements import Requirement as PackageRequirement
     from packaging.specifiers import SpecifierSet
@@ -174,24 +175,25 @@ class PackageInstaller(Protocol):
 
 
 def open_installer(
-    kind: str, *, offline: bool = False, live: bool = False
+    kind: str, *, offline: bool = False, live: bool = False, wheels: Path | None = None
 ) -> PackageInstaller:
     """Take uv where there is one, otherwise pip; or the one that ``kind`` names.
 
     :param live: whether the installer may draw its progress on the terminal.
+    :param wheels: the one folder that it installs from, if it is not to ask a registry.
     :raises InstallerMissing: if there is none.
     """
     from hub_client.packages.pip import PipInstaller  # noqa: PLC0415  (one is used)
     from hub_client.packages.uv import UvInstaller, find_uv  # noqa: PLC0415
 
     if kind != "pip" and (uv := find_uv()) is not None:
-        return UvInstaller(uv, offline=offline, live=live)
+        return UvInstaller(uv, offline=offline, live=live, wheels=wheels)
     if kind == "uv":
         raise InstallerMissing(
             "uv is asked for, and cannot be found",
             hint="Install it: `pip install uv`",
         )
-    return PipInstaller(offline=offline, live=live)
+    return PipInstaller(offline=offline, live=live, wheels=wheels)
 
 
 def unmet(

@@ -40,8 +40,11 @@ _QUIET = ("--disable-pip-version-check", "--no-input")
 class PipInstaller:
     """Starts the pip of the target environment, or else of this one."""
 
-    def __init__(self, *, offline: bool = False, live: bool = False) -> None:
+    def __init__(
+        self, *, offline: bool = False, live: bool = False, wheels: Path | None = None
+    ) -> None:
         self._offline = offline
+        self._wheels = wheels
         self._live = live
 
     def plan(
@@ -73,6 +76,9 @@ class PipInstaller:
         """Install exactly these."""
         environment.discard_half_installed({pin.name for pin in pins})
         words = ("install", "--no-deps", "--require-hashes", *_kinds(sdists))
+        if self._wheels is not None:
+            folder = str(self._wheels)
+            words += ("--isolated", "--no-index", "--find-links", folder)
         self._run(words, pin_lines(pins), environment, shown=self._live)
 
     def lock(

@@ -67,9 +67,17 @@ def find_uv() -> str | None:
 class UvInstaller:
     """Starts uv in a folder of its own, so that no project's settings are read."""
 
-    def __init__(self, uv: str, *, offline: bool = False, live: bool = False) -> None:
+    def __init__(
+        self,
+        uv: str,
+        *,
+        offline: bool = False,
+        live: bool = False,
+        wheels: Path | None = None,
+    ) -> None:
         self._uv = uv
         self._offline = offline
+        self._wheels = wheels
         self._live = live
 
     def plan(
@@ -107,7 +115,12 @@ class UvInstaller:
         environment.discard_half_installed({pin.name for pin in pins})
         words = ("install", "--python", str(environment.python), "--no-deps")
         checked = ("--require-hashes", *_kinds(sdists), "--requirements", "-")
-        self._run((*words, *checked), pin_lines(pins), shown=self._live)
+        where: tuple[str, ...] = ()
+        if self._wheels is not None:
+            # Nothing but this folder: a registry in the user's settings neither.
+            folder = str(self._wheels)
+            where = ("--no-config", "--no-index", "--find-links", folder)
+        self._run((*words, *where, *checked), pin_lines(pins), shown=self._live)
 
     def lock(
         self,

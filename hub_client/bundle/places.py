@@ -1,0 +1,137 @@
+"""Where a bundle lies: in a folder, or at a static web server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote, urlsplit
+
+from hub_client.bundle import download
+from hub_client.bundle.download import FileDamaged, FileMissing, Wanted
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from hub_client.listed_file import ListedFile
+    from hub_client.transfer import Advance
+
+
+class NoBundle(HubError, LookupError):
+    """There is no bundle where one was looked for."""
+
+
+class Place(Protocol):
+    """Gives the files of a bundle by their paths in it."""
+
+    @property
+    def name(self) -> str:
+        """As a message may have it."""
+
+    def read(self, path: str, limit: int) -> bytes:
+        """A small file.
+
+        :raises HubError: if it cannot be had, or is larger than ``limit``.
+        """
+
+    def bring(self, file: ListedFile, into: Path, advance: Advance) -> None:
+        """Bring a file to ``into``, which appears when its bytes are checked.
+
+        :raises FileMissing: if it is not there.
+        :raises FileDamaged: if it is another one.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPlace:
+    """A folder of this machine, or of a disk that was brought to it."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return str(self.root)
+
+    def read(self, path: str, limit: int) -> bytes:
+        """As ``Place`` says."""
+        with download.open_regular(self._path(path), self._subject(path)) as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise FileDamaged(f"{self._subject(path)} has more than {limit:,} bytes")
+        return content
+
+    def bring(self, file: ListedFile, into: Path, advance: Advance) -> None:
+        """As ``Place`` says."""
+        download.copy(
+            self._path(file.path),
+            into,
+            Wanted(self._subject(file.path), file.digest[7:], file.size),
+            advance,
+        )
+
+    def _path(self, path: str) -> Path:
+        """Where a listed file lies: below the root, through no link."""
+        folder = self.root
+        for part in path.split("/")[:-1]:
+            folder /= part
+            if folder.is_symlink():
+                raise FileDamaged(f"`{folder}` is a symbolic link")
+        return self.root / path
+
+    def _subject(self, path: str) -> str:
+        return f"`{path}` in `{self.root}`"
+
+
+@dataclass(frozen=True, slots=True)
+class WebPlace:
+    """A folder that a static web server gives."""
+
+    url: str
+    """Without a slash at the end."""
+
+    @property
+    def name(self) -> str:
+        """Its address, without a password."""
+        return download.shown(self.url)
+
+    def read(self, path: str, limit: int) -> bytes:
+        """As ``Place`` says."""
+        return download.read(self._address(path), limit)
+
+    def bring(self, file: ListedFile, into: Path, advance: Advance) -> None:
+        """As ``Place`` says."""
+        subject = f"`{download.shown(self._address(file.path))}`"
+        wanted = Wanted(subject, file.digest[7:], file.size)
+        download.download(self._address(file.path), into, wanted, advance)
+
+    def _address(self, path: str) -> str:
+        return f"{self.url}/{quote(path)}"
+
+
+def open_place(text: str, *, offline: bool) -> Place:
+    """The place that a user names: a path, or an address.
+
+    :raises NoBundle: if it is neither, or needs a network that may not be used.
+    """
+    if "://" not in text:
+        return FolderPlace(Path(text).expanduser())
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        parts.port  # noqa: B018  (raises if it is no number)
+    except ValueError:
+        known = False
+    if not known or parts.query or parts.fragment:
+        raise NoBundle(
+            f"expected a folder or an address of one, got {text!r}",
+            hint="Write a path, or `http://…` or `https://…`",
+        )
+    if offline:
+        raise NoBundle(
+            f"`{download.shown(text)}` needs a network, and you are offline",
+            hint="Run again without `--offline` or HUB_OFFLINE, or name a folder",
+        )
+    return WebPlace(text.rstrip("/"))
+
+
+__all__ = ["FileDamaged", "FileMissing", "NoBundle", "Place", "open_place"]

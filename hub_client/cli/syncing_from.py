@@ -1,0 +1,157 @@
+"""``hub sync --from``: out of a bundle, and from nowhere else."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from hub_client.bundle.collecting import check_room
+from hub_client.bundle.reading import Bundle
+from hub_client.bundle.router import BundleRouter
+from hub_client.bundle.weights_cache import keep_weights
+from hub_client.cli.trust_once import TrustOnce
+from hub_client.transfer import transfer
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from hub_client.bundle.reading import Offer
+    from hub_client.cli.installation import Installation
+    from hub_client.install_plan import InstallPlan
+    from hub_client.lockfile import Lockfile
+    from hub_client.project import Project
+    from plugin_spec.names import OperatorName
+
+
+class NoLock(HubError, LookupError):
+    """A bundle is to be used, and no lock says what of it."""
+
+
+class NoWeights(HubError, LookupError):
+    """Weights are asked for, and a bundle was made without."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSync:
+    """One sync from a bundle, once it is known that the bundle has all of it."""
+
+    bundle: Bundle
+    lock: Lockfile
+    offer: Offer
+    installation: Installation
+    """As for any sync; here it gets its files from the bundle."""
+
+    @classmethod
+    def open(cls, place: str, lock: Lockfile, installation: Installation) -> BundleSync:
+        """Read what a bundle lists, and hold it against the lock.
+
+        :raises HubError: if it is not for this lock or this platform.
+        """
+        installer = installation.installer
+        bundle = Bundle.open(place, offline=installer.config.offline)
+        offer = bundle.offer(lock, installer.environment)
+        cache = installer.config.cache_dir
+        router = BundleRouter(
+            bundle.place, offer.trees, lock.operators, cache_dir=cache
+        )
+        there = replace(
+            installer,
+            router=router,
+            config=replace(installer.config, offline=True),
+            on_trust=TrustOnce(installation.session.console, router).tell,
+            wheels=cache / "arriving",
+        )
+        return cls(bundle, lock, offer, replace(installation, installer=there))
+
+    def carry_out(self, roots: Iterable[OperatorName], *, weights: bool) -> None:
+        """Bring and check everything, and only then change the environment.
+
+        :param weights: whether the user asked for weights; those that are there come
+            in any case.
+        """
+        if weights and not self.bundle.listing.weights:
+            raise NoWeights(
+                f"`{self.bundle.place.name}` was made without weights",
+                hint="Make it again without `--no-weights`",
+            )
+        installation = self.installation
+        plan = installation.installer.plan_sync(self.lock, roots=roots)
+        if installation.dry_run:
+            self._finish(plan, brought=0)
+            return
+        with self._arriving(plan):
+            self._finish(plan, brought=self._bring_weights())
+
+    def _finish(self, plan: InstallPlan, *, brought: int) -> None:
+        console = self.installation.session.console
+        if plan.is_empty and not self.installation.as_json:
+            console.say("The environment matches `hub.lock`")
+        else:
+            self.installation.carry_out(plan)
+        if brought:
+            files = "1 file" if brought == 1 else f"{brought:,} files"
+            console.say(f"Put {files} of weights into the cache")
+
+    @contextmanager
+    def _arriving(self, plan: InstallPlan) -> Iterator[None]:
+        """Have the wheels of a plan in a folder of their own, each one checked."""
+        from filelock import FileLock  # noqa: PLC0415  (as in Store)
+
+        pins = [(pin.name, pin.version) for pin in plan.packages.pins]
+        files = [self.offer.wheels[pin] for pin in pins]
+        if not files:
+            yield
+            return
+        folder = self._folder
+        folder.mkdir(parents=True, exist_ok=True)
+        size = sum(file.size for file in files)
+        check_room(folder, size)
+        with FileLock(folder.with_name("arriving.lock")):
+            paths = [folder / file.path.rpartition("/")[2] for file in files]
+            self._say(f"Checking {len(files):,} wheel{'s' * (len(files) != 1)}")
+            with transfer("Checking wheels", size) as advance:
+                for file, path in zip(files, paths, strict=True):
+                    self.bundle.place.bring(file, path, advance)
+            yield
+            for path in paths:
+                path.unlink(missing_ok=True)
+
+    @property
+    def _folder(self) -> Path:
+        folder = self.installation.installer.wheels
+        assert folder is not None
+        return folder
+
+    def _bring_weights(self) -> int:
+        """How many files of weights were not in the cache, and are now."""
+        brought = 0
+        for weights, file in self.offer.weights:
+            name = f"{weights.repo}/{weights.file}"
+            with transfer(name, file.size) as advance:
+                brought += keep_weights(
+                    weights,
+                    lambda into, file=file, advance=advance: (  # type: ignore[misc]  # defaults bind them
+                        self.bundle.place.bring(file, into, advance)
+                    ),
+                )
+        return brought
+
+    def _say(self, text: str) -> None:
+        if self.installation.session.console.progress:
+            self.installation.session.console.say(text)
+
+
+def check_lock_is_here(project: Project, place: str) -> None:
+    """Refuse to sync by the lock of a bundle: what it pins is for the user to read.
+
+    :raises NoLock: saying where that lock is.
+    """
+    if not project.lock_path.exists():
+        raise NoLock(
+            f"There is no `{project.lock_path.name}` here, and it says what is right",
+            hint=f"Bring the project's own, or read and copy `{place.rstrip('/')}"
+            f"/{project.lock_path.name}`",
+        )

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import hashlib
+import http.server
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+
+from hub_client.bundle import download
+from hub_client.bundle.download import FileDamaged, FileMissing, ServerSilent, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CONTENT = bytes(range(256)) * 1024
+WANTED = Wanted("`x.whl`", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+HALF = len(CONTENT) // 2
+
+Answer: TypeAlias = "Callable[[http.server.BaseHTTPRequestHandler], None]"
+
+
+@dataclass(slots=True)
+class WebServer:
+    """Answers each request with the next of its answers, and then with the last."""
+
+    url: str = ""
+    answers: list[Answer] = field(default_factory=list)
+    ranges: list[str | None] = field(default_factory=list)
+    authorizations: list[str | None] = field(default_factory=list)
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    told = WebServer()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            told.ranges.append(self.headers["Range"])
+            told.authorizations.append(self.headers["Authorization"])
+            answer = told.answers.pop(0) if len(told.answers) > 1 else told.answers[0]
+            answer(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        told.url = f"http://127.0.0.1:{server.server_port}/x.whl"
+        try:
+            yield told
+        finally:
+            server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "WAITS", (0.0, 0.0))
+
+
+def giving(
+    content: bytes, *, status: int = 200, length: int | None = None, **headers: str
+) -> Answer:
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        size = len(content) if length is None else length
+        handler.send_header("Content-Length", str(size))
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return answer
+
+
+def ranged(handler: http.server.BaseHTTPRequestHandler) -> None:
+    start = int((handler.headers["Range"] or "bytes=0-")[6:-1])
+    giving(CONTENT[start:], status=206 if start else 200)(handler)
+
+
+def fetched(web: WebServer, into: Path) -> int:
+    """Download; the number of bytes that were told."""
+    arrived: list[int] = []
+    download.download(web.url, into, WANTED, arrived.append)
+    assert into.read_bytes() == CONTENT
+    assert not into.with_name("x.part").exists()
+    return sum(arrived)
+
+
+def test_a_file_appears_whole(web: WebServer, tmp_path: Path) -> None:
+    web.answers = [giving(CONTENT)]
+    assert fetched(web, tmp_path / "x") == len(CONTENT)
+
+
+def test_a_cut_transfer_goes_on_where_it_stopped(
+    web: WebServer, tmp_path: Path
+) -> None:
+    web.answers = [giving(CONTENT[:HALF], length=len(CONTENT)), ranged]
+    assert fetched(web, tmp_path / "x") == len(CONTENT)
+    assert web.ranges == [None, f"bytes={HALF}-"]
+
+
+def test_what_an_interrupted_run_left_is_used(web: WebServer, tmp_path: Path) -> None:
+    (tmp_path / "x.part").write_bytes(CONTENT[:HALF])
+    web.answers = [ranged]
+    assert fetched(web, tmp_path / "x") == len(CONTENT)
+    assert web.ranges == [f"bytes={HALF}-"]
+
+
+def test_a_server_without_ranges_gives_all_of_it_again(
+    web: WebServer, tmp_path: Path
+) -> None:
+    (tmp_path / "x.part").write_bytes(CONTENT[:HALF])
+    web.answers = [giving(CONTENT)]
+    assert fetched(web, tmp_path / "x") == len(CONTENT)
+
+
+@pytest.mark.parametrize("left", [bytes(HALF), CONTENT + b"more", bytes(len(CONTENT))])
+def test_a_wrong_beginning_is_thrown_away(
+    web: WebServer, tmp_path: Path, left: bytes
+) -> None:
+    (tmp_path / "x.part").write_bytes(left)
+    web.answers = [ranged]
+    fetched(web, tmp_path / "x")
+
+
+def test_a_busy_server_is_asked_again(web: WebServer, tmp_path: Path) -> None:
+    web.answers = [giving(b"", status=503), giving(b"", status=429), giving(CONTENT)]
+    fetched(web, tmp_path / "x")
+
+
+def refused(web: WebServer, into: Path, kind: type[Exception]) -> str:
+    with pytest.raises(kind) as caught:
+        download.download(web.url, into, WANTED, lambda _: None)
+    assert not into.exists()
+    return str(caught.value)
+
+
+def test_wrong_bytes_of_the_right_length_are_refused(
+    web: WebServer, tmp_path: Path
+) -> None:
+    web.answers = [giving(bytes(len(CONTENT)))]
+    said = refused(web, tmp_path / "x", FileDamaged)
+    found = hashlib.sha256(bytes(len(CONTENT))).hexdigest()
+    assert said == (
+        "`x.whl` is damaged\n"
+        f"  expected sha256:{WANTED.sha256}\n"
+        f"  found    sha256:{found}"
+    )
+    assert not (tmp_path / "x.part").exists()
+
+
+def test_a_server_that_does_not_stop_is_left(web: WebServer, tmp_path: Path) -> None:
+    def endless(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        try:
+            while True:
+                handler.wfile.write(CONTENT)
+        except ConnectionError:
+            pass
+
+    web.answers = [endless]
+    assert refused(web, tmp_path / "x", FileDamaged) == (
+        "`x.whl` is damaged: it is too long"
+    )
+    with pytest.raises(FileDamaged, match="is too long"):
+        download.read(web.url, 1000)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "said"),
+    [
+        (404, FileMissing, "is missing"),
+        (403, ServerSilent, "cannot be had: 403 Forbidden"),
+        (500, ServerSilent, "cannot be had: 500 Internal Server Error"),
+    ],
+)
+def test_a_refusal_names_the_address(
+    web: WebServer, tmp_path: Path, status: int, kind: type[Exception], said: str
+) -> None:
+    web.answers = [giving(b"", status=status)]
+    assert refused(web, tmp_path / "x", kind) == f"`{web.url}` {said}"
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x"])
+def test_a_redirect_leads_to_no_file_of_this_machine(
+    web: WebServer, tmp_path: Path, target: str
+) -> None:
+    web.answers = [giving(b"", status=302, Location=target)]
+    refused(web, tmp_path / "x", ServerSilent)
+
+
+def test_a_password_is_sent_and_not_shown(web: WebServer, tmp_path: Path) -> None:
+    web.url = web.url.replace("http://", "http://me:se%20cret@")
+    web.answers = [giving(b"", status=403)]
+    assert "cret" not in refused(web, tmp_path / "x", ServerSilent)
+    assert web.authorizations == ["Basic bWU6c2UgY3JldA=="]
+
+
+def test_a_password_does_not_follow_a_redirect(web: WebServer, tmp_path: Path) -> None:
+    plain = web.url
+    web.url = web.url.replace("http://", "http://me:secret@")
+    web.answers = [giving(b"", status=302, Location=f"{plain}?2"), giving(CONTENT)]
+    fetched(web, tmp_path / "x")
+    assert web.authorizations == ["Basic bWU6c2VjcmV0", None]
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_only_a_regular_file_is_copied(tmp_path: Path, kind: str) -> None:
+    source = tmp_path / "source"
+    if kind == "link":
+        (tmp_path / "real").write_bytes(CONTENT)
+        source.symlink_to("real")
+    elif kind == "pipe":
+        os.mkfifo(source)
+    else:
+        source.mkdir()
+    with pytest.raises(FileDamaged, match="is not a regular file"):
+        download.copy(source, tmp_path / "x", WANTED, lambda _: None)
+
+
+def test_a_copy_of_another_size_is_not_begun(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(CONTENT + b"1")
+    with pytest.raises(FileDamaged) as caught:
+        download.copy(tmp_path / "source", tmp_path / "x", WANTED, lambda _: None)
+    assert str(caught.value) == (
+        "`x.whl` is damaged\n  expected 262144 bytes\n  found    262145 bytes"
+    )
+    assert not (tmp_path / "x").exists()
