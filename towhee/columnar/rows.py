@@ -75,7 +75,7 @@ def rows_of(batch: Batch) -> Iterator[Any]:
 def batches_of(chain: Chain) -> Chain | None:
     """The batches that a chain's rows are in, unless they are no columns yet."""
     rows = chain.rows
-    if any(call.kind != "resume" for call in chain.pipeline.calls):  # type: ignore[union-attr]
+    if not chain.pipeline.is_idle:
         return None
     if isinstance(rows, ColumnRows):
         return rows.batches

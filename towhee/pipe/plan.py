@@ -11,11 +11,13 @@ from towhee.callable_pipeline import CallablePipeline
 from towhee.columns import Entity
 from towhee.outcome import OperatorFailed
 from towhee.pipe.data_queue import NOTHING, DataQueue
+from towhee.pipe.frames import Joined
 from towhee.pipe.layout import Layout
 from towhee.pipe.readers import idle, readers
 from towhee.pipe.rows import CALL, Begun, aligned, each_call, picker
 from towhee.pipe.stages import Flow, stages
 from towhee.pipelines import Pipeline
+from towhee.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from plugin_spec.operator import Operator
     from towhee.pipe.columns import Column
-    from towhee.pipe.frames import Applied, Frame
+    from towhee.pipe.frames import Frame
     from towhee.pipe.nodes import Node
     from towhee.pipe.stages import Group, Stage
 
@@ -52,7 +54,7 @@ class Plan:
             self._picked.setdefault(frame, []).append(name)
         self._idle = idle(layout.frames, self._picked)
         self._is_plain = list(self._picked) == [layout.root] and not self._idle
-        groups = _bound([call for frame in layout.frames for call in frame.calls])
+        groups = _bound(layout.frames)
         self.stages = stages(layout.frames, readers(layout.frames, given), groups)
 
     def run(
@@ -126,11 +128,21 @@ class Plan:
             )
 
 
-def _bound(applied: Sequence[Applied]) -> list[Group]:
+def _bound(frames: Sequence[Frame]) -> list[Group]:
     """Find the operators, all of them held against each other; one group a call."""
+    applied = [call for frame in frames for call in frame.calls]
     bound = bind(Pipeline(tuple(each.call for each in applied)))
     groups = zip(applied, bound.groups, strict=True)
-    return [_as_loaded(each.node, group) for each, group in groups]
+    loaded = {each: _as_loaded(each.node, group) for each, group in groups}
+    sources = Sources()
+    for frame in frames:
+        if isinstance(frame.source, Joined):
+            for side in frame.source.sides:
+                for there, here in side.columns:
+                    sources.rename(there, here)
+        for each in frame.calls:
+            loaded[each] = sources.through(loaded[each])
+    return [loaded[each] for each in applied]
 
 
 def _as_loaded(node: Node, group: Group) -> Group:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_client.sources import DIRECTORY
+from plugin_spec.spaces import KnownSpace
 from towhee.bound import BoundOperator, BoundPipeline
+from towhee.sources import space_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from hub_client.config import HubConfig
     from hub_client.receipt import Receipt
     from hub_client.store import Store
+    from towhee.pipelines import FunctionCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,14 @@ class Shipment:
 
     @classmethod
     def of(cls, pipeline: BoundPipeline) -> Shipment:
-        """Look up where the trees came from; fetches and loads nothing."""
+        """Look up where the trees came from; fetches nothing.
+
+        An operator whose vectors another stage is given is loaded, for their space.
+        """
         from hub_client.environment import Environment  # noqa: PLC0415  (settings at call time)
 
         store, _ = _node_store()
+        pipeline = _with_known_spaces(pipeline)
         operators = [s for s in pipeline.steps if isinstance(s, BoundOperator)]
         found = [step.installed.receipt for step in operators]
         named = {tree for step in operators for tree in _trees(step.options, store)}
@@ -78,7 +85,28 @@ class Shipment:
             else value
             for key, value in step.options.items()
         }
-        return replace(step, installed=installed, options=options, _loaded=[])
+        source = step.source
+        if isinstance(source, BoundOperator):
+            source = self._here(source, store)
+        return replace(
+            step, installed=installed, options=options, source=source, _loaded=[]
+        )
+
+
+def _with_known_spaces(pipeline: BoundPipeline) -> BoundPipeline:
+    """What a stage does not make itself, it is told the space of."""
+    own = [step for step in pipeline.steps if isinstance(step, BoundOperator)]
+
+    def told(step: FunctionCall | BoundOperator) -> FunctionCall | BoundOperator:
+        if not isinstance(step, BoundOperator) or step.source is None:
+            return step
+        if any(step.source is each for each in own):
+            return step
+        return replace(step, source=KnownSpace(space_from(step.source)))
+
+    return BoundPipeline(
+        tuple(tuple(map(told, group)) for group in pipeline.groups),
+    )
 
 
 def _node_store() -> tuple[Store, HubConfig]:
