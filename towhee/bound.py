@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ class BoundOperator:
     columns: Columns | None = None
     source: HasSpace | None = field(default=None, compare=False, repr=False)
     """What made the vectors that it takes, if that is known."""
+    trained: Mapping[str, bytes] | None = field(default=None, compare=False, repr=False)
+    """Files of weights that another process trained; None for the operator's own."""
     _loaded: list[LoadedOperator] = field(
         default_factory=list, compare=False, repr=False
     )
@@ -44,18 +47,35 @@ class BoundOperator:
     def load(self) -> LoadedOperator:
         """Import the operator and build it, unless that was done before."""
         if not self._loaded:
-            from towhee.loader import load_operator  # noqa: PLC0415  (pluggy: 20 ms)
+            if self.trained is None:
+                self._loaded[:] = [self._load()]
+            else:
+                from towhee.trained_weights import unpack  # noqa: PLC0415  (rare)
 
-            installed = self.installed
-            self._loaded[:] = [
-                load_operator(
-                    installed.tree,
-                    installed.receipt.tree,
-                    installed.manifest,
-                    self.options,
-                )
-            ]
+                unpack(self.trained, self.own().operator)
         return self._loaded[0]
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has weights that its options do not say."""
+        return self.trained is not None or any(each.is_own for each in self._loaded)
+
+    def own(self) -> LoadedOperator:
+        """An instance that nobody else has, for training; from now on used here."""
+        if not (self._loaded and self._loaded[0].is_own):
+            with warnings.catch_warnings():
+                if self._loaded:
+                    # The shared one was loaded so, and has warned of it.
+                    warnings.simplefilter("ignore")
+                self._loaded[:] = [self._load(own=True)]
+        return self._loaded[0]
+
+    def _load(self, *, own: bool = False) -> LoadedOperator:
+        from towhee.loader import load_operator  # noqa: PLC0415  (pluggy: 20 ms)
+
+        installed = self.installed
+        tree, digest = installed.tree, installed.receipt.tree
+        return load_operator(tree, digest, installed.manifest, self.options, own=own)
 
     def ready(self) -> LoadedOperator:
         """The same, for vectors of the space that those which it takes have by now.
@@ -87,8 +107,15 @@ class BoundOperator:
         return {**ours, **self.load().operator.describe(), **ours}
 
     def __reduce__(self) -> tuple[object, ...]:
-        # What is loaded stays here; another process loads it again.
-        return BoundOperator, (self.installed, self.options, self.columns, self.source)
+        # What is loaded stays here, and another process loads it again. What was
+        # trained goes along: that process would embed with other weights.
+        trained = self.trained
+        if any(each.is_own for each in self._loaded):
+            from towhee.trained_weights import pack  # noqa: PLC0415  (rare)
+
+            trained = pack(self._loaded[0].operator)
+        known = (self.installed, self.options, self.columns, self.source, trained)
+        return BoundOperator, known
 
 
 @dataclass(frozen=True, slots=True)

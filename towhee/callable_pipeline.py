@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from plugin_spec.names import OperatorName
@@ -12,9 +13,10 @@ from towhee.executors.engines import get_executor
 from towhee.outcome import OperatorFailed
 from towhee.pipelines import OperatorCall, Pipeline
 from towhee.sources import Sources, space_from
+from towhee.trained_weights import trainable_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from plugin_spec.spaces import EmbeddingSpace
     from towhee.bound import BoundPipeline
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from towhee.executors.profile import Profile
     from towhee.outcome import Outcome
     from towhee.pipelines import Call
+    from towhee.trainer.callbacks import Callback
+    from towhee.trainer.training_config import TrainingConfig
+    from towhee.trainer.training_result import TrainingResult
 
 
 def pipeline(
@@ -128,8 +133,52 @@ class CallablePipeline:
             "steps": [step.describe() for step in self._steps],
         }
 
+    def train(
+        self,
+        training_config: TrainingConfig | None = None,
+        train_dataset: Any = None,  # noqa: ANN401  (whatever `dataset` opens)
+        eval_dataset: Any = None,  # noqa: ANN401
+        *,
+        callbacks: Sequence[Callback] = (),
+        resume: bool | str | Path = False,
+    ) -> TrainingResult:
+        """Train the model on images with labels; from then on this embeds with it.
+
+        So does every chain that maps this over its rows. Others that were made with the
+        same options stay as they are.
+
+        :param train_dataset: what ``towhee.data.dataset`` opens, or anything that it
+            would open.
+        :param callbacks: one's own, beside those of the configuration.
+        :param resume: go on where a training into the same folder was killed.
+        :raises CannotTrain: if there is no model to train, or nothing to train it on.
+        """
+        from towhee.trainer.training import train  # noqa: PLC0415  (as it is used)
+
+        step = trainable_step(self._steps)
+        trained: Any = step.own().operator
+        return train(
+            trained,
+            training_config,
+            train_dataset,
+            eval_dataset,
+            callbacks=callbacks,
+            resume=resume,
+        )
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model to a folder that its option ``checkpoint_path`` reads.
+
+        :raises CannotTrain: if there is no model that can be trained, and saved.
+        """
+        operator: Any = trainable_step(self._steps).load().operator
+        operator.save(Path(folder))
+
     def __reduce__(self) -> tuple[object, ...]:
-        return CallablePipeline, (self._pipeline, self._engine)
+        made = CallablePipeline, (self._pipeline, self._engine)
+        if any(step.is_trained for step in self._steps):
+            return (*made, {"_bound": self._bound, "_steps": self._steps})
+        return made
 
     def __repr__(self) -> str:
         steps = " → ".join(

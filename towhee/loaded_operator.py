@@ -47,6 +47,8 @@ class LoadedOperator:
         self._runs = 0
         self._settings: dict[str, Any] = {}
         self._kept: LoadedOperator | None = None
+        self.is_own = False
+        """Whether one pipeline alone has it, which may have trained it."""
         weakref.finalize(self, _close, operator)
 
     @property

@@ -35,7 +35,12 @@ _locks: dict[tuple[str, str], threading.RLock] = {}
 
 
 def load_operator(
-    tree: Path, digest: str, manifest: Manifest, options: Mapping[str, object]
+    tree: Path,
+    digest: str,
+    manifest: Manifest,
+    options: Mapping[str, object],
+    *,
+    own: bool = False,
 ) -> LoadedOperator:
     """Load an operator; calls with equal options share one instance.
 
@@ -43,20 +48,25 @@ def load_operator(
 
     :param digest: what ``tree`` must hash to, as ``sha256:…``.
     :param options: as ``checked_options`` gives them.
+    :param own: load one that nobody shares: it will be changed.
     :raises DigestMismatch: before any of the operator's code runs.
     :raises InvalidOperator: if its code breaks the contract.
     :raises InvalidOptions: if the class requires an option that is not given.
     """
+    if own:
+        loaded = _load(tree, digest, manifest, options)
+        loaded.is_own = True
+        return loaded
     key = _key(digest, options, manifest.weights)
     if key is None:
         return _load(tree, digest, manifest, options)
     # A lock a key: building one operator may run a chain that loads others, anywhere.
     with _locks.setdefault(key, threading.RLock()):
-        loaded = _loaded.get(key)
-        if loaded is None:
-            loaded = _loaded[key] = _load(tree, digest, manifest, options)
-            _recent.append(loaded)
-        return loaded
+        shared = _loaded.get(key)
+        if shared is None:
+            shared = _loaded[key] = _load(tree, digest, manifest, options)
+            _recent.append(shared)
+        return shared
 
 
 def verify_tree(tree: Path, digest: str, subject: str) -> None:

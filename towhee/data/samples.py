@@ -72,6 +72,16 @@ class Samples(Sequence[tuple[Any, int]]):
         name = getattr(source, "name", None) or kind
         return cls(str(name), source, classes, transform, numbers)
 
+    def with_classes(self, classes: Sequence[str]) -> Samples:
+        """The same with labels by other names' order, which holds all of these."""
+        if tuple(classes) == self.classes:
+            return self
+        place = [classes.index(name) for name in self.classes]
+        labels = self.labels and tuple(place[each] for each in self.labels)
+        return Samples(
+            self.name, _Renumbered(self, place), tuple(classes), labels=labels
+        )
+
     def __len__(self) -> int:
         return len(self.source)
 
@@ -85,6 +95,21 @@ class Samples(Sequence[tuple[Any, int]]):
 
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self):,} images, {len(self.classes)} classes>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Renumbered:
+    """Samples with other numbers for their classes."""
+
+    source: Samples
+    place: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        image, label = self.source[index]
+        return image, self.place[label]
 
 
 def _pair(item: Any) -> tuple[Any, Any]:  # noqa: ANN401

@@ -20,7 +20,7 @@ class Meter(Protocol):
         """The figure so far; nan before the first batch."""
 
     def state(self) -> list[float]:
-        """What a checkpoint keeps of it."""
+        """What a checkpoint keeps of it; of several processes, it is added up."""
 
     def restore(self, state: list[float]) -> None:
         """Go on from there."""
@@ -30,7 +30,7 @@ class Average:
     """A mean over images.
 
     >>> loss = Average()
-    >>> loss.add(2.0, 1), loss.add(1.0, 3)
+    >>> loss.add(2.0, 1), loss.add(1.0 * 3, 3)
     (None, None)
     >>> loss.value()
     1.25
@@ -40,9 +40,9 @@ class Average:
         self._total: Tensor | float = 0.0
         self._count = 0
 
-    def add(self, mean: Tensor | float, count: int) -> None:
-        """Take the mean of so many."""
-        self._total = self._total + mean * count
+    def add(self, total: Tensor | float, count: int) -> None:
+        """Take the sum over so many."""
+        self._total = self._total + total
         self._count += count
 
     def value(self) -> float:
@@ -58,27 +58,11 @@ class Average:
         self._total, self._count = state[0], int(state[1])
 
 
-class Accuracy:
+class Accuracy(Average):
     """The share of images whose greatest logit is that of their class."""
-
-    def __init__(self) -> None:
-        self._right = Average()
 
     def update(self, outputs: Outputs, labels: Tensor) -> None:
         """Take one batch."""
         assert outputs.logits is not None
         right = outputs.logits.detach().argmax(dim=1) == labels
-        # Whole numbers are added up exactly, whatever the order.
-        self._right.add(right.double().mean(), len(labels))
-
-    def value(self) -> float:
-        """The share so far."""
-        return self._right.value()
-
-    def state(self) -> list[float]:
-        """What a checkpoint keeps of it."""
-        return self._right.state()
-
-    def restore(self, state: list[float]) -> None:
-        """Go on from there."""
-        self._right.restore(state)
+        self.add(right.sum(), len(labels))

@@ -39,7 +39,7 @@ def make_optimizer(module: nn.Module, config: TrainingConfig) -> Optimizer:
 
 
 def parameter_groups(module: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
-    """Weights that share a rate and a decay: matrices decay, biases and scales do not."""
+    """Weights by how they move: matrices decay, biases and scales do not."""
     moving = [each for each in module.parameters() if each.requires_grad]
     if not config.weight_decay:
         return [{"params": moving}]

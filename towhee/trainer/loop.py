@@ -1,0 +1,198 @@
+"""The steps of a training, and what happens between them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from towhee.trainer.evaluation import evaluate
+from towhee.trainer.meters import Average
+from towhee.trainer.randomness import seed_all
+from towhee.trainer.trainee_module import set_mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from accelerate import Accelerator
+    from torch import Tensor
+    from torch.utils.data import DataLoader
+
+    from towhee.trainer.batches import Prepared
+    from towhee.trainer.callbacks.base import Callback
+    from towhee.trainer.keeping import Keeping
+    from towhee.trainer.objective import Objective
+    from towhee.trainer.run import Run
+    from towhee.trainer.trainee_module import TraineeModule
+
+_STEP: Final = 1
+"""What a step draws is none of what a batch's images draw."""
+
+
+class Loop:
+    """One training: accelerate moves and wraps, callbacks watch, this goes on.
+
+    :param trained: the module itself, whatever wraps it.
+    :param optimizer: as accelerate wraps it, and so are ``module`` and both batches.
+    :param schedule: torch's own; it takes one step for each of the optimizer.
+    """
+
+    def __init__(  # noqa: PLR0913  (the parts of a training)
+        self,
+        run: Run,
+        *,
+        trained: TraineeModule,
+        accelerator: Accelerator,
+        module: Any,  # noqa: ANN401  (as accelerate wraps it)
+        optimizer: Any,  # noqa: ANN401
+        schedule: Any,  # noqa: ANN401
+        objective: Objective,
+        samples: Prepared,
+        batches: DataLoader[Any],
+        evaluation: DataLoader[Any] | None,
+        callbacks: Sequence[Callback],
+        keeping: Keeping,
+    ) -> None:
+        self.run, self.config = run, run.config
+        self.accelerator = accelerator
+        self.trained = trained
+        self.module = module
+        self.optimizer, self.schedule = optimizer, schedule
+        self.objective = objective
+        self.samples = samples
+        self.batches, self.evaluation = batches, evaluation
+        self.callbacks = callbacks
+        self.keeping = keeping
+        self.loss, self.meter = Average(), objective.training_meter()
+
+    def fit(self) -> None:
+        """Go on to the end, or to where a callback stops it."""
+        self._tell("on_train_begin")
+        try:
+            while not self.run.stop_reason and self.run.epoch < self.config.epoch_num:
+                self._epoch()
+        finally:
+            self._tell("on_train_end")
+
+    def _epoch(self) -> None:
+        run = self.run
+        if not run.batch:
+            self.loss, self.meter = Average(), self.objective.training_meter()
+            self._tell("on_epoch_begin")
+        set_mode(self.module, training=True, freeze_bn=self.config.freeze_bn)
+        for images, labels in self._remaining():
+            self._step(images, labels)
+            if self.accelerator.sync_gradients:
+                self._after_step()
+            if run.stop_reason:
+                break
+        run.epoch, run.batch = run.epoch + 1, 0
+        self._end_epoch()
+
+    def _remaining(self) -> Iterator[Any]:
+        """The batches of this epoch that did not go through the model yet."""
+        self.samples.epoch = self.run.epoch
+        self.batches.set_epoch(self.run.epoch)  # type: ignore[attr-defined]  # accelerate's
+        if not self.run.batch:
+            return iter(self.batches)
+        rest = self.accelerator.skip_first_batches(self.batches, self.run.batch)
+        rest.set_epoch(self.run.epoch)
+        return iter(rest)
+
+    def _step(self, images: Tensor, labels: Tensor) -> None:
+        """One forward pass: loss, metric and gradients are all of it."""
+        run, accelerator = self.run, self.accelerator
+        place = (run.epoch, run.batch, accelerator.process_index)
+        seed_all(self.config.seed, _STEP, *place)
+        with accelerator.accumulate(self.module):
+            outputs = self.module(images)
+            loss = self.objective.loss(outputs, labels)
+            accelerator.backward(loss)
+            if accelerator.sync_gradients and self.config.max_grad_norm:
+                accelerator.clip_grad_norm_(
+                    self.module.parameters(), self.config.max_grad_norm
+                )
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        self.loss.add(loss.detach().double() * len(labels), len(labels))
+        if self.meter is not None:
+            self.meter.update(outputs, labels)
+        run.batch += 1
+
+    def _after_step(self) -> None:
+        run, config = self.run, self.config
+        self.schedule.step()
+        run.step += 1
+        self._tell("on_step_end")
+        every = config.eval_steps or run.steps_per_epoch
+        if config.eval_strategy == "steps" and run.step % every == 0:
+            run.history.append(self._place())
+            self._evaluate()
+            set_mode(self.module, training=True, freeze_bn=config.freeze_bn)
+        if self.keeping.is_due_after_step(run):
+            self.keeping.save(self)
+
+    def _end_epoch(self) -> None:
+        run = self.run
+        figures = {"train_epoch_loss": self._total(self.loss).value()}
+        if self.meter is not None:
+            figures["train_epoch_metric"] = self._total(self.meter).value()
+        rate = self.optimizer.param_groups[0]["lr"]
+        run.history.append({**self._place(), **figures, "lr": rate})
+        if self.config.eval_strategy == "epoch":
+            self._evaluate()
+        self._tell("on_epoch_end")
+        self.keeping.consider(self, evaluated=False)
+        if self.keeping.is_due_after_epoch(run):
+            self.keeping.save(self)
+
+    def _place(self) -> dict[str, Any]:
+        return {"epoch": self.run.epoch, "step": self.run.step}
+
+    def _evaluate(self) -> None:
+        if self.evaluation is None:
+            return
+        loss, metric = evaluate(
+            self.accelerator, self.module, self.evaluation, self.objective
+        )
+        figures = {"eval_epoch_loss": loss, "eval_epoch_metric": metric}
+        self.run.latest.update(figures)
+        self.keeping.consider(self, evaluated=True)
+        self._tell("on_evaluation_end")
+
+    def _total(self, meter: Any) -> Any:  # noqa: ANN401  (of the same type)
+        """A meter over all processes."""
+        import torch
+
+        if self.accelerator.num_processes == 1:
+            return meter
+        state = torch.tensor(meter.state(), dtype=torch.float64)
+        total = type(meter)()
+        reduced = self.accelerator.reduce(state.to(self.accelerator.device), "sum")
+        total.restore(reduced.tolist())
+        return total
+
+    def _tell(self, moment: str) -> None:
+        for callback in self.callbacks:
+            if self.accelerator.is_main_process or not callback.main_only:
+                getattr(callback, moment)(self.run)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds beside weights, optimizer and schedule."""
+        return {
+            "run": self.run.state(),
+            "loss": self.loss.state(),
+            "meter": None if self.meter is None else self.meter.state(),
+            "callbacks": [callback.state() for callback in self.callbacks],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Be where ``state`` was taken."""
+        self.run.restore(state["run"])
+        self.loss.restore(state["loss"])
+        if self.meter is not None:
+            self.meter.restore(state["meter"])
+        # One's own callbacks may be others than before.
+        with suppress(ValueError):
+            pairs = list(zip(self.callbacks, state["callbacks"], strict=True))
+            for callback, saved in pairs:
+                callback.restore(saved)

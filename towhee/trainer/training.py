@@ -1,0 +1,240 @@
+"""Train an operator: from its images to an operator that embeds otherwise."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from towhee.data.samples import Samples
+from towhee.trainer.acceleration import accelerating
+from towhee.trainer.batches import Prepared, evaluation_batches, training_batches
+from towhee.trainer.errors import CannotTrain
+from towhee.trainer.keeping import Keeping
+from towhee.trainer.optimizing import make_optimizer
+from towhee.trainer.randomness import own_numbers, seed_all
+from towhee.trainer.run import Run
+from towhee.trainer.schedule import make_schedule
+from towhee.trainer.training_config import TrainingConfig
+from towhee.trainer.training_result import TrainingResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from accelerate import Accelerator
+
+    from plugin_spec import TrainableOperator, Trainee
+    from towhee.trainer.callbacks.base import Callback
+    from towhee.trainer.loop import Loop
+    from towhee.trainer.objective import Objective
+
+CHECKPOINTS: Final = "checkpoints"
+
+
+class Training:
+    """One operator, the images it learns from, and how.
+
+    :param samples: what it learns from; anything that ``dataset`` opens.
+    :param evaluation: what it is judged by.
+    :param callbacks: one's own, called after those of the configuration.
+    """
+
+    def __init__(
+        self,
+        operator: TrainableOperator,
+        config: TrainingConfig,
+        samples: Any,  # noqa: ANN401
+        evaluation: Any = None,  # noqa: ANN401
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        """Check what can be checked before anything is changed.
+
+        :raises InvalidTrainingConfig: with all problems.
+        :raises InvalidDataset: if one is no labelled images.
+        :raises CannotTrain: if classes or settings do not go together.
+        """
+        self.operator, self.config = operator, config.copy()
+        self.samples = Samples.of(samples)
+        self.evaluation = None if evaluation is None else Samples.of(evaluation)
+        self.callbacks = callbacks
+        self.folder = Path(config.output_dir)
+        self.keeping = Keeping(self.config, self.folder / CHECKPOINTS)
+        self._check()
+
+    def _check(self) -> None:
+        evaluation, config = self.evaluation, self.config
+        if evaluation is not None and not (
+            set(evaluation.classes) <= set(self.samples.classes)
+        ):
+            new = sorted(set(evaluation.classes) - set(self.samples.classes))
+            raise CannotTrain(
+                "The images to evaluate by have classes that are not trained: "
+                + ", ".join(f"`{name}`" for name in new)
+            )
+        judged = evaluation is not None and config.eval_strategy != "no"
+        if config.load_best_model_at_end and not judged:
+            raise CannotTrain(
+                "There is nothing to choose the best model by",
+                hint="Give `eval_dataset`, and an `eval_strategy` other than no; or "
+                "set `load_best_model_at_end` to false",
+            )
+
+    def start(self, *, resume: bool | Path = False) -> TrainingResult:
+        """Train, write what came out, and let the operator embed with it.
+
+        :param resume: go on from the newest checkpoint in the output folder, if there
+            is one, or from the one that is named.
+        :raises CannotTrain: if the folder may not be written to, or the checkpoint is
+            of another training.
+        """
+        self._prepare_folder(resume=bool(resume))
+        begin = time.perf_counter()
+        with own_numbers(), accelerating(self.config) as accelerator:
+            loop = self._assemble(accelerator)
+            if resume:
+                found = resume if isinstance(resume, Path) else None
+                self.keeping.resume(loop, found)
+            loop.fit()
+            if self.config.load_best_model_at_end:
+                self.keeping.load_best(loop)
+            self._adopt(loop)
+            result = TrainingResult.of(
+                loop.run, self.samples, self.evaluation, time.perf_counter() - begin
+            )
+            if accelerator.is_main_process:
+                result.write(self.operator, self.folder)
+            accelerator.wait_for_everyone()
+        return result
+
+    def _prepare_folder(self, *, resume: bool) -> None:
+        used = (self.folder / CHECKPOINTS).exists() or any(self.folder.glob("*.json"))
+        if used and not (resume or self.config.overwrite_output_dir):
+            raise CannotTrain(
+                f"`{self.folder}` holds a training already",
+                hint="Name another `output_dir`, go on with `resume=True`, or set "
+                "`overwrite_output_dir` to true",
+            )
+        if used and not resume:
+            self.keeping.checkpoints.clear()
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def _assemble(self, accelerator: Accelerator) -> Loop:
+        from towhee.trainer.loop import Loop  # noqa: PLC0415  (it imports torch)
+        from towhee.trainer.objective import make_objective  # noqa: PLC0415
+        from towhee.trainer.trainee_module import TraineeModule  # noqa: PLC0415
+
+        config = self.config
+        objective = make_objective(config)
+        # A new head has weights that belong to the seed.
+        seed_all(config.seed)
+        trainee = self._trainee(objective)
+        trained = _as_configured(TraineeModule(trainee), accelerator, config)
+        optimizer = make_optimizer(trained, config)
+        transform = self.operator.training_transform(config.augmentation)
+        prepared = Prepared(self.samples, transform, config.seed)
+        batches, evaluation = self._batches(prepared)
+        module, wrapped, batches, evaluation = accelerator.prepare(
+            trained, optimizer, batches, evaluation
+        )
+        per_epoch = -(-len(batches) // config.gradient_accumulation_steps)
+        run = Run(config, trainee, per_epoch)
+        return Loop(
+            run,
+            trained=trained,
+            accelerator=accelerator,
+            module=module,
+            optimizer=wrapped,
+            schedule=self._schedule(accelerator, optimizer, run),
+            objective=objective,
+            samples=prepared,
+            batches=batches,
+            evaluation=evaluation,
+            callbacks=[*self._own_callbacks(), *self.callbacks],
+            keeping=self.keeping,
+        )
+
+    def _trainee(self, objective: Objective) -> Trainee:
+        classes = self.samples.classes if objective.needs_head else ()
+        return self.operator.trainee(classes)
+
+    def _batches(self, prepared: Prepared) -> tuple[Any, Any]:
+        batches = training_batches(prepared, self.config)
+        if self.evaluation is None:
+            return batches, None
+        judged = Prepared(
+            self.evaluation.with_classes(self.samples.classes),
+            self.operator.prepare,
+            self.config.seed,
+        )
+        return batches, evaluation_batches(judged, self.config)
+
+    def _schedule(self, accelerator: Accelerator, optimizer: Any, run: Run) -> Any:  # noqa: ANN401
+        # accelerate's own wrapper would take a step for each process.
+        schedule = make_schedule(optimizer, self.config, run.steps)
+        accelerator.register_for_checkpointing(schedule)
+        return schedule
+
+    def _own_callbacks(self) -> list[Callback]:
+        from towhee.trainer import callbacks  # noqa: PLC0415  (rich, as it is used)
+
+        config = self.config
+        made: list[Callback] = []
+        if config.early_stopping is not None:
+            made.append(callbacks.EarlyStopping(**config.early_stopping))
+        if config.tensorboard is not None:
+            made.append(callbacks.TensorBoard(**config.tensorboard))
+        if config.print_steps is not None:
+            made.append(callbacks.Printing(config.print_steps))
+        else:
+            made.append(callbacks.ProgressBar())
+        return made
+
+    def _adopt(self, loop: Loop) -> None:
+        """Give the operator the weights alone, in modules as it makes them."""
+        trainee = self.operator.trainee(loop.run.trainee.classes)
+        trainee.network.load_state_dict(loop.run.trainee.network.state_dict())
+        if trainee.head is not None and loop.run.trainee.head is not None:
+            trainee.head.load_state_dict(loop.run.trainee.head.state_dict())
+        self.operator.adopt(trainee)
+
+
+def _as_configured(
+    module: Any,  # noqa: ANN401
+    accelerator: Accelerator,
+    config: TrainingConfig,
+) -> Any:  # noqa: ANN401
+    from torch.nn import SyncBatchNorm
+
+    from towhee.trainer.trainee_module import freeze_normalisations  # noqa: PLC0415
+
+    if config.freeze_bn:
+        freeze_normalisations(module)
+    if config.sync_bn and accelerator.num_processes > 1:
+        convert: Any = SyncBatchNorm.convert_sync_batchnorm
+        return convert(module)
+    return module
+
+
+def train(  # noqa: PLR0913  (what a training is of)
+    operator: TrainableOperator,
+    config: TrainingConfig | None,
+    train_dataset: Any,  # noqa: ANN401
+    eval_dataset: Any = None,  # noqa: ANN401
+    *,
+    callbacks: Sequence[Callback] = (),
+    resume: bool | str | Path = False,
+) -> TrainingResult:
+    """Train an operator of one's own instance; see ``Training``.
+
+    :raises MissingExtra: if what training needs is not installed.
+    """
+    if train_dataset is None:
+        raise CannotTrain(
+            "There are no images to train on",
+            hint="Give `train_dataset`, such as `dataset('train')` of `towhee.data`",
+        )
+    found = resume if isinstance(resume, bool) else Path(resume)
+    training = Training(
+        operator, config or TrainingConfig(), train_dataset, eval_dataset, callbacks
+    )
+    return training.start(resume=found)
