@@ -16,8 +16,18 @@ _WIDEST: Final = 88
 _GAP: Final = 2
 
 
+SHARED: Final = "On every command"
+"""The section of the flags that every command has."""
+_BEFORE: Final = "hub_client.cli.flags"
+"""Under which a context keeps the flags that came before the command."""
+
+
 class PageCommand(TyperCommand):
     """A command whose docstring is its page."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Read also the flags that came before the command."""
+        return super().parse_args(ctx, [*ctx.meta.get(_BEFORE, ()), *args])
 
     def get_help(self, ctx: Any) -> str:  # noqa: ANN401  (click's, or typer's own)
         """Set the page: usage, text, arguments, options."""
@@ -58,6 +68,7 @@ class PageGroup(TyperGroup):
         sections += [_section(panel, rows) for panel, rows in panels.items()]
         options = _shown(self.get_params(ctx))
         sections.append(_section("Options", map(_option_row, options)))
+        sections.append(_section(SHARED, map(_option_row, self._shared(ctx))))
         sections.append(
             f"`{ctx.command_path} COMMAND --help` is the page of a command."
         )
@@ -65,10 +76,33 @@ class PageGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
         """Answer no command at all with the page, as a mistake."""
-        if not args and not ctx.resilient_parsing:
+        flags, rest = self._split(ctx, args)
+        if not rest and not ctx.resilient_parsing:
             print(self.get_help(ctx), file=sys.stderr)  # noqa: T201
             ctx.exit(2)
-        return super().parse_args(ctx, args)
+        ctx.meta.setdefault(_BEFORE, []).extend(flags)
+        return super().parse_args(ctx, rest)
+
+    def _split(self, ctx: Any, args: list[str]) -> tuple[list[str], list[str]]:  # noqa: ANN401
+        """Of what is typed, the leading flags that every command has, and the rest."""
+        takes = {
+            name: not each.is_flag for each in self._shared(ctx) for name in each.opts
+        }
+        end = 0
+        while end < len(args) and args[end].partition("=")[0] in takes:
+            end += 1 + (takes[args[end].partition("=")[0]] and "=" not in args[end])
+        return args[:end], args[end:]
+
+    def _shared(self, ctx: Any) -> list[Any]:  # noqa: ANN401
+        """The flags that every command has: any of them shows those."""
+        command: Any = self
+        while isinstance(command, TyperGroup):
+            command = command.get_command(ctx, command.list_commands(ctx)[0])
+        return [
+            each
+            for each in command.get_params(ctx)
+            if getattr(each, "rich_help_panel", None) == SHARED
+        ]
 
 
 def _shown(parameters: Iterable[Any]) -> list[Any]:

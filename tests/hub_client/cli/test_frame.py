@@ -94,6 +94,21 @@ def test_a_wrong_word_is_explained_with_status_2(
     )
 
 
+def test_the_flags_of_every_command_may_come_before_it(hub: Hub) -> None:
+    Path("project").mkdir()
+    Path("project/hub.toml").write_text("cache-dir = ''\n", encoding="utf-8")
+    before = hub("--directory", "project", "--color=always", "cache", "-q", "dir")
+    after = hub("cache", "dir", "-q", "--directory", "project", "--color", "always")
+    assert (before.returncode, before.stderr) == (after.returncode, after.stderr)
+    assert before.stderr.startswith("\x1b[1;31merror\x1b[0m: `")
+    assert hub("-q", "--offline").stderr == hub().stderr
+
+
+def test_help_may_be_asked_for_as_a_command(hub: Hub) -> None:
+    assert hub("help", "trust", "add").stdout == hub("trust", "add", "--help").stdout
+    assert hub("help").stdout == hub("--help").stdout
+
+
 def test_a_folder_that_is_not_there_is_a_wrong_word(hub: Hub) -> None:
     assert hub("list", "--directory", "nowhere").returncode == 2
 
