@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from docs.json_shapes import differences, read_shapes
 
 from towhee.cli import main
 
@@ -103,6 +104,7 @@ def test_what_was_done_as_json(
     words = ["run", "test/length", photographs[0], "gone.txt", "-o", "out.jsonl"]
     assert main([*words, "--json", "--quiet"]) == 1
     report = json.loads(capsys.readouterr().out)
+    assert list(differences(read_shapes()["run"], report)) == []
     assert report.pop("seconds") >= 0
     assert report.pop("images_per_second") > 0
     assert report.pop("description")["pipeline"] == "test.length()"
