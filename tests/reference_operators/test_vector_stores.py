@@ -11,7 +11,9 @@ import pyarrow as pa
 import pytest
 from vector_stores import CLASSES, Store, store_in
 
+from plugin_spec import EmbeddingSpace
 from plugin_spec.records import InvalidRecord
+from plugin_spec.spaces import SpacesDiffer
 from plugin_spec.vector_stores import InvalidFilter, MissingStore, StoreMismatch
 
 if TYPE_CHECKING:
@@ -270,3 +272,64 @@ def test_a_table_of_another_program_is_searched_and_added_to(tmp_path: Path) -> 
     assert ids == [3, 2]
     assert scores == pytest.approx([0.1, 0.9], rel=1e-5)
     assert columns == [{"day": None}, {"day": dt.date(2026, 1, 2)}]
+
+
+SPACE = EmbeddingSpace("a/b", "tiny", "sha256:00")
+OTHER = SPACE.but(preprocessing={"interpolation": "nearest"})
+
+
+def test_a_store_keeps_the_space_it_was_made_for_and_refuses_another(
+    store: Store,
+) -> None:
+    shared = store.inserter()
+    assert shared.held_space is None
+    # The operator is shared by chains; each has one of its own for its space.
+    inserting = shared.for_space(SPACE)
+    inserting.insert([inserting.prepare({"id": 1, "vector": [1, 0]})], note={"row": 1})
+    assert shared.held_space == inserting.held_space == SPACE
+    assert inserting.note() == {"row": 1}
+    with pytest.raises(SpacesDiffer) as caught:
+        shared.for_space(OTHER)
+    name = [*store.place.values()][-1]
+    assert str(caught.value) == (
+        f"`{name}` holds vectors of another space than those that come\n"
+        "  interpolation: none, nearest"
+    )
+    rough = shared.for_space(SPACE.but(precision="bfloat16"))
+    rough.insert([rough.prepare({"id": 2, "vector": [0, 1]})])
+    shared.insert([shared.prepare({"id": 3, "vector": [1, 1]})])
+    search = store.searcher()
+    assert search.held_space == SPACE
+    assert search.for_space(SPACE) is search
+    with pytest.raises(SpacesDiffer):
+        search.for_space(OTHER)
+    mixed = store.searcher(allow_mixed_spaces=True)
+    assert mixed.for_space(OTHER)([1, 0]).ids[0] == 1
+    for operator in (search, mixed, shared):
+        operator.close()
+
+
+@pytest.mark.slow
+def test_of_two_that_make_a_store_at_once_the_second_is_held_to_the_first(
+    store: Store,
+) -> None:
+    shared = store.inserter()
+    first, second = shared.for_space(SPACE), shared.for_space(OTHER)
+    first.insert([first.prepare({"id": 1, "vector": [1, 0]})])
+    with pytest.raises(SpacesDiffer):
+        second.insert([second.prepare({"id": 2, "vector": [0, 1]})])
+    assert shared.held_space == SPACE
+    assert store.searcher()([1, 0]).ids == [1]
+
+
+@pytest.mark.slow
+def test_a_store_of_plain_vectors_says_no_space_and_is_given_none_later(
+    store: Store,
+) -> None:
+    shared = store.inserter()
+    shared.insert([shared.prepare({"id": 1, "vector": [1, 0]})])
+    later = shared.for_space(SPACE)
+    later.insert([later.prepare({"id": 2, "vector": [0, 1]})])
+    # Its first vectors may be of any: the store goes on saying nothing.
+    assert later.held_space is None
+    shared.close()

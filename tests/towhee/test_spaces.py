@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 from vector_stores import Store, store_in
 
-from plugin_spec.space_files import beside
+from plugin_spec.space_files import beside, parquet_spaces
 from plugin_spec.spaces import SpacesDiffer
 from towhee import DataCollection, ops, pipe
 from towhee.sources import SeveralSpaces
@@ -281,15 +282,15 @@ def test_a_collection_is_searched_in_its_own_space_alone() -> None:
 
 def test_a_parquet_file_keeps_the_space_of_its_columns(tmp_path: Path) -> None:
     rows = DataCollection([1, 2]).as_entity(["n"]).test.embed["n", "v"]()
-    named = rows.to_parquet(tmp_path / "named.parquet")
-    unnamed = embedded().to_parquet(tmp_path / "unnamed.parquet")
-    for file in (named, unnamed):
-        options = {"data": str(file), "topk": 1}
-        assert embedded().towhee.search_vectors(**options)[1].ids == [1]
-        nearest = embedded(interpolation="nearest")
-        with pytest.raises(SpacesDiffer) as caught:
-            nearest.towhee.search_vectors(**options).to_list()
-        assert str(caught.value) == f"`{file}` {DIFFERENCE}"
+    files = {
+        "v": rows.to_parquet(tmp_path / "named.parquet"),
+        "value": embedded().to_parquet(tmp_path / "unnamed.parquet"),
+    }
+    for column, file in files.items():
+        metadata = parquet.read_schema(file).metadata
+        assert parquet_spaces(str(file), metadata) == {column: embedded().space}
+    plain = DataCollection([[1.0]]).to_parquet(tmp_path / "plain.parquet")
+    assert parquet.read_schema(plain).metadata is None
 
 
 def test_a_numpy_file_has_its_space_beside_it(tmp_path: Path) -> None:

@@ -152,7 +152,13 @@ class LanceInsert(InsertOperator):
                 *(pa.field(name, _TYPES[kind]) for name, kind in columns.items()),
             ]
         )
-        return self._database.create_table(self._name, schema=schema, exist_ok=True)
+        try:
+            return self._database.create_table(self._name, schema=schema)
+        except ValueError:
+            # Another has made it meanwhile: what does not fit is refused by the row.
+            if (made_there := self._open()) is None:
+                raise
+            return made_there
 
     def _check(self, records: Sequence[Record]) -> None:
         """Refuse what the table cannot hold, before anything is written."""

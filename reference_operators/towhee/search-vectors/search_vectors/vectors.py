@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from plugin_spec import HubError
 from plugin_spec.space_files import numpy_space
 from plugin_spec.spaces import EmbeddingSpace
 
@@ -100,7 +101,7 @@ def _open_file(path: Path, column: str | None) -> Vectors:
                 f"`{path}` holds {array.dtype} of shape {array.shape}, expected (N, D)"
             )
     except (OSError, ValueError) as error:
-        if isinstance(error, InvalidVectors):
+        if isinstance(error, HubError):
             raise
         raise InvalidVectors(f"Cannot read `{path}`: {error}") from error
     raise InvalidVectors(
