@@ -80,15 +80,29 @@ class Training:
             )
 
     def start(self, *, resume: bool | Path = False) -> TrainingResult:
-        """Train, write what came out, and let the operator embed with it.
+        """Train, let the operator embed with what came out, and write that.
+
+        :param resume: as in ``fit``.
+        :raises CannotTrain: as in ``fit``.
+        """
+        begin = time.perf_counter()
+        run, is_main = self.fit(resume=resume)
+        seconds = time.perf_counter() - begin
+        result = TrainingResult.of(run, self.samples, self.evaluation, seconds)
+        if is_main:
+            result.write(self.operator, self.folder)
+        return result
+
+    def fit(self, *, resume: bool | Path = False) -> tuple[Run, bool]:
+        """Train, and let the operator embed with what came out.
 
         :param resume: go on from the newest checkpoint in the output folder, if there
             is one, or from the one that is named.
+        :returns: how it went, and whether this is the first of several processes.
         :raises CannotTrain: if the folder may not be written to, or the checkpoint is
             of another training.
         """
         self._prepare_folder(resume=bool(resume))
-        begin = time.perf_counter()
         with own_numbers(), accelerating(self.config) as accelerator:
             loop = self._assemble(accelerator)
             if resume:
@@ -98,13 +112,7 @@ class Training:
             if self.config.load_best_model_at_end:
                 self.keeping.load_best(loop)
             self._adopt(loop)
-            result = TrainingResult.of(
-                loop.run, self.samples, self.evaluation, time.perf_counter() - begin
-            )
-            if accelerator.is_main_process:
-                result.write(self.operator, self.folder)
-            accelerator.wait_for_everyone()
-        return result
+            return loop.run, bool(accelerator.is_main_process)
 
     def _prepare_folder(self, *, resume: bool) -> None:
         used = (self.folder / CHECKPOINTS).exists() or any(self.folder.glob("*.json"))
