@@ -195,11 +195,15 @@ def _fill(address: str, part: Path, wanted: Wanted, advance: Advance) -> None:
             with part.open("r+b" if part.exists() else "w+b") as file:
                 file.truncate(start)
                 file.seek(start)
-                for block in _blocks(response, address, wanted, start):
-                    file.write(block)
-                    end = file.tell()
-                    advance(max(0, end - counted))
-                    counted = max(counted, end)
+                try:
+                    for block in _blocks(response, address, wanted, start):
+                        file.write(block)
+                        end = file.tell()
+                        advance(max(0, end - counted))
+                        counted = max(counted, end)
+                except FileDamaged:
+                    file.truncate(0)
+                    raise
 
     _patiently(address, attempt, waits=WAITS)
 

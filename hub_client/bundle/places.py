@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +13,8 @@ from hub_client.bundle.download import FileDamaged, FileMissing, Wanted
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hub_client.listed_file import ListedFile
     from hub_client.transfer import Advance
 
@@ -62,12 +65,9 @@ class FolderPlace:
 
     def bring(self, file: ListedFile, into: Path, advance: Advance) -> None:
         """As ``Place`` says."""
-        download.copy(
-            self._path(file.path),
-            into,
-            Wanted(self._subject(file.path), file.digest[7:], file.size),
-            advance,
-        )
+        wanted = Wanted(self._subject(file.path), file.digest[7:], file.size)
+        with _hinting():
+            download.copy(self._path(file.path), into, wanted, advance)
 
     def _path(self, path: str) -> Path:
         """Where a listed file lies: below the root, through no link."""
@@ -102,10 +102,24 @@ class WebPlace:
         """As ``Place`` says."""
         subject = f"`{download.shown(self._address(file.path))}`"
         wanted = Wanted(subject, file.digest[7:], file.size)
-        download.download(self._address(file.path), into, wanted, advance)
+        with _hinting():
+            download.download(self._address(file.path), into, wanted, advance)
 
     def _address(self, path: str) -> str:
         return f"{self.url}/{quote(path)}"
+
+
+@contextmanager
+def _hinting() -> Iterator[None]:
+    """Say what to do about a file that is missing or damaged."""
+    try:
+        yield
+    except (FileMissing, FileDamaged) as error:
+        raise type(error)(
+            str(error),
+            hint="Run it again if the bundle was being brought up to date; otherwise, "
+            "where there is a network, `hub mirror --recheck` mends it",
+        ) from error
 
 
 def open_place(text: str, *, offline: bool) -> Place:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from plugin_spec.manifest import Weights
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_REPOSITORY = re.compile(r"(?![.-])[\w.-]+(/[\w.-]+)?")
+_REPOSITORY = re.compile(r"(?![.-])(?!.*\.\.)[\w.-]+(/[\w.-]+)?")
 
 
 def keep_weights(weights: Weights, bring: Callable[[Path], object]) -> bool:

@@ -65,6 +65,11 @@ class Publisher:
     collector: Collector
     steps: list[str] = field(default_factory=list)
 
+    @property
+    def operators_alone(self) -> Publisher:
+        """The same without packages: nothing that takes uv."""
+        return replace(self, lock=replace(self.lock, packages=()))
+
     def bundle(
         self,
         path: Path,

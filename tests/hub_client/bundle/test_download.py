@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,7 +21,7 @@ CONTENT = bytes(range(256)) * 1024
 WANTED = Wanted("`x.whl`", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
 HALF = len(CONTENT) // 2
 
-Answer: TypeAlias = "Callable[[http.server.BaseHTTPRequestHandler], None]"
+Answer: TypeAlias = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
 @dataclass(slots=True)

@@ -113,7 +113,8 @@ def test_a_listing_reads_back_as_it_was_written() -> None:
     assert dict(read.tree(f"sha256:{DIGEST}")) == {"echo/__init__.py": file}
 
 
-@settings(max_examples=60)
+@pytest.mark.slow
+@settings(max_examples=300)
 @given(
     st.binary()
     | st.recursive(
