@@ -22,7 +22,7 @@ from hub_client.sources.rules import InvalidSource, SourceRules
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hub_client.candidate import Fetchable, Release
     from hub_client.sources import Source
@@ -89,7 +89,13 @@ class SourceRouter:
         cache_dir: Path,
         offline: bool = False,
         directory: Path | None = None,
+        on_remote: Callable[[], object] = lambda: None,
     ) -> None:
+        """Start with rules.
+
+        :param on_remote: called before a source is opened whose copy is in the cache.
+        """
+        self._on_remote = on_remote
         self._rules = SourceRules(rules)
         self._cache_dir = cache_dir
         self._offline = offline
@@ -195,7 +201,12 @@ class SourceRouter:
         source = self._open(wanted.source)
         if isinstance(source, GitSource):
             return source.signed(wanted)
-        raise NoSignatures(f"`{wanted.source}` has no signatures: only git has")
+        raise NoSignatures(
+            f"{wanted.name} {wanted.release.version} has to be signed, and "
+            f"`{wanted.source}` has no signatures: only git has",
+            hint="Take it from git, or change `require-signature` "
+            "in your `config.toml`",
+        )
 
     @cached_property
     def _listing_sources(self) -> dict[str, NamingSource]:
@@ -212,6 +223,8 @@ class SourceRouter:
     def _open(self, spec: str) -> Source:
         # Once a run: an index is fetched when it is first asked.
         if spec not in self._opened:
+            if not spec.startswith((BUNDLED, DIRECTORY)):
+                self._on_remote()
             self._opened[spec] = open_source(
                 spec,
                 cache_dir=self._cache_dir,

@@ -13,7 +13,8 @@ from servers.git_repository import GitRepository
 from servers.operator_files import operator_files, write_files
 from servers.vulnerabilities import serve_vulnerabilities
 
-from towhee.cli import app
+import towhee.cli  # noqa: F401  (adds `hub run`)
+from hub_client.cli.app import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
