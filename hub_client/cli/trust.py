@@ -52,7 +52,6 @@ def add(
     if require_signature is not None:
         from hub_client.signatures import add_required, read_key_file  # noqa: PLC0415
 
-        _check_signable(source)
         keys, armored = read_key_file(require_signature)
         # The narrower first: stopped between the two, nothing unsigned is trusted.
         add_required(config_dir, source, keys, armored=armored)
@@ -60,22 +59,6 @@ def add(
     signers = _signers(session, written)
     condition = f", if signed by {signers}" if signers else ""
     session.console.say(f"`{written}` is trusted{condition}")
-
-
-def _check_signable(source: str) -> None:
-    """Refuse a source from which nothing could ever come.
-
-    :raises NoSignatures: if it is not git.
-    """
-    from hub_client.sources import GIT  # noqa: PLC0415  (slow, as the next)
-    from hub_client.sources.router import NoSignatures  # noqa: PLC0415
-
-    if not source.startswith(GIT):
-        raise NoSignatures(
-            f"`{source}` has no signatures to require: only git has",
-            hint="Trust it without `--require-signature`, or publish to git and trust "
-            "that",
-        )
 
 
 def remove(session: Session, source: Source) -> int:

@@ -16,7 +16,6 @@ from hub_client.lockfile import Lockfile
 
 if TYPE_CHECKING:
     from servers.git_repository import GitRepository
-    from servers.hugging_face import HuggingFaceServer
     from servers.signing import Publisher
 
     from tests.hub_client.cli.conftest import Hub
@@ -160,37 +159,24 @@ def test_a_signature_is_not_required_where_none_can_be(
 ) -> None:
     said = hub.refused("trust", "add", "hf:acme", "--require-signature", alice.public)
     assert said == (
-        "error: `hf:acme` has no signatures to require: only git has\n\n"
-        "hint: Trust it without `--require-signature`, or publish to git and trust "
-        "that\n"
+        "error: signatures can be required of git alone, got 'hf:acme'\n\n"
+        "hint: Write `git+URL`, or its beginning up to a `/`\n"
     )
     assert not Path(os.environ["HUB_CONFIG_DIR"]).exists()
 
 
-@pytest.mark.slow
-def test_what_hugging_face_gives_is_refused_where_a_signature_is_required(
-    hub: Hub,
-    alice: Publisher,
-    hugging_face: HuggingFaceServer,
+def test_a_setting_that_requires_it_there_all_the_same_lets_nothing_come(
+    hub: Hub, alice: Publisher
 ) -> None:
-    hugging_face.create("acme/embed", FILES)
-    hugging_face.repository("acme/embed").git("tag", "v1.0.0", "main")
     key = alice.public.read_text(encoding="utf-8").strip()
-    source = f"hf+{hugging_face.url}/acme"
     folder = Path(os.environ["HUB_CONFIG_DIR"])
     folder.mkdir()
     (folder / "config.toml").write_text(
-        f'trusted = ["{source}"]\n[sources]\n"acme/*" = "{source}/{{name}}"\n'
-        f'[[require-signature]]\nsource = "{source}"\nkeys = ["{key}"]\n'
+        f'[[require-signature]]\nsource = "hf:acme"\nkeys = ["{key}"]\n'
     )
-    Path("hub.toml").write_text('operators = ["acme/embed"]\n')
-    for words in (("lock",), ("install", "acme/embed", "--trust-once")):
-        done = hub(*words)
-        assert done.returncode == 1
-        assert done.stderr.endswith(
-            f"error: acme/embed 1.0.0 has to be signed, and `{source}/embed` has no "
-            "signatures: only git has\n\n"
-            "hint: Take it from git, or change `require-signature` in your "
-            "`config.toml`\n"
-        )
+    Path("hub.toml").write_text('operators = ["image-decode/cv2"]\n')
+    assert hub("lock").stderr.endswith(
+        "error: signatures can be required of git alone, got 'hf:acme'\n\n"
+        "hint: Write `git+URL`, or its beginning up to a `/`\n"
+    )
     assert not Path("hub.lock").exists()
