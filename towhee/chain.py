@@ -11,7 +11,7 @@ from plugin_spec.errors import HubError
 from towhee.executors import DEFAULT_ENGINE
 from towhee.executors.engines import get_executor
 from towhee.pipelines import FunctionCall, Pipeline, ends_safe
-from towhee.rows import FirstRows, KeptRows, OneTimeRows, Rearranged, is_sized
+from towhee.rows import KeptRows, OneTimeRows, SourcedRows, is_sized
 
 if TYPE_CHECKING:
     from towhee.bound import BoundPipeline
@@ -103,11 +103,7 @@ class Chain(Iterable[Any]):
     def given(self) -> Known:
         """What makes the vectors in the rows that it begins with."""
         rows = self.rows
-        if isinstance(rows, Rearranged):
-            return rows.chain.made() if rows.keeps else {}
-        if isinstance(rows, FirstRows):
-            return rows.chain.made()
-        return rows.made() if isinstance(rows, Chain) else {}
+        return rows.made() if isinstance(rows, SourcedRows | Chain) else {}
 
     def made(self) -> Known:
         """What makes the vectors in its rows, as far as that is known."""
@@ -224,7 +220,9 @@ class Chain(Iterable[Any]):
         if self.memory.bound is None:
             from towhee.binding import bind  # noqa: PLC0415  (only for what runs)
 
-            self.memory.bound = bind(self.pipeline, self.given())
+            calls = self.pipeline.calls
+            plain = all(isinstance(call, FunctionCall) for call in calls)
+            self.memory.bound = bind(self.pipeline, {} if plain else self.given())
         return self.memory.bound
 
     def _work(self) -> tuple[Iterable[Any], BoundPipeline]:

@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from towhee.chain import Chain
+    from towhee.sources import Known
+
+
+class SourcedRows:
+    """Rows that are known to hold vectors of certain spaces."""
+
+    __slots__ = ()
+
+    def made(self) -> Known:
+        """What made the vectors, by column; no row is computed for it."""
+        return {}
 
 
 class EmptyGlob(HubError, FileNotFoundError):
@@ -106,7 +117,7 @@ class KeptRows:
 
 
 @dataclass(frozen=True, slots=True)
-class Rearranged:
+class Rearranged(SourcedRows):
     """Rows of a chain in another number or order."""
 
     chain: Chain
@@ -117,6 +128,10 @@ class Rearranged:
     """Whether it is given a safe chain's ``Some`` and ``Empty``, rather than values."""
     keeps: bool = False
     """Whether what comes out are some of the rows, as they were."""
+
+    def made(self) -> Known:
+        """What the chain's rows are known by, if they come out as they were."""
+        return self.chain.made() if self.keeps else {}
 
     def __iter__(self) -> Iterator[Any]:
         rows = iter(self.chain)
@@ -132,11 +147,15 @@ class Rearranged:
 
 
 @dataclass(frozen=True, slots=True)
-class FirstRows:
+class FirstRows(SourcedRows):
     """The first rows of a collection; no more of its source is read than they need."""
 
     chain: Chain
     count: int
+
+    def made(self) -> Known:
+        """What the chain's rows are known by."""
+        return self.chain.made()
 
     def __iter__(self) -> Iterator[object]:
         return self.chain.first(self.count)

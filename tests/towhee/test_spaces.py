@@ -289,6 +289,12 @@ def test_a_parquet_file_keeps_the_space_of_its_columns(tmp_path: Path) -> None:
     for column, file in files.items():
         metadata = parquet.read_schema(file).metadata
         assert parquet_spaces(str(file), metadata) == {column: embedded().space}
+        assert DataCollection.from_parquet(file).space == embedded().space
+        read = DataCollection.from_parquet(file).select(column)
+        again = read.to_parquet(tmp_path / "again.parquet")
+        assert DataCollection.from_parquet(again).space == embedded().space
+        other = DataCollection.from_parquet(file, columns=[column])
+        assert other.map(vars).space is None
     plain = DataCollection([[1.0]]).to_parquet(tmp_path / "plain.parquet")
     assert parquet.read_schema(plain).metadata is None
 

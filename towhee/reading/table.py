@@ -10,20 +10,42 @@ from plugin_spec.nearest import did_you_mean
 from towhee.columns import Entity, MissingColumn
 from towhee.extras import needed_for
 from towhee.reading.files import FileRows, UnreadableFile
+from towhee.rows import SourcedRows
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from towhee.sources import Known
 
 _BUFFER: Final = 2**16
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ParquetRows(FileRows):
+class ParquetRows(FileRows, SourcedRows):
     """Rows of a Parquet file; no more of it than a batch is kept."""
 
     columns: tuple[str, ...] | None = None
     """Those to read; None for all."""
     batch_size: int = 1024
+
+    def made(self) -> Known:
+        """The spaces that the schema's metadata say, by column.
+
+        :raises InvalidSpace: if they say what cannot be read.
+        """
+        from plugin_spec.space_files import parquet_spaces  # noqa: PLC0415  (as it is used)
+        from plugin_spec.spaces import KnownSpace  # noqa: PLC0415  (likewise)
+
+        with needed_for("Reading Parquet", extra="parquet"):
+            import pyarrow as pa
+            from pyarrow import parquet
+        try:
+            metadata = parquet.read_schema(self.path).metadata
+        except (pa.ArrowException, OSError):
+            return {}  # reading it says what is wrong
+        spaces = parquet_spaces(str(self.path), metadata)
+        names = spaces if self.columns is None else self.columns
+        return {name: KnownSpace(spaces[name]) for name in names if name in spaces}
 
     def __iter__(self) -> Iterator[Entity]:
         """Read a batch at a time."""

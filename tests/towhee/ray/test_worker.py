@@ -17,6 +17,7 @@ from ray import cloudpickle
 from hub_client.tree_digest import DigestMismatch
 from towhee import DataCollection
 from towhee.binding import bind
+from towhee.bound import BoundPipeline
 from towhee.executors.fusion import Failed
 from towhee.executors.ray.blocks import Blocks
 from towhee.executors.ray.crossing import Block, pack, unpack
@@ -254,3 +255,56 @@ def test_rows_do_not_wait_long_for_others_that_are_slow_to_come() -> None:
 
     blocks = Blocks(source(), size=None, total=0, workers=1)
     assert rows_of(blocks.cut()) == [0, 1]
+
+
+EMBED = """
+import numpy as np
+from plugin_spec import EmbeddingSpace
+
+class Subject(Operator):
+    def __init__(self, layer="last"):
+        self.layer = layer
+
+    @property
+    def space(self):
+        return EmbeddingSpace("test/embed", "tiny", "sha256:00", layer=self.layer)
+
+    def __call__(self, value):
+        return np.array([value, 1.0])
+"""
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_worker_refuses_vectors_of_another_space_wherever_they_were_made(
+    publish: Callable[..., Path],
+    tmp_path: Path,
+    apart: bool,
+) -> None:
+    parameters = {"layer": {"type": "string"}}
+    vector = [{"name": "vector", "type": "vector"}]
+    publish(EMBED, name="test/embed", outputs=vector, parameters=parameters)
+    source = f"dir:{tmp_path / 'source'}"
+    (tmp_path / "work" / "hub.toml").write_text(f'[sources]\n"test/*" = "{source}"\n')
+    DataCollection([1, 2]).test.embed().to_faiss("photos")
+
+    def answer(layer: str) -> Block:
+        chain = (
+            DataCollection([]).test.embed(layer=layer).ann_search.faiss(path="photos")
+        )
+        bound = bind(chain.pipeline)
+        groups = bound.groups[1:] if apart else bound.groups
+        shipped = cloudpickle.dumps(Shipment.of(BoundPipeline(groups)))
+        worker = StageWorker(shipped, 1, lambda _: 1, strict=False)
+        row = [1.0, 1.0] if apart else 1
+        ((_, packed, _),) = from_table(
+            worker(to_table([(0, pack(Block([(0, row)])), 0.0)]))
+        )
+        return unpack(packed)
+
+    ((_, found),) = answer("last").pairs
+    assert found.ids == [0, 1]
+    problem = answer("layer3").problem
+    assert str(problem) == (
+        "`photos` holds vectors of another space than those that come\n"
+        "  layer: last, layer3"
+    )
