@@ -156,8 +156,7 @@ class Environment:
 
     def receipt_files(self) -> tuple[Path, ...]:
         """The receipts' files, whether they read or not."""
-        folder = self.prefix / _FOLDER / "receipts"
-        return tuple(sorted(folder.glob("*/*.json")))
+        return tuple(sorted(receipts_folder(self.prefix).glob("*/*.json")))
 
     def receipt(self, name: OperatorName) -> Receipt | None:
         """The receipt of one operator; None if it is not installed."""
@@ -227,5 +226,10 @@ class Environment:
             ) from error
 
     def _receipt_file(self, name: OperatorName) -> Path:
-        folder = self.prefix / _FOLDER / "receipts"
-        return folder / name.namespace / f"{name.name}.json"
+        folder = receipts_folder(self.prefix) / name.namespace
+        return folder / f"{name.name}.json"
+
+
+def receipts_folder(prefix: Path) -> Path:
+    """Where the environment at ``prefix`` has its receipts, or would have them."""
+    return prefix / _FOLDER / "receipts"

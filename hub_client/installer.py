@@ -197,11 +197,18 @@ class Installer:
         :raises DigestMismatch: if fetched files are not the pinned ones.
         :raises PlanOvertaken: if another process has done something else meanwhile.
         """
+        prefix = self.environment.prefix
         if plan.is_empty:
+            if plan.keep:
+                self.store.keep_for(environment=prefix)
             return
-        prefix = str(self.environment.prefix)
-        with self.environment.lock(lambda: on_event(Event("wait", prefix))):
+        with (
+            self.environment.lock(lambda: on_event(Event("wait", str(prefix)))),
+            self.store.in_use(),
+        ):
             self._check_overtaken(plan)
+            # Before the first tree: from then on `hub cache prune` asks its receipts.
+            self.store.keep_for(environment=prefix, project=self.directory)
             trees = [self._confirmed(each, on_event) for each in plan.targets]
             if pins := plan.packages.pins:
                 plural = "" if len(pins) == 1 else "s"

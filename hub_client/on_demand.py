@@ -112,7 +112,7 @@ def _install(  # noqa: PLR0913  (each is another room of the house)
     installer = Installer(environment, store, router, config, directory=directory)
     announce(f"Installing {names} for `{environment.prefix}`, as it is used here first")
     try:
-        with environment.lock():
+        with store.in_use(), environment.lock():
             installer.apply(
                 installer.plan_pinned(missing, lock)
                 if lock

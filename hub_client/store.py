@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import shutil
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
+from hub_client.roots import Roots
+from hub_client.staging import Staging
 from hub_client.tree_digest import DigestMismatch, tree_digest, tree_files
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 __all__ = ["CacheUnwritable", "DigestMismatch", "InvalidDigest", "Store"]
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+"""What a folder says to one who may only read it."""
 
 
 class InvalidDigest(HubError, ValueError):
@@ -75,40 +79,89 @@ class Store:
         :raises DigestMismatch: if it is not ``expected``.
         :raises CacheUnwritable: if the disk is full or read-only; nothing is published.
         """
-        try:
-            with self._staging_folder() as folder:
-                tree = folder / "tree"
-                tree.mkdir()
-                fill(tree)
-                digest = tree_digest(tree)
-                if expected not in {None, digest}:
-                    raise DigestMismatch(
-                        "the fetched operator", expected=str(expected), actual=digest
-                    )
-                _seal(tree)
-                self._publish(tree, digest)
-                return digest
-        except OSError as error:
-            raise CacheUnwritable(self.root, error) from error
+        with self._reporting(), self._staging.folder() as folder:
+            tree = folder / "tree"
+            tree.mkdir()
+            fill(tree)
+            digest = tree_digest(tree)
+            if expected not in {None, digest}:
+                raise DigestMismatch(
+                    "the fetched operator", expected=str(expected), actual=digest
+                )
+            _seal(tree)
+            self._publish(tree, digest)
+        return digest
 
     @contextmanager
-    def _staging_folder(self) -> Iterator[Path]:
-        """A new folder beside the trees, and the remains of dead processes gone."""
-        from filelock import FileLock  # noqa: PLC0415  (24 ms, and readers need none)
+    def in_use(self) -> Iterator[None]:
+        """See to it that nothing is removed while the block lasts.
 
-        staging = self.root / "staging"
-        staging.mkdir(parents=True, exist_ok=True)
-        # The outer lock makes "create the folder, lock it" one step for a sweeper.
-        with FileLock(self.root / "staging.lock"):
-            _sweep(staging)
-            folder = Path(tempfile.mkdtemp(dir=staging))
-            lock = FileLock(folder / "lock")
-            lock.acquire()
+        Who may only read the store may go on: it is not theirs to remove from.
+
+        :raises CacheUnwritable: if the disk is full.
+        """
+        with ExitStack() as stack:
+            with self._reporting(but=_NOT_OURS):
+                stack.enter_context(self._staging.folder())
+            yield
+
+    def keep_for(
+        self, *, environment: Path | None = None, project: Path | None = None
+    ) -> None:
+        """Remember who needs trees: what their receipts, or their lock, name stays.
+
+        :raises CacheUnwritable: if the disk is full.
+        """
+        with self._reporting(but=_NOT_OURS):
+            if environment is not None:
+                self.roots.note("environment", environment)
+            if project is not None:
+                self.roots.note("project", project)
+
+    @contextmanager
+    def removing(
+        self, waiting: Callable[[], object] = lambda: None
+    ) -> Iterator[Callable[[Path], None]]:
+        """Give a function that takes a file or folder of the cache away, in one step.
+
+        The block begins when nobody uses the store, and nobody does until it ends.
+
+        :param waiting: called once if somebody has to be waited for.
+        """
+        with self._reporting(), self._staging.alone(waiting) as trash:
+
+            def remove(path: Path) -> None:
+                # By a rename: whoever is killed now leaves it here, or gone.
+                with suppress(FileNotFoundError):
+                    path.rename(trash / f"{path.parent.name}-{path.name}")
+
+            yield remove
+
+    def digests(self) -> tuple[str, ...]:
+        """Of every tree that is here, sorted."""
         try:
-            yield folder
-        finally:
-            lock.release()
-            shutil.rmtree(folder, ignore_errors=True)
+            names = [each.name for each in (self.root / "sha256").iterdir()]
+        except FileNotFoundError:
+            return ()
+        found = (f"sha256:{name}" for name in sorted(names))
+        return tuple(digest for digest in found if _DIGEST.fullmatch(digest))
+
+    @cached_property
+    def roots(self) -> Roots:
+        """Who needs what is here."""
+        return Roots(self.root / "roots")
+
+    @cached_property
+    def _staging(self) -> Staging:
+        return Staging(self.root)
+
+    @contextmanager
+    def _reporting(self, *, but: frozenset[int] = frozenset()) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in but:
+                raise CacheUnwritable(self.root, error) from error
 
     def _publish(self, tree: Path, digest: str) -> None:
         path = self.path(digest)
@@ -120,20 +173,6 @@ class Store:
             # Another process was first with the same bytes; theirs will do.
             if not path.is_dir():
                 raise
-
-
-def _sweep(staging: Path) -> None:
-    """Remove staging folders whose lock nobody holds: their processes are dead."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415  (as in _staging_folder)
-
-    for folder in staging.iterdir():
-        lock = FileLock(folder / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            continue
-        lock.release()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _seal(tree: Path) -> None:

@@ -124,3 +124,7 @@ app.add_typer(
     cache_app, name="cache", help="Where fetched things lie", rich_help_panel=SETTINGS
 )
 register(cache_app, cache.directory, name="dir")
+register(cache_app, cache.size)
+register(cache_app, cache.prune)
+register(cache_app, cache.clean)
+register(cache_app, cache.verify)

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 import typer
 
 from hub_client.cli.console import ColorChoice, Console, choose_color
-from hub_client.cli.help_page import PageCommand
+from hub_client.cli.help_page import SHARED, PageCommand
 from hub_client.cli.session import Session
 from hub_client.transfer import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-SHARED: Final = "On every command"
-"""The section of the flags that every command has."""
 
 Run: TypeAlias = "Callable[..., int | None]"
 
@@ -83,7 +80,7 @@ def register(
 
     def run(**values: Any) -> int | None:  # noqa: ANN401  (each command's own)
         session = shared(**{each.name: values.pop(each.name) for each in common})
-        with shown(session.console.transfer):
+        with session.ending, shown(session.console.transfer):
             return function(session, **values)
 
     run.__signature__ = Signature([*own, *common])  # type: ignore[attr-defined]

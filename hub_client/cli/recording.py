@@ -110,6 +110,9 @@ class Recording:
             return previous
         from hub_client.weights import WeightsPinner  # noqa: PLC0415
 
+        # Until the lock is written nobody can tell that its trees are needed.
+        self.installation.session.hold_cache()
+        self.installation.installer.store.keep_for(project=project.path.parent)
         installer, unpinned = self.installation.installer, dict[str, HubError]()
         config = installer.config
         pinner = WeightsPinner(

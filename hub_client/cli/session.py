@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ class Session:
     console: Console
     offline: bool = False
     """Whether a flag says so; if not, configuration may."""
+    ending: ExitStack = field(default_factory=ExitStack)
+    """What is done when the command ends."""
+    _holding: list[Path] = field(default_factory=list)
 
     def config(self, *, sources: Mapping[str, str] | None = None) -> HubConfig:
         """Read the configuration; ``sources`` are this run's own rules."""
@@ -59,6 +63,7 @@ class Session:
             cache_dir=config.cache_dir,
             offline=config.offline,
             directory=self.project_folder(),
+            on_remote=self.hold_cache,
         )
 
     def installer(
@@ -99,3 +104,10 @@ class Session:
         from hub_client.store import Store  # noqa: PLC0415
 
         return Store(self.config().cache_dir / "store")
+
+    def hold_cache(self) -> None:
+        """See to it that nothing is removed from the cache until the command ends."""
+        if not self._holding:
+            store = self.store()
+            self._holding.append(store.root)
+            self.ending.enter_context(store.in_use())

@@ -139,7 +139,8 @@ def test_what_was_published_is_said_and_how_others_get_it(
         f"Published acme/embed 1.0.0 as commit {commit[:12]}\n\n"
         f"hint: Others install it with `hub install acme/embed --source {address}`\n"
     )
-    assert not list(Path(os.environ["HUB_CACHE_DIR"]).glob("publish-*"))
+    staging = Path(os.environ["HUB_CACHE_DIR"], "store", "staging")
+    assert list(staging.iterdir()) == []
 
 
 def test_a_new_repository_is_announced(
@@ -158,15 +159,13 @@ def test_a_new_repository_is_announced(
             hugging_face.create("acme/embed")
 
 
-def test_what_a_killed_publication_left_is_cleared_a_day_later(
+def test_what_a_killed_publication_left_is_cleared_by_the_next(
     hub: Hub, work: Path, repository: GitRepository
 ) -> None:
-    cache = Path(os.environ["HUB_CACHE_DIR"])
-    for name in ("publish-old", "publish-new"):
-        (cache / name / "files").mkdir(parents=True)
-    os.utime(cache / "publish-old", (0, 0))
+    staging = Path(os.environ["HUB_CACHE_DIR"], "store", "staging")
+    (staging / "killed" / "files").mkdir(parents=True)
     hub("publish", work, "--to", f"git+{repository.url}", "--dry-run")
-    assert [path.name for path in cache.glob("publish-*")] == ["publish-new"]
+    assert list(staging.iterdir()) == []
 
 
 def test_a_source_that_nobody_can_publish_to_is_refused(hub: Hub, work: Path) -> None:

@@ -140,13 +140,15 @@ def test_a_failed_fetch_leaves_nothing(store: Store) -> None:
 KILLED_AT = """
 import os, pathlib, signal, sys
 import hub_client.store as module
+from hub_client.staging import Staging
 
 def killed(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
 root, step, after = sys.argv[1:]
 owner, _, name = step.rpartition(".")
-target = {"": module, "Store": module.Store, "Path": pathlib.Path}[owner]
+owners = {"": module, "Store": module.Store, "Path": pathlib.Path, "Staging": Staging}
+target = owners[owner]
 original = getattr(target, name)
 
 def last_step(*words, **more):
@@ -167,7 +169,7 @@ module.Store(pathlib.Path(root)).add(fill)
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(
     "step",
-    ["_sweep", "Path.write_bytes", "tree_digest", "_seal", "Store._publish"],
+    ["Staging._sweep", "Path.write_bytes", "tree_digest", "_seal", "Store._publish"],
 )
 def test_a_kill_at_any_step_leaves_all_or_nothing_and_the_next_add_cleans(
     store: Store, digest: str, step: str, moment: str

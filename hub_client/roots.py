@@ -1,0 +1,134 @@
+"""Who needs trees: the environments and projects that a store has served."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from hub_client.atomic_file import write_atomically
+from plugin_spec.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hub_client.receipt import Receipt
+
+RootKind: TypeAlias = Literal["environment", "project"]
+"""An environment needs what its receipts name, a project what its lock names."""
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class UnknownNeed(HubError):
+    """Nobody can tell what is needed, so nothing may be removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One environment or project, as it was noted."""
+
+    kind: RootKind
+    path: Path
+    """The environment's prefix, or the project's folder."""
+    note: Path
+    """The file that says so."""
+
+    @property
+    def is_living(self) -> bool:
+        """Whether it is still where it was."""
+        return (self.path if self.kind == "environment" else self._lock).exists()
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / "hub.lock"
+
+    def digests(self) -> set[str]:
+        """Every digest that it names, be it a tree's or not.
+
+        Texts are searched and not parsed: of a lock with an unfinished merge, or of
+        a later format, both sides and all trees count.
+
+        :raises UnknownNeed: if a file cannot be read.
+        """
+        try:
+            texts = [
+                file.read_bytes().decode(errors="replace") for file in self._files()
+            ]
+        except OSError as error:
+            raise UnknownNeed(
+                f"Cannot read `{error.filename}`, and so not tell what "
+                f"`{self.path}` needs: {error.strerror or error}",
+                hint="Make it readable, or delete it, and run the command again",
+            ) from error
+        return {digest for text in texts for digest in _DIGEST.findall(text)}
+
+    def receipts(self) -> Iterator[Receipt]:
+        """The receipts of a living environment that read back."""
+        from hub_client.receipt import DamagedReceipt, Receipt  # noqa: PLC0415  (slow)
+
+        if self.kind != "environment":
+            return
+        for file in self._files():
+            with suppress(OSError, DamagedReceipt):
+                yield Receipt.from_json(file.read_text("utf-8"), where=str(file))
+
+    def _files(self) -> Iterator[Path]:
+        from hub_client.environment import receipts_folder  # noqa: PLC0415  (it uses us)
+
+        if self.kind == "project":
+            yield self._lock
+            return
+        folder = receipts_folder(self.path)
+        if not folder.exists():
+            return
+        # Unlike a glob, this does not pass over what may not be read.
+        for parent, _, names in os.walk(folder, onerror=_raise):
+            yield from (Path(parent, name) for name in names if name.endswith(".json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """A folder of notes, a small file each, that are there before anything is used."""
+
+    folder: Path
+
+    def note(self, kind: RootKind, path: Path) -> None:
+        """Remember one; costs a look if it is known.
+
+        :raises OSError: if it cannot be remembered.
+        """
+        text = json.dumps({"kind": kind, "path": str(path.absolute())}) + "\n"
+        name = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
+        file = self.folder / f"{name}.json"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, text.encode())
+
+    def __iter__(self) -> Iterator[Root]:
+        """Every one that was noted, sorted, whether it is living or not.
+
+        :raises UnknownNeed: if a note does not read back.
+        """
+        for file in sorted(self.folder.glob("*.json")):
+            try:
+                note = json.loads(file.read_bytes())
+                kind, path = note["kind"], Path(note["path"])
+                if kind not in get_args(RootKind):
+                    raise ValueError(kind)  # noqa: TRY301
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise UnknownNeed(
+                    f"`{file}` does not read back, and it says who needs what is here",
+                    hint="Delete it; the next command in that environment or "
+                    "project writes it again",
+                ) from error
+            yield Root(kind, path, file)
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,0 +1,102 @@
+"""A folder for each process that fills a tree, or that needs all to stay as it is."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from filelock import BaseFileLock
+
+_PAUSE: Final = 0.05
+"""Seconds between two looks at whether others are done."""
+
+
+class Staging:
+    """Folders that each belong to a process, which holds a lock in it while it lives.
+
+    What a killed process left is swept by the next one that comes.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / "staging"
+        self._lock_path = root / "staging.lock"
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Give a new folder; while the block lasts, nobody is ``alone``."""
+        from filelock import FileLock  # noqa: PLC0415  (24 ms, and readers need none)
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        # The outer lock makes "create the folder, lock it" one step for a sweeper.
+        with FileLock(self._lock_path):
+            self._sweep()
+            folder, lock = self._new()
+        try:
+            yield folder
+        finally:
+            _discard(folder, lock)
+
+    @contextmanager
+    def alone(self, waiting: Callable[[], object]) -> Iterator[Path]:
+        """Run the block while no process has a folder, and none gets one.
+
+        :param waiting: called once if others have to end first.
+        :returns: a folder for what goes; it is deleted when others may go on.
+        """
+        from filelock import FileLock  # noqa: PLC0415  (as above)
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        outer = FileLock(self._lock_path)
+        outer.acquire()
+        try:
+            if self._sweep():
+                waiting()
+            while self._sweep():
+                outer.release()
+                time.sleep(_PAUSE)
+                outer.acquire()
+            folder, lock = self._new()
+            try:
+                yield folder
+            finally:
+                outer.release()
+                _discard(folder, lock)
+        finally:
+            outer.release()
+
+    def _new(self) -> tuple[Path, BaseFileLock]:
+        from filelock import FileLock  # noqa: PLC0415  (as above)
+
+        folder = Path(tempfile.mkdtemp(dir=self.path))
+        lock = FileLock(folder / "lock")
+        lock.acquire()
+        return folder, lock
+
+    def _sweep(self) -> int:
+        """Remove the folders of dead processes; how many there are of living ones."""
+        from filelock import FileLock, Timeout  # noqa: PLC0415  (as above)
+
+        living = 0
+        for folder in list(self.path.iterdir()):
+            lock = FileLock(folder / "lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                living += 1
+            except FileNotFoundError:
+                continue  # its process is done, and took it away meanwhile
+            else:
+                _discard(folder, lock)
+        return living
+
+
+def _discard(folder: Path, lock: BaseFileLock) -> None:
+    lock.release()
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,204 @@
+"""What is in the cache, and what of it may go."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from servers.operator_files import operator_files
+
+from hub_client.store import Store
+
+if TYPE_CHECKING:
+    from servers.git_repository import GitRepository
+    from servers.operator_files import OperatorFolder
+
+    from hub_client.environment import Environment
+    from tests.hub_client.cli.conftest import Hub
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store(Path(os.environ["HUB_CACHE_DIR"], "store"))
+
+
+@pytest.fixture
+def publisher(shelf: OperatorFolder) -> OperatorFolder:
+    """Three operators; ``acme/embed`` needs ``acme/blur``."""
+    shelf.publish("acme/blur", "1.0.0")
+    shelf.publish("acme/embed", "1.0.0", operators=["acme/blur"])
+    shelf.publish("acme/rank", "1.0.0")
+    return shelf
+
+
+def trees(store: Store) -> int:
+    return len(store.digests())
+
+
+@pytest.mark.usefixtures("publisher")
+def test_prune_removes_what_nothing_needs_and_no_more(
+    hub: Hub, into: tuple[str, str], target: Environment, store: Store
+) -> None:
+    hub.said("install", "acme/embed", "acme/rank", *into)
+    said = hub.said("cache", "prune")
+    kept = "what 2 environments and 0 projects need stays\n"
+    assert said == f"Nothing to remove; {kept}"
+    hub.said("uninstall", "acme/rank", *into)
+    size = sum(
+        path.stat().st_size
+        for digest in store.digests()
+        for path in store.path(digest).rglob("*.*")
+        if b"acme/rank" in (store.path(digest) / "operator.yaml").read_bytes()
+    )
+    dry = hub("cache", "prune", "--dry-run")
+    assert dry.stdout == f"- acme/rank 1.0.0  {size} B\n"
+    assert dry.stderr == f"Would remove 1 item, {size} B; {kept}"
+    assert trees(store) == 3
+    done = json.loads(hub.result("cache", "prune", "--json"))
+    assert [each["subject"] for each in done["removed"]] == ["acme/rank 1.0.0"]
+    assert (done["dry_run"], done["size"], done["gone"]) == (False, size, [])
+    for receipt in target.receipts():
+        store.verify(receipt.tree)
+    assert trees(store) == 2
+    assert list((store.root / "staging").iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("publisher")
+def test_an_environment_that_is_gone_needs_nothing_and_is_forgotten(
+    hub: Hub, into: tuple[str, str], target: Environment, store: Store
+) -> None:
+    hub.said("install", "acme/embed", *into)
+    shutil.rmtree(target.prefix)
+    done = json.loads(hub.result("cache", "prune", "--json"))
+    assert done["gone"] == [{"kind": "environment", "path": str(target.prefix)}]
+    assert trees(store) == 0
+    assert json.loads(hub.result("cache", "prune", "--json"))["gone"] == []
+
+
+@pytest.mark.usefixtures("publisher")
+def test_a_projects_lock_keeps_what_it_pins_even_with_an_unfinished_merge(
+    hub: Hub, store: Store
+) -> None:
+    Path("hub.toml").write_text('operators = ["acme/embed"]\n')
+    hub.said("lock")
+    hub.said("cache", "prune")
+    assert trees(store) == 2
+    lock = Path("hub.lock").read_text()
+    Path("hub.lock").write_text(f"<<<<<<< ours\n{lock}")
+    hub.said("cache", "prune")
+    assert trees(store) == 2
+    Path("hub.lock").unlink()
+    said = hub.said("cache", "prune")
+    assert f"Forgot the project `{Path.cwd()}`, which is gone\n" in said
+    assert trees(store) == 0
+
+
+@pytest.mark.usefixtures("publisher")
+def test_nothing_goes_if_nobody_can_tell_what_is_needed(
+    hub: Hub, into: tuple[str, str], target: Environment, store: Store
+) -> None:
+    hub.said("install", "acme/embed", *into)
+    (file,) = (each for each in target.receipt_files() if each.stem == "embed")
+    file.unlink()
+    file.symlink_to(file)  # nobody can read it, the superuser included
+    assert hub.refused("cache", "prune") == (
+        f"error: Cannot read `{file}`, and so not tell what `{target.prefix}` needs: "
+        "Too many levels of symbolic links\n\n"
+        "hint: Make it readable, or delete it, and run the command again\n"
+    )
+    assert trees(store) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("publisher")
+def test_prune_waits_for_who_uses_the_store_and_others_wait_for_it(
+    hub: Hub, into: tuple[str, str], store: Store
+) -> None:
+    hub.said("install", "acme/embed", *into)
+    hub.said("uninstall", "acme/embed", *into)
+    words = hub.words("cache", "prune")
+    with ExitStack() as stack:
+        prune = stack.enter_context(
+            subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        )
+        using = stack.enter_context(ExitStack())
+        using.enter_context(store.in_use())
+        assert prune.stderr is not None
+        assert prune.stderr.readline() == "Waiting for other commands of hub\n"
+        time.sleep(0.2)
+        assert (prune.poll(), trees(store)) == (None, 2)
+        # Who uses the store may still add to it.
+        store.add(lambda tree: (tree / "new").touch())
+        assert trees(store) == 3
+        using.close()
+        said = prune.stderr.read()
+    assert (prune.returncode, trees(store)) == (0, 1), said
+
+
+@pytest.mark.slow
+def test_clean_keeps_what_is_run_and_all_asks_before_it_takes_that_too(
+    hub: Hub,
+    repository: GitRepository,
+    into: tuple[str, str],
+    target: Environment,
+    store: Store,
+) -> None:
+    repository.release("1.0.0", operator_files("other/sharpen", "1.0.0"))
+    source = f"git+{repository.url}"
+    hub("install", "other/sharpen", *into, "--source", source, "--trust-once")
+    mirrors = store.root.parent / "git"
+    assert len(list(mirrors.glob("*/HEAD"))) == 1
+    parts = json.loads(hub.result("cache", "size", "--json"))["parts"]
+    assert {kind: part["count"] for kind, part in parts.items()} == {
+        "operators": 1,
+        "repositories": 1,
+        "indexes": 0,
+        "unfinished": 0,
+    }
+    hub.said("cache", "clean")
+    assert (list(mirrors.glob("*/HEAD")), trees(store)) == ([], 1)
+    refused = hub.refused("cache", "clean", "--all")
+    assert f"\n  {target.prefix}\n" in refused
+    assert refused.endswith("\n\nhint: Pass `--yes`, or leave `--all` away\n")
+    hub.said("cache", "clean", "--all", "--yes")
+    assert trees(store) == 0
+    hub("install", "other/sharpen", *into, "--source", source, "--trust-once")
+    assert trees(store) == 1
+
+
+@pytest.mark.usefixtures("publisher")
+def test_verify_names_each_tree_and_file_that_differs(
+    hub: Hub, into: tuple[str, str], target: Environment, store: Store
+) -> None:
+    hub.said("install", "acme/embed", *into)
+    assert hub.said("cache", "verify") == "Verifying\nVerified 2 operators\n"
+    (receipt,) = (each for each in target.receipts() if each.name.name == "embed")
+    folder = store.path(receipt.tree)
+    (folder / "echo" / "__init__.py").chmod(0o644)
+    (folder / "echo" / "__init__.py").write_text("raise SystemExit\n")
+    done = hub("cache", "verify", "--no-progress")
+    assert done.returncode == 1
+    assert done.stdout == (
+        f"acme/embed 1.0.0: the files in `{folder}` are not those that were fetched\n"
+        "  `echo/__init__.py` was changed\n"
+    )
+    assert done.stderr == (
+        "1 difference in 2 operators\n\n"
+        "hint: Delete a folder that was changed; `hub sync` fetches it again\n"
+    )
+
+
+@pytest.mark.slow
+def test_an_empty_cache_is_no_error(hub: Hub) -> None:
+    assert hub.result("cache", "size") == "total    0 B\n"
+    assert hub.said("cache", "prune") == (
+        "Nothing to remove; what 0 environments and 0 projects need stays\n"
+    )
