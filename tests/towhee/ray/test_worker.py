@@ -15,6 +15,7 @@ import pytest
 from ray import cloudpickle
 
 from hub_client.tree_digest import DigestMismatch
+from plugin_spec.spaces import SpacesDiffer
 from towhee import DataCollection
 from towhee.binding import bind
 from towhee.bound import BoundPipeline
@@ -287,24 +288,20 @@ def test_a_worker_refuses_vectors_of_another_space_wherever_they_were_made(
     (tmp_path / "work" / "hub.toml").write_text(f'[sources]\n"test/*" = "{source}"\n')
     DataCollection([1, 2]).test.embed().to_faiss("photos")
 
-    def answer(layer: str) -> Block:
+    def load(layer: str) -> list[object]:
+        """What a worker does as it begins."""
         chain = (
             DataCollection([]).test.embed(layer=layer).ann_search.faiss(path="photos")
         )
-        bound = bind(chain.pipeline)
-        groups = bound.groups[1:] if apart else bound.groups
-        shipped = cloudpickle.dumps(Shipment.of(BoundPipeline(groups)))
-        worker = StageWorker(shipped, 1, lambda _: 1, strict=False)
-        row = [1.0, 1.0] if apart else 1
-        ((_, packed, _),) = from_table(
-            worker(to_table([(0, pack(Block([(0, row)])), 0.0)]))
-        )
-        return unpack(packed)
+        groups = bind(chain.pipeline).groups
+        shipment = Shipment.of(BoundPipeline(groups[1:] if apart else groups))
+        shipped: Shipment = cloudpickle.loads(cloudpickle.dumps(shipment))
+        return list(shipped.unpack().load())
 
-    ((_, found),) = answer("last").pairs
-    assert found.ids == [0, 1]
-    problem = answer("layer3").problem
-    assert str(problem) == (
+    assert load("last")
+    with pytest.raises(SpacesDiffer) as caught:
+        load("layer3")
+    assert str(caught.value) == (
         "`photos` holds vectors of another space than those that come\n"
         "  layer: last, layer3"
     )
