@@ -58,6 +58,7 @@ def hub(
     version: Annotated[
         bool,
         typer.Option(
+            "-V",
             "--version",
             callback=_print_version,
             is_eager=True,

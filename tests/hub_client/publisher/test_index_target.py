@@ -123,9 +123,7 @@ def test_a_version_that_changed_since_it_was_listed_is_refused(
 ) -> None:
     target.update(EMBED, f"git+{published.url}")
     before = index.git("rev-parse", "main")
-    published.release(
-        "1.0.0", operator_files("acme/embed", "1.0.0", more="evil")
-    )
+    published.release("1.0.0", operator_files("acme/embed", "1.0.0", more="evil"))
     with pytest.raises(VersionChanged, match="is not what was indexed"):
         target.update(EMBED)
     assert index.git("rev-parse", "main") == before
