@@ -172,7 +172,7 @@ def _obstacles(
 
     reasons: dict[str, list[Rejection]] = {}
     for each in core.ruled_out:
-        if each.name == name and wanted(each.version):
+        if each.name == name:
             reasons.setdefault(each.reason, []).append(each)
     for reason, rejections in reasons.items():
         versions = {each.version for each in rejections}

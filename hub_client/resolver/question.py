@@ -52,6 +52,7 @@ class Question:
     preferred: Mapping[OperatorName, Version]
     prerelease: bool
     _releases: dict[OperatorName, tuple[Release, ...]] = field(default_factory=dict)
+    _excluded: dict[Requirement, int] = field(default_factory=dict)
     _candidates: dict[tuple[OperatorName, Release], Candidate | Rejection] = field(
         default_factory=dict
     )
@@ -69,10 +70,21 @@ class Question:
             )
         return self._releases[name]
 
+    def excluded(self, requirement: Requirement) -> int:
+        """A bit for no version at all, and one for each release that will not do.
+
+        The lowest bit is the former, then they are in the order of `releases`.
+        """
+        if requirement not in self._excluded:
+            mask = 1
+            for bit, release in enumerate(self.releases(requirement.name), start=1):
+                mask |= (not requirement.accepts(release.version)) << bit
+            self._excluded[requirement] = mask
+        return self._excluded[requirement]
+
     def candidate(self, name: OperatorName, release: Release) -> Candidate | Rejection:
         """The release with its manifest, or why that cannot be used at all."""
         key = name, release
-        # resolvelib tells candidates apart by identity: one object per release.
         if key not in self._candidates:
             self._candidates[key] = self._read(name, release)
         return self._candidates[key]

@@ -1,36 +1,37 @@
-"""Run resolvelib until it has an answer, or a complete proof that there is none."""
+"""Look for the best answer, and learn from each conflict what can never be one.
+
+This is how PubGrub and the solvers of propositional logic search: a decision is
+followed to all that it leaves impossible, and where nothing is left, what was decided
+is joined with why into a nogood that no later decision can meet again. As a nogood only
+says what no answer has, the answer is the one that trying everything in order would
+find first.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from resolvelib import BaseReporter
-from resolvelib.resolvers import Resolution as Search
-from resolvelib.resolvers import ResolutionImpossible, ResolutionTooDeep
-
 from hub_client.candidate import Candidate
-from hub_client.resolver.constraint import Request
-from hub_client.resolver.provider import HubProvider
+from hub_client.resolver.agenda import Agenda
+from hub_client.resolver.choice import Choice, Trail
+from hub_client.resolver.constraint import Request, Rule
+from hub_client.resolver.nogood import Nogood, resolvent
 from hub_client.resolver.resolution import Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
     from packaging.version import Version
-    from resolvelib.resolvers.criterion import Criterion
 
+    from hub_client.candidate import Release
     from hub_client.resolver.constraint import Constraint
-    from hub_client.resolver.provider import Cause, Wanted
     from hub_client.resolver.question import Question
     from plugin_spec.names import OperatorName
+    from plugin_spec.requirement import Requirement
 
-MAX_ROUNDS: Final = 5_000
-
-
-class NewConflict(Exception):
-    """A conflict over names that are not decided first."""
+MAX_CONFLICTS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,10 @@ class Outcome:
 
     chosen: Mapping[OperatorName, Candidate] | None
     """None if no set of versions will do."""
+    proof: AbstractSet[Constraint]
+    """If none will do: constraints that nothing satisfies together."""
     requests: Mapping[Request, AbstractSet[Version]]
     """Every request that was looked at, with the versions of its asker."""
-    disputed: AbstractSet[Request]
-    """Those that excluded a candidate."""
     ruled_out: tuple[Rejection, ...]
     """Rejected by a rule, whatever is chosen beside it."""
     given_up: tuple[Rejection, ...]
@@ -57,100 +58,265 @@ class Outcome:
         return tuple(sorted(every, key=lambda rejection: rejection.name))
 
 
+class NoAnswer(Exception):
+    """No set of versions will do, and ``nogood``, without parts, follows from why."""
+
+    def __init__(self, nogood: Nogood) -> None:
+        super().__init__()
+        self.nogood = nogood
+
+
+class TooManyConflicts(Exception):
+    """It takes more conflicts to say than a search may have."""
+
+
 def search(
     question: Question,
     *,
-    ignored: AbstractSet[Constraint] = frozenset(),
-    max_rounds: int = MAX_ROUNDS,
+    among: AbstractSet[Constraint] | None = None,
+    max_conflicts: int = MAX_CONFLICTS,
 ) -> Outcome | None:
-    """Look for an answer to ``question`` without the constraints ``ignored``.
+    """Look for an answer to ``question``, or to ``among`` of its constraints.
 
-    :returns: None if it takes more than ``max_rounds`` steps to say.
-
-    Each conflict over other names begins the search again, with these decided first.
-    So it turns over only what the conflict is about, however much else there is.
+    :param among: requests, and rules with an exception, that count; None for all.
+    :returns: None if it takes more than ``max_conflicts`` to say.
     """
-    urgent: dict[OperatorName, int] = {}
-    while True:
-        provider = HubProvider(question, urgent=urgent, ignored=ignored)
-        reporter = ConflictReporter(urgent)
-        chosen: Mapping[OperatorName, Candidate] | None = None
-        try:
-            state = CompleteSearch(provider, reporter).resolve(
-                provider.roots, max_rounds
-            )
-            chosen = state.mapping
-        except NewConflict:
-            continue
-        except ResolutionImpossible as failure:
-            reporter.note(failure.causes)
-        except ResolutionTooDeep:
-            return None
+    search = Search(question, among, max_conflicts)
+    proof: frozenset[Constraint] = frozenset()
+    try:
+        search.run()
+    except NoAnswer as end:
+        proof = frozenset(end.nogood.constraints())
+        return search.outcome(None, proof)
+    except TooManyConflicts:
+        return None
+    return search.outcome(search.chosen, proof)
+
+
+class Search:
+    """One search: choices, what is known of them, and the steps taken so far."""
+
+    def __init__(
+        self,
+        question: Question,
+        among: AbstractSet[Constraint] | None,
+        max_conflicts: int,
+    ) -> None:
+        self.question = question
+        self.among = among
+        self.conflicts_left = max_conflicts
+        self.choices: dict[OperatorName, Choice] = {}
+        self.chosen: dict[OperatorName, Candidate] = {}
+        self.trail = Trail()
+        self.requests: dict[Request, Nogood] = {}
+        self.ruled_out: dict[tuple[OperatorName, Release], Rejection] = {}
+        self.given_up: dict[tuple[OperatorName, Release], Rejection] = {}
+        self._known: dict[tuple[OperatorName, int], Candidate | Nogood] = {}
+        self._changed: list[Choice] = []
+        self._doubtful: list[Nogood] = []
+        """Those that grew or are new: what they say may already be at odds."""
+
+    def run(self) -> None:
+        """Decide one name after the other, until all agree.
+
+        :raises NoAnswer: if they never do.
+        :raises TooManyConflicts: if that is not clear by then.
+        """
+        roots = [r for r in self.question.roots if self._counts(Request(None, r))]
+        for root in roots:
+            self._ask(Request(None, root))
+        agenda = Agenda((root.name for root in roots), self._needs)
+        self._settle()
+        while (name := agenda.next(self.trail.level)) is not None:
+            self._decide(self._choice(name))
+        self.chosen = {name: self.chosen[name] for name in agenda.names}
+
+    def outcome(
+        self,
+        chosen: Mapping[OperatorName, Candidate] | None,
+        proof: AbstractSet[Constraint],
+    ) -> Outcome:
+        """What was met so far, with how it ended."""
+        requests = {
+            request: {
+                release.version
+                for choice, mask in nogood.parts.items()
+                if choice.name == request.asker
+                for release in choice.picked(mask)
+            }
+            for request, nogood in self.requests.items()
+        }
         return Outcome(
             chosen,
-            provider.requests,
-            reporter.disputed,
-            tuple(provider.rejected.values()),
-            tuple(reporter.given_up.values()),
+            proof,
+            requests,
+            tuple(self.ruled_out.values()),
+            tuple(self.given_up.values()),
         )
 
+    def _decide(self, choice: Choice) -> None:
+        """Take the best version that is open, unless that turns out to be impossible.
 
-class CompleteSearch(Search["Wanted", Candidate, "OperatorName"]):
-    """The search of resolvelib, which gives up no part that it has not seen.
+        It then no longer is open, or an earlier decision was taken back.
+        """
+        level, best = self.trail.level, choice.best()
+        candidate = self._read(choice, best)
+        self._settle()
+        if candidate and self.trail.level == level and choice.open & best:
+            self.chosen[choice.name] = candidate
+            self._narrow(choice, best, None)
+            self._settle()
 
-    resolvelib first tries to skip choices that have to do with no conflict. In 1.2.1
-    it cannot always come back from that, and `search` does not need it. The class
-    `Resolver` does more after the search, which never ends on some cycles.
-    """
+    def _read(self, choice: Choice, version: int) -> Candidate | None:
+        """One version, and what it asks for; None if a rule is against it."""
+        key = choice.name, version
+        if key not in self._known:
+            self._known[key] = self._rule(choice, version)
+        known = self._known[key]
+        if isinstance(known, Nogood):
+            self._doubtful.append(known)
+            return None
+        for requirement in self._requirements(known):
+            self._ask(Request(choice.name, requirement), version)
+        return known
 
-    def __init__(self, provider: HubProvider, reporter: ConflictReporter) -> None:
-        super().__init__(provider, reporter)
-        self._optimistic_backjumping_ratio = 0.0
+    def _rule(self, choice: Choice, version: int) -> Candidate | Nogood:
+        release = choice.release(version)
+        for rejection in self.question.rules_against(choice.name, release):
+            rule = Rule(choice.name, rejection.reason)
+            # A rule without a hint has no exception that one could ask for.
+            if rejection.hint is None or self._counts(rule):
+                self.ruled_out[choice.name, release] = rejection
+                nogood = Nogood({choice: version}, rule if rejection.hint else None)
+                return self._added(nogood)
+        candidate = self.question.candidate(choice.name, release)
+        assert isinstance(candidate, Candidate), "a rule would have been against it"
+        return candidate
 
+    def _ask(self, request: Request, version: int = 0) -> None:
+        """State a request, or that one more version of its asker makes it."""
+        asker = self._choice(request.asker) if request.asker else None
+        if request not in self.requests:
+            wanted = self._choice(request.requirement.name)
+            parts = {wanted: self.question.excluded(request.requirement)}
+            if asker:
+                parts[asker] = version
+            self.requests[request] = self._added(Nogood(parts, request))
+        elif asker:
+            self.requests[request].parts[asker] |= version
+        self._doubtful.append(self.requests[request])
 
-class ConflictReporter(BaseReporter["Wanted", Candidate, "OperatorName"]):
-    """Keeps what conflicted, and begins again when that is new."""
+    def _settle(self) -> None:
+        """Follow what is known until it leads no further."""
+        while (conflict := self._conflict()) is not None:
+            self._learn(conflict)
 
-    def __init__(self, urgent: dict[OperatorName, int]) -> None:
-        self.disputed: set[Request] = set()
-        self.given_up: dict[int, Rejection] = {}
-        self._urgent = urgent
+    def _conflict(self) -> Nogood | None:
+        """Follow what is known; a nogood that is met, if it comes to that."""
+        while self._doubtful or self._changed:
+            if self._doubtful:
+                nogoods = [self._doubtful.pop()]
+            else:
+                changed = self._changed.pop()
+                nogoods = [
+                    n for n in changed.nogoods if not changed.open & ~n.parts[changed]
+                ]
+            for nogood in nogoods:
+                if self._is_met(nogood):
+                    return nogood
+        return None
 
-    def rejecting_candidate(
-        self,
-        criterion: Criterion[Wanted, Candidate],
-        candidate: Candidate,  # noqa: ARG002  (among the parents of the criterion)
-    ) -> None:
-        """A dependency of ``candidate`` finds nothing beside what is chosen."""
-        self.note(criterion.information)
-        if any(isinstance(each, Candidate) for each, _ in criterion.information):
-            self._decide_first(criterion.information)
+    def _is_met(self, nogood: Nogood) -> bool:
+        """Whether all parts are; if one is left, it is narrowed so that it never is."""
+        left = None
+        for choice, mask in nogood.parts.items():
+            if choice.open & ~mask:
+                if left or not choice.open & mask:
+                    return False
+                left = choice
+        self._note(nogood)
+        if left:
+            self._narrow(left, ~nogood.parts[left], nogood)
+        return left is None
 
-    def resolving_conflicts(self, causes: Collection[Cause]) -> None:
-        """What was chosen earlier makes a later choice impossible."""
-        self.note(causes)
-        self._decide_first(causes)
+    def _learn(self, conflict: Nogood) -> None:
+        """Take back what led to a conflict, and see that it never does again.
 
-    def _decide_first(self, causes: Collection[Cause]) -> None:
-        known = len(self._urgent)
-        for requirement, parent in causes:
-            # What asks is chosen before what it asks for: so it is newer.
-            if parent is not None and parent is not requirement:
-                self._urgent[parent.name] = 0
-            self._urgent.setdefault(requirement.name, 1)
-        if len(self._urgent) > known:
-            raise NewConflict
+        What was narrowed last is replaced by why, until what remains shows that it
+        should have been narrowed some decisions ago: there the search goes on.
 
-    def note(self, causes: Collection[Cause]) -> None:
-        """Keep each request, and why its asker was given up the first time."""
-        chosen = {each.name: each for each, _ in causes if isinstance(each, Candidate)}
-        for requirement, parent in causes:
-            if isinstance(requirement, Candidate):
-                continue
-            self.disputed.add(Request(parent.name if parent else None, requirement))
-            if parent is not None and id(parent) not in self.given_up:
-                rival = chosen.get(requirement.name)
-                effect = f"excludes {rival}" if rival else "leaves no version of it"
-                reason = f"requires `{requirement}`, which {effect}"
-                rejection = Rejection(parent.name, parent.version, reason)
-                self.given_up[id(parent)] = rejection
+        :raises NoAnswer: if that was before the first of them.
+        """
+        if not self.conflicts_left:
+            raise TooManyConflicts
+        self.conflicts_left -= 1
+        parts, parents = conflict.parts, [conflict]
+        since = {choice: choice.within(mask) for choice, mask in parts.items()}
+        while parts:
+            *earlier, last = sorted(since.values())
+            back = max((step.level for step in earlier), default=0)
+            if back < last.level or last.cause is None:
+                break
+            parts = resolvent(parts, last.cause.parts, last.choice)
+            parents.append(last.cause)
+            for choice in last.cause.parts:
+                if parts[choice] == choice.everything:
+                    del parts[choice], since[choice]
+                else:
+                    since[choice] = choice.within(parts[choice])
+        else:
+            raise NoAnswer(Nogood(parts, parents=tuple(parents)))
+        self.trail.take_back(back)
+        self._changed.clear()
+        self._doubtful.append(self._added(Nogood(parts, parents=tuple(parents))))
+
+    def _note(self, nogood: Nogood) -> None:
+        """Keep why versions are given up that ask for what is impossible."""
+        if not isinstance(nogood.because, Request) or nogood.because.asker is None:
+            return
+        asker, requirement = nogood.because
+        choice, wanted = self._choice(asker), self._choice(requirement.name)
+        if wanted.open & ~self.question.excluded(requirement):
+            return
+        rival = wanted.steps and wanted.steps[-1].cause is None
+        effect = (
+            f"excludes {self.chosen[wanted.name]}"
+            if rival
+            else "leaves no version of it"
+        )
+        for release in choice.picked(choice.open & nogood.parts[choice]):
+            self.given_up.setdefault(
+                (asker, release),
+                Rejection(
+                    asker, release.version, f"requires `{requirement}`, which {effect}"
+                ),
+            )
+
+    def _narrow(self, choice: Choice, mask: int, cause: Nogood | None) -> None:
+        self.trail.narrow(choice, mask, cause)
+        self._changed.append(choice)
+
+    def _added(self, nogood: Nogood) -> Nogood:
+        for choice in nogood.parts:
+            choice.nogoods.append(nogood)
+        return nogood
+
+    def _choice(self, name: OperatorName) -> Choice:
+        if name not in self.choices:
+            self.choices[name] = Choice(name, self.question.releases(name))
+        return self.choices[name]
+
+    def _counts(self, constraint: Constraint) -> bool:
+        return self.among is None or constraint in self.among
+
+    def _needs(self, name: OperatorName) -> list[OperatorName]:
+        return [each.name for each in self._requirements(self.chosen[name])]
+
+    def _requirements(self, candidate: Candidate) -> list[Requirement]:
+        """What a candidate asks of others, as far as it counts."""
+        return [
+            each
+            for each in candidate.manifest.dependencies
+            if each.name != candidate.name
+            and self._counts(Request(candidate.name, each))
+        ]

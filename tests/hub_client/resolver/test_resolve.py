@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -134,18 +136,105 @@ def test_a_chain_of_a_thousand_operators_resolves(memory_index: type[Any]) -> No
     assert [str(c.name) for c in resolution.candidates] == list(operators)[::-1]
 
 
+def chain(length: int, versions: int) -> dict[str, Any]:
+    """Each version asks for the same one of the next; the last for one of a base."""
+    operators: dict[str, Any] = {
+        f"chain/n{n:03}": {
+            str(v): {"requires": [f"chain/n{n + 1:03}=={v}"]}
+            for v in range(1, versions + 1)
+        }
+        for n in range(length - 1)
+    }
+    last = {str(v): {"requires": [f"b/base=={v}"]} for v in range(1, versions + 1)}
+    operators[f"chain/n{length - 1:03}"] = last
+    return operators | {"b/base": {str(v): {} for v in range(1, versions + 1)}}
+
+
+def windows(count: int, versions: int, seed: int) -> dict[str, Any]:
+    """Each version asks for some range of three of the next six operators."""
+    chance = random.Random(seed)  # noqa: S311
+
+    def asked(number: int, version: int) -> list[str]:
+        further = range(number + 1, min(count, number + 7))
+        around = {n: version + chance.randint(-2, 2) for n in further}
+        return [
+            f"w/n{n:03}{chance.choice(('>=', '<=', '!='))}{max(1, around[n])}"
+            for n in chance.sample(further, min(3, len(further)))
+        ]
+
+    return {
+        f"w/n{number:03}": {
+            str(v): {"requires": asked(number, v)} for v in range(1, versions + 1)
+        }
+        for number in range(count)
+    }
+
+
+def seconds(began: float) -> float:
+    return time.process_time() - began
+
+
+def test_two_hundred_operators_that_must_all_step_back_take_less_than_two_seconds(
+    memory_index: type[Any],
+) -> None:
+    index = memory_index(chain(200, 5))
+    began = time.process_time()
+    found = resolve(requirements("chain/n000", "b/base<2"), index, python="3.11")
+    assert seconds(began) < 2
+    assert {str(each.version) for each in found.candidates} == {"1"}
+    assert len(found.candidates) == 201
+
+
+def test_two_hundred_operators_with_conflicts_everywhere_take_less_than_two_seconds(
+    memory_index: type[Any],
+) -> None:
+    index = memory_index(windows(200, 8, seed=0))
+    began = time.process_time()
+    found = resolve(requirements("w/n000", "w/n001<8"), index, python="3.11")
+    assert seconds(began) < 2
+    versions = {each.name: each.version for each in found.candidates}
+    assert len(versions) > 150
+    assert all(
+        requirement.accepts(versions[requirement.name])
+        for each in found.candidates
+        for requirement in each.manifest.dependencies
+    )
+
+
+def test_why_two_hundred_operators_disagree_is_said_in_less_than_two_seconds(
+    memory_index: type[Any],
+) -> None:
+    """Every request of one version takes part, and not one of the others'."""
+    index = memory_index(chain(200, 5))
+    began = time.process_time()
+    with pytest.raises(ResolutionConflict) as caught:
+        resolve(requirements("chain/n000==3", "b/base<2"), index, python="3.11")
+    assert seconds(began) < 2
+    first, second, *others = caught.value.clauses
+    assert [first, second] == [
+        "you require `chain/n000==3`",
+        CHAINED.format("000", "001"),
+    ]
+    assert len(others) == 200
+
+
+CHAINED = "chain/n{} 3 requires `chain/n{}==3`"
+
+
 @pytest.mark.slow
 def test_a_search_without_end_is_given_up(memory_index: type[Any]) -> None:
-    versions = [f"1.{number}" for number in range(30)]
+    """Thirteen pigeons in twelve holes: nobody knows how to prove quickly that one is left."""
     index = memory_index(
         {
-            f"a/n{n}": {v: {"requires": [f"b/base!={n}"]} for v in versions}
-            for n in range(5)
+            f"pigeon/n{n}": {
+                str(v): {"requires": [f"hole/n{v}=={n}"]} for v in range(12)
+            }
+            for n in range(13)
         }
-        | {"b/base": {str(n): {} for n in range(5)}}
+        | {f"hole/n{v}": {str(n): {} for n in range(13)} for v in range(12)}
     )
     with pytest.raises(ResolutionGivenUp) as caught:
-        resolve(requirements(*(f"a/n{n}" for n in range(5))), index, python="3.11")
+        resolve(requirements(*(f"pigeon/n{n}" for n in range(13))), index, python="3")
     assert str(caught.value) == (
         "No set of versions was found in the steps that a search may take"
     )
