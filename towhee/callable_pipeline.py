@@ -54,6 +54,7 @@ class CallablePipeline:
         self._engine = engine
         self._pipeline = pipeline
         self._bound = bind(pipeline)
+        self._trainings = 0
         self._steps = [
             step for step in self._bound.steps if isinstance(step, BoundOperator)
         ]
@@ -82,6 +83,11 @@ class CallablePipeline:
         sources = Sources()
         sources.through(self._bound.steps)
         return space_from(sources.known.get(None))
+
+    @property
+    def trainings(self) -> int:
+        """How often it was trained; a chain does not keep rows from before."""
+        return self._trainings
 
     def load(self) -> Self:
         """Load every operator now, rather than at the first call."""
@@ -157,7 +163,7 @@ class CallablePipeline:
 
         step = trainable_step(self._steps)
         trained: Any = step.own().operator
-        return train(
+        result = train(
             trained,
             training_config,
             train_dataset,
@@ -165,6 +171,8 @@ class CallablePipeline:
             callbacks=callbacks,
             resume=resume,
         )
+        self._trainings += 1
+        return result
 
     def save(self, folder: str | Path) -> None:
         """Write the model to a folder that its option ``checkpoint_path`` reads.

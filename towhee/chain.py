@@ -45,7 +45,8 @@ class _Memory:
     """What a chain found out when it ran; no part of its value."""
 
     bound: BoundPipeline | None = None
-    kept: Sequence[Any] | None = None
+    rows: Sequence[Any] | None = None
+    trainings: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +161,9 @@ class Chain(Iterable[Any]):
 
     def at_hand(self) -> Sequence[Any] | None:
         """Every row, if they are there without computing one."""
-        if self.memory.kept is not None:
-            return self.memory.kept
+        kept = self.kept_rows()
+        if kept is not None:
+            return kept
         if self.pipeline.calls or not is_sized(self.rows):
             return None
         return self.rows if getattr(self.rows, "is_computed", True) else None  # type: ignore[return-value]
@@ -178,9 +180,8 @@ class Chain(Iterable[Any]):
                 "A stream has no length, and its rows have no numbers",
                 hint="Call `unstream()`, which keeps the rows",
             )
-        if self.memory.kept is None:
-            self.memory.kept = tuple(self.values())
-        return self.memory.kept
+        kept = self.kept_rows()
+        return self._keep(tuple(self.values())) if kept is None else kept
 
     def __iter__(self) -> Iterator[Any]:
         if not self.pipeline.calls and is_sized(self.rows):
@@ -207,14 +208,36 @@ class Chain(Iterable[Any]):
 
     def _walk(self) -> Iterator[Any]:
         # Nothing starts before the first row: list() asks for the length in between.
-        if self.memory.kept is None:
+        known = self.kept_rows()
+        if known is None:
             kept = []
             for value in self.values():
                 kept.append(value)
                 yield value
-            self.memory.kept = kept
+            self._keep(kept)
         else:
-            yield from self.memory.kept
+            yield from known
+
+    def trainings(self) -> tuple[int, ...]:
+        """How often each operator that is mapped here, or below, was trained."""
+        rows = self.rows
+        below = rows.trainings() if isinstance(rows, SourcedRows | Chain) else ()
+        functions: list[Any] = [
+            getattr(call, "function", None) for call in self.pipeline.calls
+        ]
+        ours = (each for each in functions if hasattr(type(each), "trainings"))
+        return (*below, *(each.trainings for each in ours))
+
+    def kept_rows(self) -> Sequence[Any] | None:
+        """Rows that were computed; none if what made them was trained since."""
+        memory = self.memory
+        if memory.rows is not None and memory.trainings != self.trainings():
+            memory.rows = None
+        return memory.rows
+
+    def _keep(self, rows: Sequence[Any]) -> Sequence[Any]:
+        self.memory.rows, self.memory.trainings = rows, self.trainings()
+        return rows
 
     def _bind(self) -> BoundPipeline:
         if self.memory.bound is None:
@@ -230,7 +253,8 @@ class Chain(Iterable[Any]):
         bound = self._bind()
         chain: Chain | None = self
         while chain is not None:
-            if chain.memory.kept is not None:
-                return chain.memory.kept, bound.after(len(chain.pipeline.calls))
+            kept = chain.kept_rows()
+            if kept is not None:
+                return kept, bound.after(len(chain.pipeline.calls))
             chain = chain.parent
         return self.rows, bound

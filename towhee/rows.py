@@ -33,6 +33,10 @@ class SourcedRows:
         """What made the vectors, by column; no row is computed for it."""
         return {}
 
+    def trainings(self) -> tuple[int, ...]:
+        """How often what makes the rows was trained: rows from before are others."""
+        return ()
+
 
 class EmptyGlob(HubError, FileNotFoundError):
     """No file matches any of the patterns."""
@@ -133,6 +137,10 @@ class Rearranged(SourcedRows):
         """What the chain's rows are known by, if they come out as they were."""
         return self.chain.made() if self.keeps else {}
 
+    def trainings(self) -> tuple[int, ...]:
+        """How often what makes the chain's rows was trained."""
+        return self.chain.trainings()
+
     def __iter__(self) -> Iterator[Any]:
         rows = iter(self.chain)
         if self.chain.is_safe and not self.boxed:
@@ -156,6 +164,10 @@ class FirstRows(SourcedRows):
     def made(self) -> Known:
         """What the chain's rows are known by."""
         return self.chain.made()
+
+    def trainings(self) -> tuple[int, ...]:
+        """How often what makes the chain's rows was trained."""
+        return self.chain.trainings()
 
     def __iter__(self) -> Iterator[object]:
         return self.chain.first(self.count)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_the_folder_holds_weights_figures_curves_and_a_card(
     configure: Callable[..., TrainingConfig], tmp_path: Path
 ) -> None:
