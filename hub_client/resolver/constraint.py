@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -9,11 +10,20 @@ if TYPE_CHECKING:
     from plugin_spec.requirement import Requirement
 
 
-class Request(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Request:
     """Some versions of ``asker``, or the user if it is None, ask for something."""
 
     asker: OperatorName | None
     requirement: Requirement
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Looked up a million times; to hash a specifier takes as long as to sort it.
+        object.__setattr__(self, "_hash", hash((self.asker, self.requirement)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 class Rule(NamedTuple):

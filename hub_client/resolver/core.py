@@ -9,8 +9,8 @@ from hub_client.resolver.search import search
 
 if TYPE_CHECKING:
     from hub_client.resolver.constraint import Constraint
+    from hub_client.resolver.outcome import Outcome
     from hub_client.resolver.question import Question
-    from hub_client.resolver.search import Outcome
 
 _MAX_CONFLICTS: Final = 1_000
 
@@ -38,5 +38,5 @@ def _explains(constraint: Constraint) -> tuple[int, str]:
     """What explains little comes first: dependencies, then rules, then the roots."""
     if isinstance(constraint, Rule):
         return 1, f"{constraint.name} {constraint.reason}"
-    asker, requirement = constraint
-    return (0 if asker else 2), f"{requirement} {asker}"
+    asker = constraint.asker
+    return (0 if asker else 2), f"{constraint.requirement} {asker}"

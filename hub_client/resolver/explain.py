@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.version import InvalidVersion, Version
 
+from hub_client.resolver.core import conflict_core
 from hub_client.resolver.order import dependencies_first
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from hub_client.resolver.outcome import Outcome
     from hub_client.resolver.question import Question
     from hub_client.resolver.resolution import Rejection
-    from hub_client.resolver.search import Outcome
     from plugin_spec.names import OperatorName
     from plugin_spec.requirement import Requirement
 
@@ -72,9 +73,6 @@ def explain_failure(question: Question, outcome: Outcome | None) -> HubError:
     """The error that says, in the fewest clauses, why ``question`` has no answer."""
     if outcome is None:
         return ResolutionGivenUp()
-    # It needs resolvelib, which those who only catch these errors do not.
-    from hub_client.resolver.core import conflict_core  # noqa: PLC0415
-
     return _explain(question, conflict_core(question, outcome))
 
 
@@ -98,8 +96,8 @@ def _explain(question: Question, core: Outcome) -> HubError:
 def _outwards(core: Outcome) -> list[OperatorName]:
     """What is asked for, each after what asks for it."""
     needs: dict[OperatorName | None, list[OperatorName]] = {}
-    for asker, requirement in core.requests:
-        needs.setdefault(asker, []).append(requirement.name)
+    for request in core.requests:
+        needs.setdefault(request.asker, []).append(request.requirement.name)
     return dependencies_first(needs[None], lambda name: needs.get(name, ()))[::-1]
 
 
@@ -141,9 +139,10 @@ def _requests(core: Outcome, name: OperatorName) -> list[str]:
     That the user asks for any version goes without saying.
     """
     requests = sorted(
-        (str(asker or ""), str(requirement), versions)
-        for (asker, requirement), versions in core.requests.items()
-        if requirement.name == name and (asker or requirement.specifier)
+        (str(request.asker or ""), str(request.requirement), versions)
+        for request, versions in core.requests.items()
+        if request.requirement.name == name
+        and (request.asker or request.requirement.specifier)
     )
     return [
         f"{_versions(asker, versions)} requires `{requirement}`"
@@ -162,18 +161,18 @@ def _obstacles(
         yield f"`{source}` has no operator `{name}`", None
         return
     requests: dict[OperatorName | None, list[Requirement]] = {}
-    for asker, requirement in core.requests:
-        if requirement.name == name:
-            requests.setdefault(asker, []).append(requirement)
+    for each in core.requests:
+        if each.requirement.name == name:
+            requests.setdefault(each.asker, []).append(each.requirement)
 
     def wanted(version: Version) -> bool:
         # Requests of one asker come from different versions of it: alternatives.
         return all(any(r.accepts(version) for r in some) for some in requests.values())
 
     reasons: dict[str, list[Rejection]] = {}
-    for each in core.ruled_out:
-        if each.name == name:
-            reasons.setdefault(each.reason, []).append(each)
+    for rejection in core.ruled_out:
+        if rejection.name == name:
+            reasons.setdefault(rejection.reason, []).append(rejection)
     for reason, rejections in reasons.items():
         versions = {each.version for each in rejections}
         yield f"{_versions(name, versions)} {reason}", rejections[0].hint
@@ -200,7 +199,7 @@ def _boundaries(requests: Iterable[Iterable[Requirement]]) -> Iterator[Version]:
 
 def _ways_on(core: Outcome, leaves: Sequence[OperatorName]) -> Iterator[str]:
     """What the user can do when no rule but the requests themselves disagree."""
-    roots = sorted((r for asker, r in core.requests if asker is None), key=str)
+    roots = sorted((r.requirement for r in core.requests if not r.asker), key=str)
     for root in roots:
         if root.name in leaves and root.specifier:
             yield f"Loosen `{root}`"

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from hub_client.candidate import Candidate
+from hub_client.resolver.constraint import Request
 from hub_client.resolver.resolution import Rejection
 from plugin_spec.errors import InvalidManifest
 
@@ -52,7 +53,11 @@ class Question:
     preferred: Mapping[OperatorName, Version]
     prerelease: bool
     _releases: dict[OperatorName, tuple[Release, ...]] = field(default_factory=dict)
-    _excluded: dict[Requirement, int] = field(default_factory=dict)
+    _excluded: dict[Request, int] = field(default_factory=dict)
+    _one: dict[Request, Request] = field(default_factory=dict)
+    _requests: dict[tuple[OperatorName, Release], tuple[Request, ...]] = field(
+        default_factory=dict
+    )
     _candidates: dict[tuple[OperatorName, Release], Candidate | Rejection] = field(
         default_factory=dict
     )
@@ -70,17 +75,17 @@ class Question:
             )
         return self._releases[name]
 
-    def excluded(self, requirement: Requirement) -> int:
+    def excluded(self, request: Request) -> int:
         """A bit for no version at all, and one for each release that will not do.
 
         The lowest bit is the former, then they are in the order of `releases`.
         """
-        if requirement not in self._excluded:
-            mask = 1
-            for bit, release in enumerate(self.releases(requirement.name), start=1):
-                mask |= (not requirement.accepts(release.version)) << bit
-            self._excluded[requirement] = mask
-        return self._excluded[requirement]
+        if request not in self._excluded:
+            mask, wanted = 1, request.requirement
+            for bit, release in enumerate(self.releases(wanted.name), start=1):
+                mask |= (not wanted.accepts(release.version)) << bit
+            self._excluded[request] = mask
+        return self._excluded[request]
 
     def candidate(self, name: OperatorName, release: Release) -> Candidate | Rejection:
         """The release with its manifest, or why that cannot be used at all."""
@@ -88,6 +93,21 @@ class Question:
         if key not in self._candidates:
             self._candidates[key] = self._read(name, release)
         return self._candidates[key]
+
+    def requests(self, candidate: Candidate) -> tuple[Request, ...]:
+        """What a candidate asks of others."""
+        name = candidate.name
+        key = name, candidate.release
+        if key not in self._requests:
+            # One object per request is told apart from others in no time.
+            self._requests[key] = tuple(
+                self._one.setdefault(request, request)
+                for request in (
+                    Request(name, r) for r in candidate.manifest.dependencies
+                )
+                if request.requirement.name != name
+            )
+        return self._requests[key]
 
     def rules_against(
         self, name: OperatorName, release: Release

@@ -9,7 +9,6 @@ find first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hub_client.candidate import Candidate
@@ -17,45 +16,19 @@ from hub_client.resolver.agenda import Agenda
 from hub_client.resolver.choice import Choice, Trail
 from hub_client.resolver.constraint import Request, Rule
 from hub_client.resolver.nogood import Nogood, resolvent
+from hub_client.resolver.outcome import Outcome
 from hub_client.resolver.resolution import Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
-    from packaging.version import Version
-
     from hub_client.candidate import Release
     from hub_client.resolver.constraint import Constraint
     from hub_client.resolver.question import Question
     from plugin_spec.names import OperatorName
-    from plugin_spec.requirement import Requirement
 
 MAX_CONFLICTS: Final = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a search ended, and what it met on the way."""
-
-    chosen: Mapping[OperatorName, Candidate] | None
-    """None if no set of versions will do."""
-    proof: AbstractSet[Constraint]
-    """If none will do: constraints that nothing satisfies together."""
-    requests: Mapping[Request, AbstractSet[Version]]
-    """Every request that was looked at, with the versions of its asker."""
-    ruled_out: tuple[Rejection, ...]
-    """Rejected by a rule, whatever is chosen beside it."""
-    given_up: tuple[Rejection, ...]
-    """Rejected by the search."""
-
-    @property
-    def rejections(self) -> tuple[Rejection, ...]:
-        """All of them, by name, newest first."""
-        every = sorted(
-            (*self.ruled_out, *self.given_up), key=lambda r: r.version, reverse=True
-        )
-        return tuple(sorted(every, key=lambda rejection: rejection.name))
 
 
 class NoAnswer(Exception):
@@ -176,8 +149,8 @@ class Search:
         if isinstance(known, Nogood):
             self._doubtful.append(known)
             return None
-        for requirement in self._requirements(known):
-            self._ask(Request(choice.name, requirement), version)
+        for request in self._requests(known):
+            self._ask(request, version)
         return known
 
     def _rule(self, choice: Choice, version: int) -> Candidate | Nogood:
@@ -198,7 +171,7 @@ class Search:
         asker = self._choice(request.asker) if request.asker else None
         if request not in self.requests:
             wanted = self._choice(request.requirement.name)
-            parts = {wanted: self.question.excluded(request.requirement)}
+            parts = {wanted: self.question.excluded(request)}
             if asker:
                 parts[asker] = version
             self.requests[request] = self._added(Nogood(parts, request))
@@ -272,25 +245,21 @@ class Search:
 
     def _note(self, nogood: Nogood) -> None:
         """Keep why versions are given up that ask for what is impossible."""
-        if not isinstance(nogood.because, Request) or nogood.because.asker is None:
+        if not isinstance(nogood.because, Request):
             return
-        asker, requirement = nogood.because
-        choice, wanted = self._choice(asker), self._choice(requirement.name)
-        if wanted.open & ~self.question.excluded(requirement):
+        name, requirement = nogood.because.asker, nogood.because.requirement
+        if name is None:
             return
-        rival = wanted.steps and wanted.steps[-1].cause is None
-        effect = (
-            f"excludes {self.chosen[wanted.name]}"
-            if rival
-            else "leaves no version of it"
-        )
-        for release in choice.picked(choice.open & nogood.parts[choice]):
-            self.given_up.setdefault(
-                (asker, release),
-                Rejection(
-                    asker, release.version, f"requires `{requirement}`, which {effect}"
-                ),
-            )
+        asker, wanted = self._choice(name), self._choice(requirement.name)
+        if wanted.open & ~nogood.parts.get(wanted, wanted.everything):
+            return
+        decided = wanted.steps and wanted.steps[-1].cause is None
+        rival = self.chosen[wanted.name] if decided else None
+        effect = f"excludes {rival}" if rival else "leaves no version of it"
+        reason = f"requires `{requirement}`, which {effect}"
+        for release in asker.picked(asker.open & nogood.parts[asker]):
+            rejection = Rejection(name, release.version, reason)
+            self.given_up.setdefault((name, release), rejection)
 
     def _narrow(self, choice: Choice, mask: int, cause: Nogood | None) -> None:
         self.trail.narrow(choice, mask, cause)
@@ -310,13 +279,8 @@ class Search:
         return self.among is None or constraint in self.among
 
     def _needs(self, name: OperatorName) -> list[OperatorName]:
-        return [each.name for each in self._requirements(self.chosen[name])]
+        return [each.requirement.name for each in self._requests(self.chosen[name])]
 
-    def _requirements(self, candidate: Candidate) -> list[Requirement]:
+    def _requests(self, candidate: Candidate) -> list[Request]:
         """What a candidate asks of others, as far as it counts."""
-        return [
-            each
-            for each in candidate.manifest.dependencies
-            if each.name != candidate.name
-            and self._counts(Request(candidate.name, each))
-        ]
+        return list(filter(self._counts, self.question.requests(candidate)))

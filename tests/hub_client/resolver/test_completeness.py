@@ -21,7 +21,7 @@ from plugin_spec.names import OperatorName
 from plugin_spec.requirement import Requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 NAMES = ("t/a", "t/b", "t/c", "t/d", "t/e")
 VERSIONS = ("1", "2", "3", "3.1rc1")
@@ -35,7 +35,7 @@ Chosen = dict[str, str]
 class Case(NamedTuple):
     """A question as a person would write it."""
 
-    index: Operators
+    operators: Operators
     roots: list[str]
     locked: Chosen
     prerelease: bool
@@ -45,7 +45,7 @@ class Case(NamedTuple):
     def resolve(self, memory_index: type[Any]) -> Chosen:
         resolution = resolve(
             [Requirement.parse(root) for root in self.roots],
-            memory_index(self.index),
+            memory_index(self.operators),
             python=PYTHON,
             locked={
                 OperatorName.parse(name): Version(version)
@@ -112,7 +112,10 @@ def random_case(seed: int) -> Case:
 
 def allowed(case: Case, name: str, version: str) -> bool:
     """Whether no rule is against a version, whatever is chosen beside it."""
-    body, roots = case.index[name], [r for r in parsed(case.roots) if r.name == name]
+    body, roots = (
+        case.operators[name],
+        [r for r in parsed(case.roots) if r.name == name],
+    )
     release = body[version]
     finals = [v for v, b in body.items() if "rc" not in v and not b.get("yanked")]
     pinned = any(each.specifier == f"=={version}" for each in roots)
@@ -153,16 +156,16 @@ def every_answer(case: Case) -> Iterator[Chosen]:
     """Each set of versions that satisfies every requirement, with nothing to spare."""
     asks = {
         (name, version): parsed(release["requires"])
-        for name, body in case.index.items()
+        for name, body in case.operators.items()
         for version, release in body.items()
     }
     roots = parsed(case.roots)
     possible = [
         [None, *(v for v in body if allowed(case, name, v))]
-        for name, body in case.index.items()
+        for name, body in case.operators.items()
     ]
     for versions in itertools.product(*possible):
-        chosen = {n: v for n, v in zip(case.index, versions, strict=True) if v}
+        chosen = {n: v for n, v in zip(case.operators, versions, strict=True) if v}
         needed = [*roots, *(each for pair in chosen.items() for each in asks[pair])]
         if not all(
             each.name in chosen and each.accepts(chosen[each.name]) for each in needed
@@ -181,7 +184,7 @@ def outwards(case: Case, chosen: Chosen) -> list[str]:
         needs = [
             each.name
             for name in ring
-            for each in parsed(case.index[name][chosen[name]]["requires"])
+            for each in parsed(case.operators[name][chosen[name]]["requires"])
         ]
         ring = sorted(set(needs) - set(met))
     return met
@@ -196,7 +199,7 @@ def ranks(case: Case, chosen: Chosen) -> list[int]:
     return [
         sum(
             goodness(name, other) > goodness(name, chosen[name])
-            for other in case.index[name]
+            for other in case.operators[name]
         )
         for name in outwards(case, chosen)
     ]
@@ -211,55 +214,62 @@ def check(memory_index: type[Any], case: Case) -> bool:
     if best is None:
         with pytest.raises((ResolutionConflict, UnknownOperator)) as caught:
             case.resolve(memory_index)
-        check_that_all_is_needed(memory_index, case, str(caught.value))
+        check_that_all_is_needed(case, str(caught.value))
     else:
         assert case.resolve(memory_index) == best
     return best is not None
 
 
-def check_that_all_is_needed(memory_index: type[Any], case: Case, message: str) -> None:
+def check_that_all_is_needed(case: Case, message: str) -> None:
     """What a message names has no answer, and each part left out, it has one."""
-    named = [
-        (asker, requirement)
-        for asker, requirement in re.findall(
-            r"(\S+)(?: (?:\d\S*|and|…))* requires? `(t/[^`]+)`$", message, re.MULTILINE
-        )
-    ]
+    named = re.findall(
+        r"(\S+)(?: (?:\d\S*|and|…))* requires? `(t/[^`]+)`$", message, re.MULTILINE
+    )
     reasons = re.findall(rf"(t/\w) \d.* ({'|'.join(REASONS)}) ?[^\n]*", message)
+    removable = [*named, *reasons]
+    # That the user asks for something goes without saying, if that is not the point.
     unsaid = [r for r in case.roots if r in NAMES and re.search(rf"{r}\b", message)]
     if "\n  Because" not in message:
-        # Where an operator is unknown, what the user asks for and rules go unsaid.
-        unsaid = [r for r in case.roots if r[:3] in message]
-        reasons = [(name, why) for name in NAMES for why in REASONS]
+        # Where an operator is unknown, any of the user's requests, and rules.
+        unsaid = [root for root in case.roots if root[:3] in message]
+        reasons, removable = list(itertools.product(NAMES, REASONS)), named
 
-    def fails(named: list[tuple[str, str]], reasons: list[tuple[str, str]]) -> bool:
-        only = Case(
-            {
-                name: {
-                    version: release
-                    | {
-                        "requires": [
-                            each
-                            for each in release["requires"]
-                            if each[:3] == name or (name, spelled(each)) in named
-                        ]
-                    }
-                    for version, release in body.items()
-                }
-                for name, body in case.index.items()
-            },
-            unsaid + [r for r in case.roots if ("you", spelled(r)) in named],
-            case.locked,
-            case.prerelease,
-            frozenset(itertools.product(NAMES, REASONS)).difference(reasons),
+    def is_minimal(unsaid: tuple[str, ...]) -> bool:
+        parts = [*named, *reasons]
+        return fails(case, unsaid, parts) and not any(
+            fails(case, unsaid, [each for each in parts if each != part])
+            for part in removable
         )
-        return next(every_answer(only), None) is None
 
-    assert fails(named, reasons), message
-    for part in named:
-        assert not fails([each for each in named if each != part], reasons), message
-    for part in reasons if "\n  Because" in message else ():
-        assert not fails(named, [each for each in reasons if each != part]), message
+    assert any(
+        is_minimal(roots)
+        for count in range(len(unsaid) + 1)
+        for roots in itertools.combinations(unsaid, count)
+    ), message
+
+
+def fails(case: Case, roots: Sequence[str], parts: list[tuple[str, str]]) -> bool:
+    """Whether there is no answer to some roots and parts, which are all that counts."""
+    operators = {
+        name: {
+            version: release
+            | {
+                "requires": [
+                    each
+                    for each in release["requires"]
+                    if each[:3] == name or (name, spelled(each)) in parts
+                ]
+            }
+            for version, release in body.items()
+        }
+        for name, body in case.operators.items()
+    }
+    only = case._replace(
+        operators=operators,
+        roots=[*roots, *(r for r in case.roots if ("you", spelled(r)) in parts)],
+        excused=frozenset(itertools.product(NAMES, REASONS)).difference(parts),
+    )
+    return next(every_answer(only), None) is None
 
 
 def spelled(requirement: str) -> str:
