@@ -11,8 +11,11 @@ from hub_client.cli import options
 from hub_client.cli.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hub_client.cli.recording import Recording
     from hub_client.lockfile import Lockfile
+    from hub_client.lockfile.changes import LockChange
     from hub_client.project import Project
     from plugin_spec.names import OperatorName
 
@@ -36,7 +39,10 @@ From: TypeAlias = Annotated[
     ),
 ]
 Check: TypeAlias = Annotated[
-    bool, typer.Option("--check", help="Write nothing; fail if the lock is stale.")
+    bool,
+    typer.Option(
+        "--check", "--locked", help="Write nothing; fail if the lock is stale."
+    ),
 ]
 Upgrade: TypeAlias = Annotated[
     bool,
@@ -116,7 +122,8 @@ def lock(  # noqa: PLR0913  (one a flag)
     """Write hub.lock: everything that the project needs, pinned.
 
     Operators by commit and digest, Python packages by version and hashes, for
-    every platform. Versions that were locked are kept as long as they fit.
+    every platform. Versions that were locked are kept as long as they fit, and what
+    changes is told.
 
       hub lock --upgrade image-embedding/timm
     """
@@ -126,9 +133,12 @@ def lock(  # noqa: PLR0913  (one a flag)
         current_lock,
         lock_is_written,
     )
+    from hub_client.lockfile import Lockfile  # noqa: PLC0415
+    from hub_client.lockfile.changes import lock_changes  # noqa: PLC0415
 
     recording = _open(session, trust_once=trust_once)
     project = recording.project
+    before = _read_lock(project)
     locked = (
         current_lock(project)
         if check
@@ -137,8 +147,14 @@ def lock(  # noqa: PLR0913  (one a flag)
     changed = not lock_is_written(project, locked)
     if changed and not check:
         locked.write(project.lock_path)
+    changes = tuple(lock_changes(before or Lockfile((), (), ()), locked))
+    if before and changes and not as_json:
+        session.console.say("\n".join(map(str, changes)))
     done = "Wrote" if changed and not check else "Nothing to change in"
-    _tell_lock(session, f"{done} `{project.lock_path.name}`", locked, as_json=as_json)
+    if as_json:
+        session.console.result_json(_lock_to_dict(locked, changes))
+    else:
+        session.console.say(f"{done} `{project.lock_path.name}`")
 
 
 def sync(  # noqa: PLR0913  (one a flag)
@@ -266,15 +282,19 @@ def _open(  # noqa: PLR0913  (one a flag)
     return Recording(project, installation)
 
 
-def _tell_lock(session: Session, text: str, lock: Lockfile, *, as_json: bool) -> None:
-    if as_json:
-        session.console.result_json(
-            {
-                "operators": {
-                    str(each.name): str(each.version) for each in lock.operators
-                },
-                "packages": len(lock.packages),
-            }
-        )
-    else:
-        session.console.say(text)
+def _read_lock(project: Project) -> Lockfile | None:
+    """The lock that is there, if it is one; what is wrong with it is told elsewhere."""
+    from hub_client.lockfile import InvalidLockfile, Lockfile  # noqa: PLC0415  (slow)
+
+    try:
+        return Lockfile.load(project.lock_path)
+    except (InvalidLockfile, OSError):
+        return None
+
+
+def _lock_to_dict(lock: Lockfile, changes: Iterable[LockChange]) -> dict[str, object]:
+    return {
+        "operators": {str(each.name): str(each.version) for each in lock.operators},
+        "packages": len(lock.packages),
+        "changes": [each.to_dict() for each in changes],
+    }

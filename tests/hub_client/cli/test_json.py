@@ -95,6 +95,7 @@ def test_what_a_project_prints_is_as_promised(
     assert printed("lock", "--check") == {
         "operators": {"acme/blur": "1.0.0", "acme/embed": "1.0.0"},
         "packages": 1,
+        "changes": [],
     }
     assert len(printed("list", *into)) == 2
     assert printed("search", "embed")[0]["name"] == "acme/embed"
@@ -105,12 +106,21 @@ def test_what_a_project_prints_is_as_promised(
     shelf.publish("acme/embed", "1.1.0", operators=["acme/blur"])
     assert [each["newest"] for each in printed("outdated")] == ["1.1.0"]
     assert printed("verify", *into)["receipts"] == 2
+    assert printed("lock", "--upgrade")["changes"] == [
+        {
+            "action": "change",
+            "kind": "operator",
+            "name": "acme/embed",
+            "version": "1.1.0",
+            "locked": "1.0.0",
+        }
+    ]
     with serve_vulnerabilities({("hub-tensor", "2.0"): "HUB-2026-1"}) as service:
         assert printed("audit", "--service-url", service, status=1)["findings"]
     assert printed("env", *into)["operators"]
     assert printed("trust list") == [shelf.spec]
     assert printed("cache size")["size"] > 0
-    assert printed("cache verify")["operators"] == 2
+    assert printed("cache verify")["operators"] == 3
     assert printed("cache prune", "--dry-run")["living"]
     hub("uninstall", "acme/embed", *into)
     assert printed("sync", *into)["operators"]

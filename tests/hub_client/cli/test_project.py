@@ -226,10 +226,13 @@ def test_upgrade_takes_the_newest_and_lock_alone_does_not(
     hub.said("lock")
     published.publish("acme/blur", "1.1.0")
     assert hub.said("lock") == "Nothing to change in `hub.lock`\n"
-    assert hub.said("lock", "--upgrade") == "Locking\nWrote `hub.lock`\n"
+    assert hub.said("lock", "--upgrade") == (
+        "Locking\n~ acme/blur 1.0.0 -> 1.1.0\nWrote `hub.lock`\n"
+    )
     assert json.loads(hub.result("lock", "--json")) == {
         "operators": {"acme/blur": "1.1.0"},
         "packages": 0,
+        "changes": [],
     }
 
 

@@ -1,0 +1,86 @@
+"""What one lock has that another has not, as a person would tell it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hub_client.lockfile import Lockfile
+
+Kind: TypeAlias = Literal["operator", "package"]
+
+
+@dataclass(frozen=True, slots=True)
+class LockChange:
+    """One name whose versions are others now."""
+
+    kind: Kind
+    name: str
+    before: str | None
+    """What was locked; None if it is new."""
+    after: str | None
+    """What is locked; None if it is gone."""
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"+ {self.name} {self.after}"
+        if self.after is None:
+            return f"- {self.name} {self.before}"
+        if self.before == self.after:
+            return f"~ {self.name} {self.after}, which is another one now"
+        return f"~ {self.name} {self.before} -> {self.after}"
+
+    def to_dict(self) -> dict[str, str | None]:
+        """The change as JSON values."""
+        action = (
+            "add"
+            if self.before is None
+            else "remove"
+            if self.after is None
+            else "change"
+        )
+        return {
+            "action": action,
+            "kind": self.kind,
+            "name": self.name,
+            "version": self.after,
+            "locked": self.before,
+        }
+
+
+def lock_changes(before: Lockfile, after: Lockfile) -> Iterator[LockChange]:
+    """Operators, then Python packages, each by name."""
+    yield from _changes("operator", _operators(before), _operators(after))
+    yield from _changes("package", _packages(before), _packages(after))
+
+
+_Pinned: TypeAlias = "Mapping[str, tuple[str, object]]"
+"""By name: the version in words, and all that would be installed."""
+
+
+def _changes(kind: Kind, before: _Pinned, after: _Pinned) -> Iterator[LockChange]:
+    nothing = (None, None)
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name, nothing), after.get(name, nothing)
+        if old != new:
+            yield LockChange(kind, name, old[0], new[0])
+
+
+def _operators(lock: Lockfile) -> dict[str, tuple[str, object]]:
+    return {
+        str(each.name): (str(each.version), (each.source, each.tree))
+        for each in lock.operators
+    }
+
+
+def _packages(lock: Lockfile) -> dict[str, tuple[str, object]]:
+    """A package may be pinned to a version for each platform."""
+    versions: dict[str, list[str]] = {}
+    for each in lock.packages:
+        found = versions.setdefault(each.name, [])
+        if str(each.version) not in found:
+            found.append(str(each.version))
+    return {name: (" and ".join(found), None) for name, found in versions.items()}
