@@ -12,6 +12,7 @@ from hub_client.sources.hugging_face_client import (
     HuggingFaceRepository,
     endpoint,
 )
+from hub_client.sources.hugging_face_transfer import LISTING_LIMIT
 from hub_client.tree_digest import DigestMismatch
 from plugin_spec.errors import HubError
 
@@ -68,7 +69,11 @@ class WeightsPinner:
         except HubError as error:
             self._silent.append(error)
             raise
-        sha256 = entry.lfs.sha256 if entry.lfs else _hash(_download(weights, commit))
+        sha256 = (
+            entry.lfs.sha256
+            if entry.lfs
+            else _hash(_download(weights, commit, size=entry.size))
+        )
         if weights.sha256 and weights.sha256.removeprefix("sha256:") != sha256:
             raise DigestMismatch(
                 f"`{weights.repo}/{weights.file}`",
@@ -86,8 +91,9 @@ def fetch_weights(weights: Weights) -> Path:
     """
     check_pinned(weights)
     expected = str(weights.sha256).removeprefix("sha256:")
+    size = _listed(weights)[1].size if weights.size is None else weights.size
     for again in (False, True):
-        path = _download(weights, str(weights.revision), again=again)
+        path = _download(weights, str(weights.revision), size=size, again=again)
         actual = _hash(path)
         if actual == expected:
             return path
@@ -141,13 +147,15 @@ def _listed(weights: Weights) -> tuple[str, Any]:
     return info.sha, entries[weights.file]
 
 
-def _download(weights: Weights, commit: str, *, again: bool = False) -> Path:
+def _download(weights: Weights, commit: str, *, size: int, again: bool = False) -> Path:
     repository = HuggingFaceRepository(weights.repo, endpoint())
     return Path(
         repository.ask(
             lambda api: api.hf_hub_download(
                 weights.repo, weights.file, revision=commit, force_download=again
-            )
+            ),
+            # What is asked on the way to it is an answer too.
+            limit=max(size, LISTING_LIMIT),
         )
     )
 

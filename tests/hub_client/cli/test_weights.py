@@ -10,6 +10,7 @@ import pytest
 from servers.operator_files import write_files
 
 from hub_client.lockfile import Lockfile
+from hub_client.sources.hugging_face_transfer import LISTING_LIMIT
 from plugin_spec.manifest import Weights
 
 if TYPE_CHECKING:
@@ -122,3 +123,16 @@ def test_a_lock_does_not_wait_for_a_server_that_does_not_answer(
     assert json.loads(hub("lock", "--json").stdout)["operators"] == {
         "acme/embed": "1.0.0"
     }
+
+
+@pytest.mark.slow
+def test_weights_larger_than_a_listing_may_be_are_fetched(
+    hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
+) -> None:
+    content = bytes(LISTING_LIMIT + 1)
+    server.create("acme/model", {"model.safetensors": content})
+    hub.said("add", "acme/embed", *into)
+    assert locked().size == len(content)
+    done = hub("sync", "--weights", *into)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("1 file of weights is here\n")
