@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
@@ -144,6 +145,8 @@ class GitMirror:
         refspec = f"+{wanted if wanted == tag else _full_id(wanted)}:{ours}"
         named = f"{ours}^{{commit}}"
         with self._locked():
+            if wanted != tag and self.has(wanted):
+                return wanted  # another process was first, while this one waited
             self._run_fetch(refspec)
             answer = run_git("rev-parse", "--verify", named, git_dir=self.path)
             commit = answer.decode().strip()
@@ -193,14 +196,23 @@ class GitMirror:
     def _locked(self) -> Iterator[None]:
         """Hold the mirror for writing: made if it is new, cleared of a killed git."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self.path}.lock"):
+                if not self.path.is_dir():
+                    self._create()
                 for stale in chain.from_iterable(map(self.path.glob, _LEFT_BEHIND)):
                     stale.unlink()
-                run_git("init", "-q", "--bare", "--template=", "--", str(self.path))
                 yield
         except OSError as error:
             raise CacheUnwritable(self.path, error) from error
+
+    def _create(self) -> None:
+        """Make it elsewhere: who reads takes a folder for a repository."""
+        new = self.path.with_suffix(".new")
+        if new.exists():
+            shutil.rmtree(new)
+        run_git("init", "-q", "--bare", "--template=", "--", str(new))
+        new.rename(self.path)
 
     def _run_fetch(self, *refspecs: str) -> None:
         arguments = ("--", str(self.url), *refspecs)

@@ -23,7 +23,8 @@ SSHD = Path("/usr/sbin/sshd")
 class GitHttpServer(ThreadingHTTPServer):
     """Smart HTTP: ``git http-backend`` for each request.
 
-    ``requests`` lists what was asked, ``bytes_sent`` counts the bodies of the answers.
+    ``requests`` lists what was asked, ``packs_sent`` the paths that objects were sent
+    for, and ``bytes_sent`` counts the bodies of the answers.
     With ``authorization`` set, a request needs that header.
     """
 
@@ -34,6 +35,7 @@ class GitHttpServer(ThreadingHTTPServer):
         self.root = root
         self.authorization = authorization
         self.requests: list[str] = []
+        self.packs_sent: list[str] = []
         self.bytes_sent = 0
 
     @property
@@ -106,6 +108,8 @@ class _GitHttpHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.server.bytes_sent += len(body)
+        if b"packfile\n" in body:
+            self.server.packs_sent.append(self.path)
 
 
 @contextlib.contextmanager

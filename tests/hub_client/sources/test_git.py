@@ -13,7 +13,7 @@ from servers.git_servers import serve_http
 from servers.operator_files import operator_files
 
 from hub_client.candidate import Candidate, Release
-from hub_client.git_commands import GitMissing
+from hub_client.git_commands import GitMissing, run_git
 from hub_client.sources.git import (
     CommitGone,
     GitSource,
@@ -323,6 +323,7 @@ def test_a_killed_git_does_not_block_the_next_one(
     source = open_git(embed.url, cache)
     (release,) = source.versions(NAME)
     mirror = mirror_of(source).path
+    run_git("init", "-q", "--bare", "--template=", "--", str(mirror))
     (mirror / "refs/hub/commits").mkdir(parents=True)
     (mirror / "shallow.lock").touch()
     (mirror / "config.lock").touch()
