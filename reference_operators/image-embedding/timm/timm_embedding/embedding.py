@@ -18,6 +18,7 @@ from plugin_spec.weights_digest import WeightsDigest
 
 from .conditions import resolve_conditions
 from .errors import CannotRun
+from .explaining import subject_of
 from .layers import (
     PENULTIMATE,
     Network,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+
+    from plugin_spec.attribution.heatmap import Heatmap
 
     from .weights import LoadedModel
 
@@ -225,6 +228,28 @@ class TimmEmbedding(TrainableOperator):
         loaded = load_model(**{**self._source, "checkpoint_path": str(folder)})
         network, classifier = self._cut(loaded)
         self.adopt(Trainee(network, classifier.head, classifier.classes))
+
+    def explain(
+        self,
+        image: NDArray[np.uint8] | Image.Image,
+        target: object = None,
+        *,
+        method: str | None = None,
+        trainee: Trainee | None = None,
+    ) -> Heatmap:
+        """Show which parts of an image speak for a target.
+
+        :param target: a class that the model was trained to tell apart, by name or
+            number; an image or a vector, to which similarity is explained; None for the
+            image's own vector.
+        :param method: ``gradcam``, ``attention-rollout`` or ``integrated-gradients``;
+            by default the first that fits.
+        :param trainee: a model in training, to be explained in place of this one.
+        :raises CannotExplain: naming what fits.
+        """
+        own = Trainee(self.network, self._classifier.head, self.classes)
+        subject = subject_of(trainee or own, self.prepare)
+        return subject.explain(image, target, method=method)
 
     def training_transform(
         self, augmentation: Mapping[str, Any] | None = None
