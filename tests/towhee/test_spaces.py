@@ -146,6 +146,24 @@ def test_a_store_refuses_queries_of_another_space(store: Store) -> None:
     assert [found.ids for found in mixed] == [[0], [1], [2]]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["lancedb", "milvus"])
+def test_other_stores_refuse_another_space_in_a_chain_too(
+    kind: str, tmp_path: Path
+) -> None:
+    store = store_in(tmp_path, kind)
+    fill(store, embedded())
+    assert search(store, embedded())[0].ids[0] == 0
+    for refused in (fill, lambda *given: search(*given).to_list()):
+        with pytest.raises(SpacesDiffer, match="interpolation: bicubic, nearest"):
+            refused(store, embedded(interpolation="nearest"))
+    nearest = embedded(interpolation="nearest")
+    assert len(search(store, nearest, allow_mixed_spaces=True)) == 3
+    rows = DataCollection([(7, 1)]).as_entity(["id", "n"]).test.embed["n", "vector"]()
+    inserting = getattr(rows.select("id", "vector").ann_insert, kind)
+    assert inserting(**store.place).to_list() == [7]
+
+
 def test_failures_that_are_kept_do_not_keep_two_spaces(store: Store) -> None:
     fill(store, embedded())
     safe = embedded(interpolation="nearest").exception_safe()
