@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Final, Literal, TypeAlias
 
+from hub_client.steps import step
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -96,14 +97,15 @@ def run_git(
     where = [] if git_dir is None else [f"--git-dir={git_dir}"]
     where += [] if work_tree is None else [f"--work-tree={work_tree}"]
     try:
-        done = subprocess.run(  # noqa: S603  (arguments come from our own parsers)
-            ["git", *where, command, *arguments],  # noqa: S607  (the user's git)
-            env=_environment(_user_settings() if remote else {}),
-            input=typed,
-            capture_output=True,
-            check=True,
-            timeout=TIMEOUT_SECONDS,
-        )
+        with step("git", command, *arguments):
+            done = subprocess.run(  # noqa: S603  (arguments come from our own parsers)
+                ["git", *where, command, *arguments],  # noqa: S607  (the user's git)
+                env=_environment(_user_settings() if remote else {}),
+                input=typed,
+                capture_output=True,
+                check=True,
+                timeout=TIMEOUT_SECONDS,
+            )
     except FileNotFoundError as error:
         raise GitMissing from error
     except subprocess.TimeoutExpired as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from inspect import Parameter, Signature, cleandoc, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
@@ -12,6 +13,7 @@ import typer
 from hub_client.cli.console import ColorChoice, Console, choose_color
 from hub_client.cli.help_page import SHARED, PageCommand
 from hub_client.cli.session import Session
+from hub_client.steps import told
 from hub_client.transfer import shown
 
 if TYPE_CHECKING:
@@ -28,7 +30,12 @@ def shared(  # noqa: PLR0913  (one a flag)
     *,
     quiet: Annotated[bool, _option("-q", "--quiet", help="Say only what goes wrong.")],
     verbose: Annotated[
-        bool, _option("-v", "--verbose", help="Show the traceback of an error.")
+        bool,
+        _option(
+            "-v",
+            "--verbose",
+            help="Tell each step, and tracebacks of errors.",
+        ),
     ],
     offline: Annotated[
         bool,
@@ -51,14 +58,14 @@ def shared(  # noqa: PLR0913  (one a flag)
     ],
 ) -> Session:
     """Start what a command runs in."""
-    del verbose  # `main` reads it, for errors that come before or after this
     choose_color(color)
     if offline:
         # Children, and libraries that read the configuration themselves, obey it too.
         os.environ["HUB_OFFLINE"] = "1"
     if directory is not None:
         os.chdir(directory)
-    return Session(Console(quiet=quiet, progress=not no_progress), offline=offline)
+    console = Console(quiet=quiet, progress=not no_progress, verbose=verbose)
+    return Session(console, offline=offline)
 
 
 _DEFAULTS: Final[Mapping[str, object]] = {"directory": None, "color": "auto"}
@@ -80,7 +87,9 @@ def register(
 
     def run(**values: Any) -> int | None:  # noqa: ANN401  (each command's own)
         session = shared(**{each.name: values.pop(each.name) for each in common})
-        with session.ending, shown(session.console.transfer):
+        console = session.console
+        telling = told(console.detail) if console.verbose else nullcontext()
+        with session.ending, telling, shown(console.transfer):
             return function(session, **values)
 
     run.__signature__ = Signature([*own, *common])  # type: ignore[attr-defined]

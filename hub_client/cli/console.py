@@ -22,13 +22,14 @@ _STYLES: Final = {
     "error": "1;31",
     "warning": "1;33",
     "hint": "1;36",
+    "debug": "2",
     "+": "32",
     "~": "33",
     "-": "31",
 }
 _LONG_TRANSFER: Final = 1 << 20
 """Bytes; what is shorter has arrived before one could read how far it is."""
-_MARKED = re.compile(r"^(?:(error|warning|hint)(?=:)|([+~-])(?= ))", re.MULTILINE)
+_MARKED = re.compile(r"^(?:(error|warning|hint|debug)(?=:)|([+~-])(?= ))", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Console:
 
     quiet: bool = False
     progress: bool = True
+    verbose: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -55,6 +57,10 @@ class Console:
         """Tell what happens, unless the user wants quiet."""
         if not self.quiet:
             _write(sys.stderr, text)
+
+    def detail(self, text: str) -> None:
+        """Tell what goes on underneath."""
+        _write(sys.stderr, f"debug: {text}")
 
     def warn(self, text: str) -> None:
         """Tell what the user should know in any case."""

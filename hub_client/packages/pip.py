@@ -23,6 +23,7 @@ from hub_client.packages import (
     requirement_lines,
     unmet,
 )
+from hub_client.steps import step
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -147,16 +148,17 @@ class PipInstaller:
             file.write_text(typed, encoding="utf-8")
             offline = ("--no-index",) if self._offline else ()
             command = (*_pip(environment), *words, *_QUIET, *offline, "-r", str(file))
-            done = subprocess.run(  # noqa: S603  (no word of it comes from outside)
-                command,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                # What pip draws is for people; its report is on stdout.
-                stdout=sys.stderr if shown else subprocess.PIPE,
-                stderr=None if shown else subprocess.PIPE,
-                text=True,
-                cwd=folder,
-            )
+            with step("pip", *words):
+                done = subprocess.run(  # noqa: S603  (no word comes from outside)
+                    command,
+                    check=False,
+                    stdin=subprocess.DEVNULL,
+                    # What pip draws is for people; its report is on stdout.
+                    stdout=sys.stderr if shown else subprocess.PIPE,
+                    stderr=None if shown else subprocess.PIPE,
+                    text=True,
+                    cwd=folder,
+                )
         if done.returncode == 0:
             return done.stdout or ""
         said = "\n".join(

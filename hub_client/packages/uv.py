@@ -22,6 +22,7 @@ from hub_client.packages import (
     unmet,
 )
 from hub_client.packages.requirements_text import parse_pins
+from hub_client.steps import step
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -175,7 +176,7 @@ class UvInstaller:
 
     def _run(self, words: Sequence[str], typed: str, *, shown: bool = False) -> str:
         # Neutral ground: a project's own uv settings may name any registry.
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, step("uv", "pip", *words):
             done = subprocess.run(  # noqa: S603  (no word of it comes from outside)
                 [self._uv, "pip", *words, *(["--offline"] if self._offline else [])],
                 check=False,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from hub_client.steps import note
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def _hurry(request: Any) -> None:  # noqa: ANN401  (its HTTP library's)
 
 def _hold(response: Any) -> None:  # noqa: ANN401
     """Count what arrives from here on."""
+    request = response.request
+    note(request.method, str(request.url), str(response.status_code))
     if (limit := _limit.get()) is None:
         return
     most: int = limit

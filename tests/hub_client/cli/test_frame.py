@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import typer
+from servers.operator_files import operator_files
 
 from hub_client import cli
 from hub_client.cli.command import register
@@ -15,6 +16,8 @@ from hub_client.cli.session import Session  # noqa: TC001  (as commands do)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from servers.git_repository import GitRepository
 
     from tests.hub_client.cli.conftest import Hub
 
@@ -68,7 +71,7 @@ def test_the_page_of_a_command_is_its_own_text(hub: Hub) -> None:
         "\n"
         "On every command\n"
         "  -q, --quiet         Say only what goes wrong.\n"
-        "  -v, --verbose       Show the traceback of an error.\n"
+        "  -v, --verbose       Tell each step, and tracebacks of errors.\n"
         "  --offline           Use no network; fail if it would be needed.\n"
         "  --directory FOLDER  Run as if started in FOLDER.\n"
         "  --no-progress       Show no progress.\n"
@@ -128,6 +131,20 @@ def test_verbose_shows_the_traceback_too(hub: Hub) -> None:
     done = hub("info", "image embedding", "-v")
     assert done.stderr.startswith("Traceback (most recent call last):\n")
     assert "\nerror: expected `namespace/name`" in done.stderr
+
+
+def test_verbose_tells_each_step_underneath(
+    hub: Hub, repository: GitRepository
+) -> None:
+    repository.release("1.0.0", operator_files("acme/embed", "1.0.0"))
+    Path("hub.toml").write_text(f'[sources]\n"acme/*" = "git+{repository.url}"\n')
+    done = hub("info", "acme/embed", "-v")
+    assert done.returncode == 0
+    lines = done.stderr.splitlines()
+    assert any(f" {repository.url} " in line for line in lines)
+    for line in lines:
+        assert re.fullmatch(r"debug: git [a-z-]+ .*\(\d+\.\d\d s\)", line)
+    assert done.stdout == hub("info", "acme/embed").stdout
 
 
 def test_color_is_for_terminals_and_for_who_asks(hub: Hub) -> None:
