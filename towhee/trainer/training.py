@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from towhee.data.samples import Samples
+from towhee.extras import needed_for
 from towhee.trainer.acceleration import accelerating
 from towhee.trainer.batches import Prepared, evaluation_batches, training_batches
 from towhee.trainer.errors import CannotTrain
@@ -223,6 +225,16 @@ def _as_configured(
     return module
 
 
+def check_packages() -> None:
+    """Tell of what is missing before a long training, rather than after it.
+
+    :raises MissingExtra: naming the first package.
+    """
+    with needed_for("Training", extra="train"):
+        for name in ("accelerate", "safetensors", "matplotlib"):
+            import_module(name)
+
+
 def train(  # noqa: PLR0913  (what a training is of)
     operator: TrainableOperator,
     config: TrainingConfig | None,
@@ -241,6 +253,7 @@ def train(  # noqa: PLR0913  (what a training is of)
             "There are no images to train on",
             hint="Give `train_dataset`, such as `dataset('train')` of `towhee.data`",
         )
+    check_packages()
     found = resume if isinstance(resume, bool) else Path(resume)
     training = Training(
         operator, config or TrainingConfig(), train_dataset, eval_dataset, callbacks
