@@ -22,12 +22,21 @@ SPACE: Final = "towhee.space"
 _ADDRESS: Final = re.compile(r"(https?|tcp|unix)://|unix:")
 
 
+def is_file(uri: str) -> bool:
+    """Whether milvus-lite serves it, rather than a server.
+
+    >>> is_file("photos.db"), is_file("http://localhost:19530")
+    (True, False)
+    """
+    return _ADDRESS.match(uri) is None
+
+
 def connect(uri: str) -> MilvusClient:
     """Open a file or reach a server, with the token that ``MILVUS_TOKEN`` holds.
 
     :raises StoreUnavailable: with the client's reason.
     """
-    if not _ADDRESS.match(uri) and not uri.endswith(".db"):
+    if is_file(uri) and not uri.endswith(".db"):
         raise StoreUnavailable(
             f"`{uri}` is no place for Milvus",
             hint="Name a file that ends with `.db`, or an address like "
@@ -40,11 +49,10 @@ def connect(uri: str) -> MilvusClient:
         with quietly():
             return MilvusClient(uri, token=os.environ.get("MILVUS_TOKEN", ""))
     except MilvusException as error:
-        is_file = not _ADDRESS.match(uri)
         raise StoreUnavailable(
             f"Cannot open `{uri}`: {error.message}",
             hint="Its folder has to be there, and one process at a time has the file"
-            if is_file
+            if is_file(uri)
             else "Start the server, and set `MILVUS_TOKEN` if it wants one",
         ) from error
 

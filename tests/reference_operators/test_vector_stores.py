@@ -53,6 +53,35 @@ def test_another_process_finds_what_this_one_wrote(store: Store) -> None:
     ]
 
 
+def test_a_search_in_a_milvus_file_finds_as_many_as_it_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    store = store_in(tmp_path, "milvus")
+    records = [{"id": number, "vector": [number, number % 7]} for number in range(500)]
+    store.elsewhere("insert", records)
+    (found, _, _) = store.search([0, 0], {"topk": 1000})
+    assert sorted(found) == list(range(500))
+
+
+def test_so_does_one_in_a_file_with_the_index_that_is_its_default(
+    tmp_path: Path,
+) -> None:
+    from pymilvus import MilvusClient  # noqa: PLC0415  (half a second)
+
+    store = store_in(tmp_path, "milvus")
+    client = MilvusClient(store.place["uri"])
+    client.create_collection("photos", dimension=2, metric_type="L2")
+    rows = [{"id": number, "vector": [number, number % 7]} for number in range(500)]
+    client.insert("photos", rows)
+    client.flush("photos")
+    # What is loaded anew has an index.
+    client.release_collection("photos")
+    client.load_collection("photos")
+    assert len(client.search("photos", [[0.0, 0.0]], limit=500)[0]) < 500
+    assert sorted(store.search([0, 0], {"topk": 500})[0]) == list(range(500))
+    client.close()
+
+
 @pytest.mark.parametrize(
     ("metric", "ids", "scores"),
     [

@@ -97,12 +97,7 @@ def test_two_kills_do_not_show(environment: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    "kind",
-    # Not Milvus: of its file, two of forty rows each were missing once, after a run that
-    # nobody had interrupted. The page on stores says so.
-    sorted({*CLASSES} - {"milvus"}),
-)
+@pytest.mark.parametrize("kind", CLASSES)
 def test_ten_kills_do_not_show(kind: str, environment: Path, tmp_path: Path) -> None:
     store = store_in(tmp_path, kind)
     check_against_an_uninterrupted_run(store, environment, tmp_path, kills=10)

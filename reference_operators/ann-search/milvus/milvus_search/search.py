@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pymilvus import DataType
 from pymilvus.exceptions import MilvusException
 
-from plugin_spec.milvus_connection import connect, held_space, quietly
+from plugin_spec.milvus_connection import connect, held_space, is_file, quietly
 from plugin_spec.records import unit_vector
 from plugin_spec.vector_stores import (
     InvalidFilter,
@@ -43,6 +43,9 @@ class MilvusSearch(SearchOperator):
         self.allow_mixed_spaces = allow_mixed_spaces
         self._uri, self._name, self._topk = uri, collection, topk
         self._filter = filter or ""
+        # A graph in a file, which another program may have made, looks at 64 neighbours
+        # if it is not told; a server looks at enough.
+        self._params = {"params": {"ef": max(64, topk)}} if is_file(uri) else {}
         self._client = connect(uri)
         if not self._client.has_collection(collection):
             raise MissingStore(
@@ -89,6 +92,7 @@ class MilvusSearch(SearchOperator):
                 limit=self._topk,
                 filter=self._filter,
                 output_fields=self._columns,
+                search_params=self._params,
                 consistency_level="Strong",
             )
         return [self._result(hits) for hits in found]
