@@ -54,8 +54,8 @@ def check(  # noqa: PLR0913  (one a flag)
     imported, or touch what programs share? Its inputs are the files in `samples/`,
     or made from its ports, and its options those in `samples/options.json`.
 
-    With --fresh this happens in a new environment, after `hub install` of the folder
-    into it: whether its requirements are complete shows only there.
+    With --fresh this happens in a new environment, after `hub install` of the
+    folder into it: whether its requirements are complete shows only there.
     """
     from dataclasses import asdict  # noqa: PLC0415  (slow, as is the next)
 

@@ -72,9 +72,9 @@ def publish(  # noqa: PLR0913  (one a flag)
     """Publish the version that operator.yaml says.
 
     Others can install it from then on. Its files are checked as `hub check --run`
-    does, shown, and sent with the tag vX.Y.Z in one step: if that fails, there is no
-    tag. A version never changes; what was wrong with one is mended in the next, and
-    `hub yank` withdraws it.
+    does, shown, and sent with the tag vX.Y.Z in one step: if that fails, there is
+    no tag. A version never changes; what was wrong with one is mended in the next,
+    and `hub yank` withdraws it.
 
     Of a git work tree its commit is published, and nothing may be uncommitted. What
     .gitignore names stays at home. Your own git or `hf auth login` proves who you

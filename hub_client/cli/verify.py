@@ -37,8 +37,8 @@ def verify(
 
     Trees of operators against their digests, receipts and hub.lock against one
     another and against the operators' own manifests, and weights that the lock
-    pins, where they are in the cache. Nothing of them is run, and nothing comes into
-    the store. A source is asked only which file differs, and for signatures.
+    pins, where they are in the cache. Nothing of them is run, and nothing comes
+    into the store. A source is asked only which file differs, and for signatures.
     """
     checked = _verified(session, python=python, signatures=signatures)
     if as_json:

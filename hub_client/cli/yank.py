@@ -38,8 +38,8 @@ def yank(  # noqa: PLR0913  (one a flag)
     """Withdraw a published version, or offer it again.
 
     Nobody gets it who does not pin that very version. A lock that has it keeps
-    working, for nothing is deleted: a tag yanked-vX.Y.Z says so beside the version's
-    own, and `--undo` removes it.
+    working, for nothing is deleted: a tag yanked-vX.Y.Z says so beside the
+    version's own, and `--undo` removes it.
     """
     from hub_client.candidate import WITHDRAWN  # noqa: PLC0415  (slow)
     from hub_client.publisher import open_target  # noqa: PLC0415

@@ -4,18 +4,19 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
 from servers.operator_files import operator_files
 
 from hub_client import cli
+from hub_client.cli.app import app
 from hub_client.cli.command import register
 from hub_client.cli.session import Session  # noqa: TC001  (as commands do)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from servers.git_repository import GitRepository
 
@@ -77,6 +78,16 @@ def test_the_page_of_a_command_is_its_own_text(hub: Hub) -> None:
         "  --no-progress       Show no progress.\n"
         "  --color WHEN        `auto`, `always` or `never`.\n"
     )
+
+
+def test_the_page_of_each_command_fits_80_columns() -> None:
+    def pages(group: Any) -> Iterator[str]:  # noqa: ANN401  (typer's)
+        for each in group.commands.values():
+            yield each.help or ""
+            yield from pages(each) if hasattr(each, "commands") else ()
+
+    lines = "\n".join(pages(typer.main.get_command(app))).splitlines()
+    assert [line for line in lines if len(line) > 80] == []
 
 
 @pytest.mark.parametrize(
