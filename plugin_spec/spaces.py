@@ -124,7 +124,7 @@ class EmbeddingSpace:
         if {**ours, "precision": None} == {**theirs, "precision": None}:
             return True
         return (
-            self.joint is not None
+            None not in {self.joint, self.tower, other.tower}
             and self.joint == other.joint
             and self.tower != other.tower
             and self.normalisation == other.normalisation

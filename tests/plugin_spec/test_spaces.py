@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plugin_spec.spaces import EmbeddingSpace, InvalidSpace
 
@@ -48,3 +50,49 @@ def test_what_a_store_says_is_told_on_one_line_without_escapes() -> None:
     assert len(line) < 100
     assert "\n  " not in str(evil).partition("model")[0]
     assert line.isprintable()
+
+
+words = st.sampled_from(["a", "b"])
+spaces = st.builds(
+    EmbeddingSpace,
+    operator=words,
+    model=words,
+    weights=words,
+    layer=words,
+    preprocessing=st.dictionaries(words, st.sampled_from([1, 1.5, "x", (1, 2)])),
+    normalisation=st.sampled_from(["none", "L2"]),
+    precision=st.sampled_from(["float32", "bfloat16"]),
+    joint=st.none() | words,
+    tower=st.none() | words,
+    origin=words,
+)
+
+
+@settings(max_examples=30)
+@given(spaces, spaces)
+def test_comparing_has_no_order_and_equal_spaces_have_equal_fingerprints(
+    one: EmbeddingSpace, other: EmbeddingSpace
+) -> None:
+    assert one.compatible_with(one)
+    assert one.compatible_with(other) == other.compatible_with(one)
+    assert (one == other) == (one.fingerprint == other.fingerprint)
+    assert (one == other) == (not one.differences(other))
+    assert EmbeddingSpace.from_json(json.dumps(one.to_dict())) == one
+
+
+@settings(max_examples=15)
+@given(spaces)
+def test_a_tower_without_a_name_is_nobodys_other_tower(space: EmbeddingSpace) -> None:
+    unnamed = space.but(joint="j", tower=None)
+    named = unnamed.but(tower="image")
+    assert not unnamed.compatible_with(named)
+    assert named.compatible_with(named.but(tower="text", model="c", preprocessing={}))
+    assert not named.compatible_with(named.but(tower="text", joint="k"))
+
+
+@settings(max_examples=20)
+@given(st.none() | st.text() | st.integers() | st.lists(st.floats()))
+def test_no_json_value_makes_reading_a_space_fail_otherwise(value: object) -> None:
+    for document in (value, {"operator": value}, {"preprocessing": value}):
+        with pytest.raises(InvalidSpace):
+            EmbeddingSpace.from_json(json.dumps(document))
