@@ -66,9 +66,10 @@ def bundle(  # noqa: PLR0913  (one a flag)
 
     DIR gets the operators, the Python packages as wheels and the weights that the
     lock pins. Carry it to the other machine, and sync from it there, in the
-    project. Nothing of an operator is run. An interrupted run continues. """ from
-    hub_client.bundle.folder import BundleFolder # noqa: PLC0415 (slow) from
-    hub_client.bundle.platforms import parse_platforms # noqa: PLC0415
+    project. Nothing of an operator is run. An interrupted run continues.
+    """
+    from hub_client.bundle.folder import BundleFolder  # noqa: PLC0415  (slow)
+    from hub_client.bundle.platforms import parse_platforms  # noqa: PLC0415
 
     lock, collector = _start(session, trust_once=trust_once)
     wanted = parse_platforms(platforms or (), pythons or (), here=session.environment())
