@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from plugin_spec.names import OperatorName
 from towhee.binding import bind
 from towhee.bound import BoundOperator
+from towhee.chain import Engine
 from towhee.executors import DEFAULT_ENGINE
 from towhee.executors.engines import get_executor
 from towhee.outcome import OperatorFailed
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from towhee.trainer.training_config import TrainingConfig
     from towhee.trainer.training_result import TrainingResult
 
+_LOCAL: Final = Engine()
+
 
 def pipeline(
     name: str, *, engine: str = DEFAULT_ENGINE, **options: object
@@ -37,20 +40,20 @@ def pipeline(
     ``pipeline("image-embedding-resnet50")("photo.jpg")`` is the photo's vector. An
     option goes to every step that has one of that name.
 
-    :param engine: what runs it over many values, as in ``set_engine``.
+    :param engine: what runs it over many values; ``set_engine`` takes its options, too.
     :raises UnknownEngine: at once, with the engines that are installed.
     :raises UnknownOperator: with the nearest names.
     :raises InvalidOptions: with every option that no step takes.
     """
     call = OperatorCall(OperatorName.parse(name), tuple(options.items()))
-    return CallablePipeline(Pipeline((call,)), engine)
+    return CallablePipeline(Pipeline((call,)), Engine(engine))
 
 
 class CallablePipeline:
     """A bound pipeline; its operators are loaded when it is first called."""
 
-    def __init__(self, pipeline: Pipeline, engine: str = DEFAULT_ENGINE) -> None:
-        self._executor = get_executor(engine)
+    def __init__(self, pipeline: Pipeline, engine: Engine = _LOCAL) -> None:
+        self._executor = engine.executor()
         self._engine = engine
         self._pipeline = pipeline
         self._bound = bind(pipeline)
@@ -72,7 +75,23 @@ class CallablePipeline:
     @property
     def engine(self) -> str:
         """What runs it over many values."""
-        return self._engine
+        return self._engine.name
+
+    def set_engine(self, name: str, **options: object) -> Self:
+        """Give the same pipeline on another engine; ``local`` is this process.
+
+        ``pipeline("image-embedding-resnet50").set_engine("ray", num_cpus=2)`` embeds
+        lists of photos in Ray's workers. Operators, loaded and trained, are shared.
+
+        :param options: as the engine takes them.
+        :raises InvalidEngineOptions: if it does not take these.
+        :raises UnknownEngine: at once, with the engines that are installed.
+        """
+        engine = Engine(name, tuple(options.items()))
+        made = object.__new__(type(self))
+        changes = {"_engine": engine, "_executor": engine.executor()}
+        made.__dict__.update(self.__dict__ | changes)
+        return made
 
     @property
     def space(self) -> EmbeddingSpace | None:
@@ -101,7 +120,7 @@ class CallablePipeline:
         """
         if isinstance(value, list):
             return list(self._executor.values(self._bound, value))
-        if self._engine != DEFAULT_ENGINE:
+        if self.engine != DEFAULT_ENGINE:
             (output,) = self._executor.values(self._bound, [value])
             return output
         for step in self._steps:

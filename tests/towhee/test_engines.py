@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -11,6 +12,7 @@ from towhee import DataCollection, pipeline
 from towhee.executors import InvalidEngineOptions, UnknownEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ENGINE = """
@@ -34,6 +36,28 @@ class Backwards(Executor):
 @hookimpl
 def executor_factories():
     return {"backwards": Backwards}
+"""
+
+COUNTING = """
+from plugin_spec import hookimpl
+from towhee.executors import Executor
+from towhee.executors.local import LocalExecutor
+from towhee.outcome import Outcome
+
+
+class Counting(Executor):
+    def __init__(self, *, first=0):
+        self._first = first
+
+    def run(self, bound, rows, *, start=0):
+        values = LocalExecutor().values(bound, rows)
+        for number, value in enumerate(values, start):
+            yield Outcome(number, (self._first + number, value))
+
+
+@hookimpl
+def executor_factories():
+    return {"counting": Counting}
 """
 
 
@@ -92,3 +116,24 @@ def test_options_go_to_the_engine_and_unknown_ones_are_refused(
 def test_a_pipeline_is_run_by_the_engine_it_is_given() -> None:
     with pytest.raises(UnknownEngine, match="No engine is named `sparc`"):
         pipeline("image-embedding-resnet50", engine="sparc")
+
+
+def test_a_pipeline_gives_itself_on_an_engine_with_options(
+    publish: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(
+        "class Subject(Operator):\n    def __call__(self, x):\n        return x + 1\n"
+    )
+    install(tmp_path / "site", "a_counting_engine", COUNTING)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    local = pipeline("test/subject")
+    counted = local.set_engine("counting", first=10)
+    assert (local.engine, counted.engine) == ("local", "counting")
+    assert local([1, 2]) == [2, 3]
+    assert counted([1, 2]) == [(10, 2), (11, 3)]
+    assert counted(1) == (10, 2)
+    again = pickle.loads(pickle.dumps(counted))  # noqa: S301
+    assert [outcome.value for outcome in again.run([1])] == [(10, 2)]
+    assert counted.set_engine("local")(1) == 2
+    with pytest.raises(InvalidEngineOptions):
+        local.set_engine("counting", last=1)
