@@ -37,6 +37,16 @@ PAGES = sorted(
 )
 PHOTOGRAPHS = {"cat": "chelsea", "coffee": "coffee", "rocket": "rocket"}
 PUBLISHED = "https://git.example.org/towhee-hub.git"
+TEXT_MODEL_SETTINGS = {
+    "modules.json": b"""[
+  {"type": "sentence_transformers.models.Transformer", "path": ""},
+  {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"},
+  {"type": "sentence_transformers.models.Normalize", "path": "2_Normalize"}
+]""",
+    "1_Pooling/config.json": b'{"pooling_mode_mean_tokens": true}',
+    "sentence_bert_config.json": b'{"max_seq_length": 32}',
+}
+"""What sentence-transformers writes beside a model."""
 MAKE = re.compile(r"^make (?P<target>[\w-]+)", re.MULTILINE)
 
 
@@ -76,7 +86,8 @@ def text_model(folder: Path) -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(tests)
         importlib.import_module("tiny_bert").write_model(folder)
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {**files, **TEXT_MODEL_SETTINGS}
 
 
 @pytest.fixture
