@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO := .venv-demo/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test test-fast check format lock-dev benchmark clean
+.PHONY: demo test test-fast fuzz check format lock-dev benchmark clean
 
 ## demo: reverse image search over real photographs, with what `hub install` brings
 demo: .venv-demo/ready
@@ -18,6 +18,10 @@ test: .venv/ready
 ## test-fast: every test that takes seconds
 test-fast: .venv/ready
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+
+## fuzz: for SECONDS, what parsers make of bytes that are made up to reach further
+fuzz: .venv/ready
+	$(BIN)/python tests/fuzz/guided.py --seconds $(or $(SECONDS),30) $(PARSERS)
 
 ## check: lint, types and import layers
 check: .venv/ready

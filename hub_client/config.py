@@ -217,7 +217,8 @@ def _read_user(file: Path) -> dict[str, Any]:
 def _parse(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # Not TOML, not UTF-8, a number of thousands of digits, or too deeply nested.
+    except (ValueError, RecursionError) as error:
         raise InvalidConfig(str(file), [f"not TOML: {error}"]) from error
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from plugin_spec.errors import InvalidRequirement
-from plugin_spec.requirement import Requirement
+from plugin_spec.requirement import Requirement, parse_specifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -101,7 +101,7 @@ def _sources(value: Any, problems: list[str]) -> Iterator[tuple[str, str]]:  # n
 def _specifier(value: Any, problems: list[str]) -> SpecifierSet:  # noqa: ANN401
     if isinstance(value, str):
         with suppress(InvalidSpecifier):
-            return SpecifierSet(value)
+            return parse_specifier(value)
     problems.append(
         f"requires-python: expected versions such as `>=3.11`, got {value!r}"
     )

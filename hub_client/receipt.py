@@ -51,7 +51,7 @@ class Receipt:
         """
         try:
             return cls.from_dict(json.loads(text))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise DamagedReceipt(
                 f"the receipt `{where}` does not read back",
                 hint="Remove that file and install the operator again",
@@ -59,17 +59,22 @@ class Receipt:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Build a receipt from JSON values."""
+        """Build a receipt from JSON values.
+
+        :raises KeyError: or TypeError or ValueError, if they are no receipt's.
+        """
         return cls(
-            name=OperatorName.parse(data["name"]),
-            version=Version(data["version"]),
-            source=data["source"],
-            ref=data["ref"],
-            revision=data["revision"],
-            tree=data["tree"],
-            requested=data["requested"],
-            dependencies=tuple(map(OperatorName.parse, data["dependencies"])),
-            packages=tuple(map(str, data["packages"])),
+            name=OperatorName.parse(_text(data["name"])),
+            version=Version(_text(data["version"])),
+            source=_text(data["source"]),
+            ref=None if data["ref"] is None else _text(data["ref"]),
+            revision=_text(data["revision"]),
+            tree=_text(data["tree"]),
+            requested=bool(data["requested"]),
+            dependencies=tuple(
+                OperatorName.parse(_text(each)) for each in data["dependencies"]
+            ),
+            packages=tuple(_text(each) for each in data["packages"]),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,3 +94,9 @@ class Receipt:
     def to_json(self) -> str:
         """The receipt as text: sorted, so that equal receipts are equal files."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, got {value!r}")
+    return value

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import InvalidRequirement as InvalidPackage
 from packaging.requirements import Requirement as PackageRequirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion, Version
 
 from plugin_spec.errors import HubError
 from plugin_spec.names import OperatorName
 from plugin_spec.nearest import did_you_mean
 from plugin_spec.port import PORT_TYPES
-from plugin_spec.requirement import Requirement
+from plugin_spec.requirement import Requirement, parse_specifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ def _version(text: str) -> str | None:
 
 def _specifier(text: str) -> str | None:
     try:
-        SpecifierSet(text)
+        parse_specifier(text)
     except InvalidSpecifier:
         return f"expected a PEP 440 specifier such as `>=3.11`, got {text!r}"
     return None

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from packaging.requirements import Requirement as PackageRequirement
-from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from plugin_spec.errors import InvalidManifest
 from plugin_spec.names import OperatorName
 from plugin_spec.port import Port
-from plugin_spec.requirement import Requirement
+from plugin_spec.requirement import Requirement, parse_specifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from packaging.specifiers import SpecifierSet
 
 SPEC: Final = 1
 """The version of the format that this code reads and writes."""
@@ -152,7 +153,7 @@ class Manifest:
             summary=data["summary"],
             license=data["license"],
             module=data.get("module"),
-            requires_python=SpecifierSet(requires.get("python", "")),
+            requires_python=parse_specifier(requires.get("python", "")),
             operators=tuple(map(Requirement.parse, requires.get("operators", ()))),
             packages=tuple(map(PackageRequirement, requires.get("packages", ()))),
             inputs=tuple(map(_port_from_dict, data["inputs"])),

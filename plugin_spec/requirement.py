@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -15,6 +15,26 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
 _SPLIT = re.compile(r"\s*([^\s=<>!~]+)\s*(.*)")
+
+
+# Longer than anybody writes, and far from the thousands of digits in which Python
+# refuses to count: packaging reads those, and falls over them later.
+_MAX_LENGTH: Final = 1_000
+
+
+def parse_specifier(text: str) -> SpecifierSet:
+    """Parse a PEP 440 specifier that can be asked for versions ever after.
+
+    >>> parse_specifier(">=1,<2").contains("1.5")
+    True
+
+    :raises InvalidSpecifier: if it is none, or longer than a thousand characters.
+    """
+    if len(text) > _MAX_LENGTH:
+        raise InvalidSpecifier(
+            f"expected at most {_MAX_LENGTH:,} characters, got {len(text):,}"
+        )
+    return SpecifierSet(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +64,12 @@ class Requirement:
         except InvalidName as error:
             raise InvalidRequirement(str(error), hint=error.hint) from error
         try:
-            return cls(name, SpecifierSet(match[2]))
+            return cls(name, parse_specifier(match[2]))
         except InvalidSpecifier as error:
+            if len(text) > _MAX_LENGTH:
+                raise InvalidRequirement(
+                    f"invalid version specifier: {error}"
+                ) from error
             caret = " " * match.start(2) + "^"
             raise InvalidRequirement(
                 f"invalid version specifier\n    {text}\n    {caret}",

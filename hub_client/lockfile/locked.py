@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement as PackageRequirement
-from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from hub_client.candidate import Release
@@ -24,10 +23,12 @@ from hub_client.lockfile.entry import (
 )
 from plugin_spec.manifest import Weights
 from plugin_spec.names import OperatorName
-from plugin_spec.requirement import Requirement
+from plugin_spec.requirement import Requirement, parse_specifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from packaging.specifiers import SpecifierSet
 
     from hub_client.candidate import Candidate
 
@@ -157,7 +158,7 @@ class LockedOperator:
             tree=entry.get("tree", as_digest),
             manifest=entry.get("manifest", as_digest),
             requires=entry.get("requires", each(parsed(Requirement.parse))),
-            requires_python=entry.get("requires-python", parsed(SpecifierSet)),
+            requires_python=entry.get("requires-python", parsed(parse_specifier)),
             packages=entry.get("packages", each(_package_requirement)),
             yanked=entry.get("yanked", as_text, None),
             signer=entry.get("signer", as_text, None),

@@ -6,14 +6,17 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from hub_client.candidate import WITHDRAWN, Release
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_VERSION = re.compile(r"refs/tags/v(?P<version>[0-9]+(?:[.+!_-]?[0-9a-zA-Z]+)*)")
+# One way to read each text: a tag that is none takes no longer to refuse.
+_VERSION = re.compile(
+    r"refs/tags/v(?P<version>[0-9][0-9a-zA-Z]*(?:[.+!_-][0-9a-zA-Z]+)*)"
+)
 _YANKED: Final = "refs/tags/yanked-v"
 
 
@@ -53,7 +56,8 @@ def read_releases(
         match = _VERSION.fullmatch(ref.replace("yanked-", "", 1) if withdrawn else ref)
         try:
             version = Version(match["version"] if match else "")
-        except InvalidVersion:
+        # No PEP 440 version, or a number of thousands of digits.
+        except ValueError:
             continue
         if withdrawn:
             yanked[version] = reasons.get(ref, WITHDRAWN)
