@@ -14,6 +14,8 @@ _SHORT: Final = 12
 """Characters of a fingerprint, and of a digest in a message."""
 _LONGEST: Final = 80
 """Characters of a value in a message: stores may hold anything."""
+_MOST: Final = 12
+"""Differences that a message lists."""
 _ABSENT: Final = "none"
 _FIRST: Final = ("recipe", 1)
 """What is not worth a line."""
@@ -250,11 +252,14 @@ def check_spaces(
     :param place: what holds vectors, for the message.
     :param held: the space that it says they are of.
     :param given: the space of those that come.
-    :raises SpacesDiffer: with every difference, what is held first.
+    :raises SpacesDiffer: with the differences, what is held first.
     """
     if held is None or given is None or held.compatible_with(given):
         return
-    listed = "\n".join(f"  {line}" for line in held.differences(given))
+    found = held.differences(given)
+    rest = len(found) - _MOST
+    more = (f"and {rest} more",) if rest > 0 else ()
+    listed = "\n".join(f"  {line}" for line in (*found[:_MOST], *more))
     raise SpacesDiffer(
         f"`{place}` holds vectors of another space than those that come\n{listed}",
         hint=hint,

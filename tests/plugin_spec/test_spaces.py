@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plugin_spec.spaces import EmbeddingSpace, InvalidSpace
+from plugin_spec.spaces import (
+    EmbeddingSpace,
+    InvalidSpace,
+    SpacesDiffer,
+    check_spaces,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +55,15 @@ def test_what_a_store_says_is_told_on_one_line_without_escapes() -> None:
     assert len(line) < 100
     assert "\n  " not in str(evil).partition("model")[0]
     assert line.isprintable()
+
+
+def test_a_message_does_not_grow_with_what_a_store_says() -> None:
+    space = EmbeddingSpace("a/b", "m", "sha256:00")
+    evil = space.but(preprocessing={str(number): 1 for number in range(10_000)})
+    with pytest.raises(SpacesDiffer) as caught:
+        check_spaces("photos", held=evil, given=space)
+    *_, before, last = str(caught.value).splitlines()
+    assert (before, last) == ("  11: 1, none", "  and 9988 more")
 
 
 words = st.sampled_from(["a", "b"])
