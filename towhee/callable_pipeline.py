@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, overload
 
 from plugin_spec.names import OperatorName
 from towhee.binding import bind
@@ -19,6 +19,7 @@ from towhee.trained_weights import trainable_step
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from plugin_spec.attribution.heatmap import Heatmap
     from plugin_spec.spaces import EmbeddingSpace
     from towhee.bound import BoundPipeline
     from towhee.executors.explanation import Explanation
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from towhee.trainer.callbacks import Callback
     from towhee.trainer.training_config import TrainingConfig
     from towhee.trainer.training_result import TrainingResult
+
+_PLAN: Final = object()
+"""Stands for no image."""
 
 _LOCAL: Final = Engine()
 
@@ -135,8 +139,40 @@ class CallablePipeline:
         """Process values lazily; one that fails is an outcome, and the rest go on."""
         return self._executor.run(self._bound, values)
 
-    def explain(self) -> Explanation:
-        """How the next list of values would be processed, and why so."""
+    @property
+    def operators(self) -> tuple[BoundOperator, ...]:
+        """The operators that it is, in order."""
+        return tuple(self._steps)
+
+    @overload
+    def explain(self) -> Explanation: ...
+
+    @overload
+    def explain(
+        self, image: object, target: object = ..., method: str | None = ...
+    ) -> Heatmap: ...
+
+    def explain(
+        self, image: object = _PLAN, target: object = None, method: str | None = None
+    ) -> Explanation | Heatmap:
+        """Show which parts of an image its vector is made of; of no image, the plan.
+
+        Without arguments: how the next list of values would be processed, and why so.
+
+        :param image: what a call takes.
+        :param target: another image, or a vector: what makes them similar. Or a class
+            that the model was trained to tell apart, by name or number. None is the
+            image itself.
+        :param method: ``gradcam``, ``attention-rollout`` or ``integrated-gradients``;
+            by default the first that fits the model, and the target if there is one.
+        :raises CannotExplain: naming what fits.
+        """
+        if image is not _PLAN:
+            from towhee.heatmaps import explain_last  # noqa: PLC0415  (as it is used)
+
+            return explain_last(self._steps, image, target, method)
+        if target is not None or method is not None:
+            raise TypeError("explain() needs an image to explain by that")
         return self._executor.explain(self._bound)
 
     def profile(self, values: Iterable[object]) -> Profile:

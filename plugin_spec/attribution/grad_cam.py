@@ -8,7 +8,7 @@ from plugin_spec.attribution.errors import CannotExplain
 from plugin_spec.attribution.watching import is_attention, own_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor, nn
 
@@ -65,11 +65,12 @@ def find_map(network: nn.Module, images: Tensor) -> str | None:
     with torch.enable_grad():
         total = view(images[:1].detach().requires_grad_()).sum()
         outputs = [output for _, output in found]
-        used = torch.autograd.grad(total, outputs, allow_unused=True) if found else ()
+        used: Sequence[Tensor | None] = ()
+        if found:
+            used = torch.autograd.grad(total, outputs, allow_unused=True)
     # A model may go on after the layer whose features were asked for.
-    names = [
-        name for (name, _), each in zip(found, used, strict=True) if each is not None
-    ]
+    pairs = zip(found, used, strict=True)
+    names = [name for (name, _), gradient in pairs if gradient is not None]
     return names[-1] if names else None
 
 

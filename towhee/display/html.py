@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
+from plugin_spec.attribution.heatmap import Heatmap
 from towhee.display.media import Unshowable, image_tag, player_tag, sound_tag
 from towhee.display.text import brief, image_size, printable
 from towhee.extras import MissingExtra
@@ -81,6 +82,9 @@ def _media(value: Any, kind: Any, rate: object) -> str:  # noqa: ANN401
 
 
 def _automatic(value: Any, form: object) -> str:  # noqa: ANN401
+    if isinstance(value, Heatmap) and form != "text":
+        # What it lies on, and the map beside it.
+        value = [value.image, value.picture()]
     images = value if isinstance(value, list | tuple) else [value]
     if form == "text" or not images or any(image_size(each) is None for each in images):
         return escape(brief(value))

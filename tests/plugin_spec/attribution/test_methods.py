@@ -57,7 +57,10 @@ def test_grad_cam_of_a_layer_by_name_is_captums() -> None:
     torch.testing.assert_close(grad_cam(model, given, third, layer="layer2"), expected)
 
 
-@pytest.mark.parametrize(("name", "side"), [("test_resnet", 32), ("test_vit", 160)])
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("test_resnet", 32), pytest.param("test_vit", 160, marks=pytest.mark.slow)],
+)
 def test_integrated_gradients_are_captums(name: str, side: int) -> None:
     model, given = made(name), images(side)
     oracle = captum.attr.IntegratedGradients(model)
@@ -74,6 +77,7 @@ def test_integrated_gradients_sum_to_the_score() -> None:
     assert abs(total - expected) < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("from_token", [True, False])
 def test_attention_rollout_is_the_papers(*, from_token: bool) -> None:
     model, given = made("test_vit"), images(160)
