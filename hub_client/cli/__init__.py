@@ -33,10 +33,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _REFUSED
     except Exception as error:  # noqa: BLE001  (the last place that can put it in words)
-        return _report(error, verbose=not _VERBOSE.isdisjoint(words))
+        if not _is_abort(error):
+            return _report(error, verbose=not _VERBOSE.isdisjoint(words))
+        status = _INTERRUPTED
     if status == _INTERRUPTED:
         print("\nInterrupted; nothing half done is kept", file=sys.stderr)  # noqa: T201
     return status
+
+
+def _is_abort(error: Exception) -> bool:
+    """Whether it is Ctrl-C, or the end of the input, at a question."""
+    import typer  # noqa: PLC0415  (loaded by now)
+
+    return isinstance(error, typer.Abort)
 
 
 def _run(words: list[str]) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub_client.cli import options
-from hub_client.cli.console import format_count, format_size, format_table
+from hub_client.cli.console import confirm, format_count, format_size, format_table
 from hub_client.cli.session import Session
 from plugin_spec.errors import HubError
 
@@ -180,7 +180,7 @@ def _confirm(cache: Cache) -> None:
     told = f"Operators go that {format_count(len(running), 'environment')} run{lines}"
     if not sys.stdin.isatty():
         raise StillRun(told, hint="Pass `--yes`, or leave `--all` away")
-    typer.confirm(f"{told}\nRemove them?", abort=True, err=True)
+    confirm(f"{told}\nRemove them?")
 
 
 def _tell(session: Session, removal: Removal, *, dry_run: bool, as_json: bool) -> None:

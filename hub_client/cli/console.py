@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TextIO, TypeAlias
 
+from plugin_spec.errors import HubError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -89,6 +91,24 @@ class Console:
 
         with open_transfer(text, total) as advance:
             yield advance
+
+
+class Declined(HubError):
+    """The user was asked, and said no."""
+
+    def __init__(self) -> None:
+        super().__init__("You said no, and nothing was changed")
+
+
+def confirm(question: str) -> None:
+    """Ask on a terminal.
+
+    :raises Declined: if the answer is no.
+    """
+    import typer  # noqa: PLC0415  (slow; loaded by then)
+
+    if not typer.confirm(question, err=True):
+        raise Declined
 
 
 def report(message: str, *, hint: str | None = None) -> None:

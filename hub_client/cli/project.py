@@ -98,6 +98,7 @@ def remove(
     *,
     names: options.Names,
     python: options.Python = None,
+    dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
     """Take operators out of the project and its lock, and uninstall them.
@@ -106,7 +107,7 @@ def remove(
     """
     from plugin_spec.names import OperatorName  # noqa: PLC0415  (slow)
 
-    recording = _open(session, python=python, as_json=as_json)
+    recording = _open(session, python=python, dry_run=dry_run, as_json=as_json)
     recording.remove([OperatorName.parse(name) for name in names])
 
 

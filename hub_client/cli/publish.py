@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub_client.cli import options
-from hub_client.cli.console import format_count, format_size, format_table
+from hub_client.cli.console import confirm, format_count, format_size, format_table
 from hub_client.cli.session import Session
 from plugin_spec.errors import HubError
 
@@ -204,7 +204,7 @@ def _confirm(question: str, *, yes: bool) -> None:
             "What is published cannot be taken back, and nobody is here to ask",
             hint="Pass `--yes`, or look first with `--dry-run`",
         )
-    typer.confirm(question, abort=True, err=True)
+    confirm(question)
 
 
 def _done(publication: Publication, target: Target, commit: str) -> str:

@@ -92,7 +92,8 @@ class Recording:
         leaving = {*names, *self._locked_names()} - staying
         gone = _unneeded(leaving, environment.receipts())
         plan = self.installation.installer.plan_uninstall(gone)
-        self.write(project, lock)
+        if not self.installation.dry_run:
+            self.write(project, lock)
         self.installation.carry_out(plan)
 
     def locked(

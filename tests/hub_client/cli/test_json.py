@@ -124,6 +124,9 @@ def test_what_a_project_prints_is_as_promised(
     assert printed("cache prune", "--dry-run")["living"]
     hub("uninstall", "acme/embed", *into)
     assert printed("sync", *into)["operators"]
+    before = Path("hub.toml").read_text(), Path("hub.lock").read_text()
+    assert printed("remove", "acme/embed", "--dry-run", *into)["operators"]
+    assert (Path("hub.toml").read_text(), Path("hub.lock").read_text()) == before
     assert printed("remove", "acme/embed", *into)["operators"]
     assert printed("install", "acme/blur", "--no-project", *into)["operators"]
     assert printed("uninstall", "acme/blur", *into)["operators"]
