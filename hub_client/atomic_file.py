@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 import shutil
-from typing import TYPE_CHECKING
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_ABANDONED: Final = 60
+"""Seconds; no write takes that long, but a killed one leaves its file."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -17,6 +23,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     :raises OSError: with ``path`` unchanged and nothing left beside it.
     """
     target = path.resolve()
+    _sweep(target)
     staged = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with staged.open("xb") as file:
@@ -29,3 +36,12 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed writers of ``target`` left beside it."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        with suppress(OSError):
+            # A clock that was set back makes no file young for ever.
+            if abs(time.time() - left.stat().st_mtime) > _ABANDONED:
+                left.unlink()

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from hub_client.atomic_file import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_what_a_killed_writer_left_goes_and_that_of_a_living_one_stays(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    hour = 3600
+    for name, age in {"dead": hour, "future": -hour, "alive": 0}.items():
+        left = folder / f".hub.lock.{name}.tmp"
+        left.touch()
+        os.utime(left, (time.time() - age,) * 2)
+    other = folder / ".hub.toml.dead.tmp"
+    other.touch()
+    os.utime(other, (0, 0))
+    write_atomically(folder / "hub.lock", b"new")
+    assert {path.name for path in folder.iterdir()} == {
+        "hub.lock",
+        ".hub.lock.alive.tmp",
+        ".hub.toml.dead.tmp",
+    }
