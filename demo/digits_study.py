@@ -57,7 +57,7 @@ def draw_neighbours(
     """Draw three queries, and what was found of each before and after training."""
     before, after = rows
     queries = [int(each) for each in np.flatnonzero((before != after).any(axis=1))[:3]]
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    figure = Figure(figsize=(7, 2.1), layout="constrained")
     axes = figure.subplots(3, 2 * NEAREST + 1, squeeze=False)
     for line, query in zip(axes, queries, strict=False):
         shown = [*after[query][::-1], None, *before[query]]
