@@ -150,6 +150,8 @@ class SourceRouter:
             return isinstance(index, IndexSource) and index.holds(
                 name, revision, source
             )
+        if not spec.startswith((BUNDLED, DIRECTORY)):
+            return source == spec
         opened = self._open(spec)
         return source == spec and (
             not isinstance(opened, DirectorySource) or opened.holds(name, revision)
