@@ -25,7 +25,6 @@ HEAVY = {
     "numpy",
     "pyarrow",
     "ray",
-    "resolvelib",
     "rich",
     "sklearn",
     "skops",
