@@ -37,6 +37,8 @@ _SLOWEST: Final = 1000
 """Bytes a second, once ``_PATIENCE`` seconds have passed; as for git."""
 _LARGEST: Final = 1 << 35
 """Bytes; no file of unknown size may have more."""
+_SAID: Final = 200
+"""Characters of what a server says that are shown."""
 _WORTH_A_TRY: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -248,8 +250,10 @@ def _patiently(
 
 
 def _silent(address: str, said: str) -> ServerSilent:
+    # A server chooses these words, and a terminal obeys some of them.
+    plain = "".join(filter(str.isprintable, said))[:_SAID]
     return ServerSilent(
-        f"`{shown(address)}` cannot be had: {said}",
+        f"`{shown(address)}` cannot be had: {plain}",
         hint="Check the address and your network, and try again",
     )
 

@@ -195,6 +195,18 @@ def test_a_redirect_leads_to_no_file_of_this_machine(
     refused(web, tmp_path / "x", ServerSilent)
 
 
+def test_a_server_does_not_write_on_the_terminal(
+    web: WebServer, tmp_path: Path
+) -> None:
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.send_response(403, "\x1b[2J" + "x" * 1000)
+        handler.end_headers()
+
+    web.answers = [answer]
+    said = refused(web, tmp_path / "x", ServerSilent)
+    assert said == f"`{web.url}` cannot be had: 403 [2J{'x' * 193}"
+
+
 def test_a_password_is_sent_and_not_shown(web: WebServer, tmp_path: Path) -> None:
     web.url = web.url.replace("http://", "http://me:se%20cret@")
     web.answers = [giving(b"", status=403)]

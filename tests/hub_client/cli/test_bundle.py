@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from docs.json_shapes import differences, read_shapes
 from servers.operator_files import write_files
 from servers.python_packages import make_environment
 
@@ -341,6 +342,7 @@ def test_a_mirror_follows_the_lock(
     hub: Hub, project: Lockfile, shelf: OperatorFolder, machine: Machine
 ) -> None:
     first = json.loads(hub("mirror", "share", "--json").stdout)
+    assert list(differences(read_shapes()["mirror"], first)) == []
     assert (first["operators"], first["wheels"], first["weights"]) == (2, 1, 1)
     assert hub.said("mirror", "share") == "`share` is up to date\n"
     shelf.publish("acme/blur", "1.1.0")
