@@ -112,6 +112,7 @@ def test_a_loaded_operator_in_a_chain_is_explained(files: list[str]) -> None:
     assert [found.target for found in maps] == ["similarity to itself"] * 2
 
 
+@pytest.mark.slow
 def test_a_row_that_cannot_be_explained_says_where(files: list[str]) -> None:
     photos = DataCollection(files).image_decode.cv2()
     with pytest.raises(OperatorFailed) as error:
