@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from servers.operator_files import OperatorFolder
 
@@ -84,6 +86,7 @@ def test_a_bug_report_is_printed_although_configuration_does_not_read(hub: Hub) 
     )
 
 
+@pytest.mark.slow
 def test_a_bug_report_lists_what_is_installed(
     hub: Hub, shelf: OperatorFolder, into: tuple[str, str]
 ) -> None:
