@@ -49,9 +49,11 @@ class Index:
                 self._manifests[name, release] = _manifest(name, release, requires)
 
     def versions(self, name: OperatorName) -> list[Release]:
+        """Every release of ``name``."""
         return self._releases.get(name, [])
 
     def manifest(self, name: OperatorName, release: Release) -> Manifest:
+        """What one release says of itself."""
         return self._manifests[name, release]
 
 
@@ -89,6 +91,7 @@ class Plain(AbstractProvider[Requirement, Chosen, OperatorName]):
         self._accepts = cache(Requirement.accepts)
 
     def identify(self, requirement_or_candidate: Requirement | Chosen) -> OperatorName:
+        """Both are of one name."""
         return requirement_or_candidate.name
 
     def narrow_requirement_selection(
@@ -99,11 +102,13 @@ class Plain(AbstractProvider[Requirement, Chosen, OperatorName]):
         information: object,  # noqa: ARG002
         backtrack_causes: Sequence[Any],
     ) -> Iterable[OperatorName]:
+        """What took part in the last conflict, if it is still open."""
         causes = {cause.requirement.name for cause in backtrack_causes}
         causes |= {cause.parent.name for cause in backtrack_causes if cause.parent}
         return [each for each in identifiers if each in causes] or identifiers
 
     def get_preference(self, identifier: OperatorName, *_: object, **__: object) -> Any:  # noqa: ANN401
+        """By name."""
         return identifier
 
     def find_matches(
@@ -112,6 +117,7 @@ class Plain(AbstractProvider[Requirement, Chosen, OperatorName]):
         requirements: Mapping[OperatorName, Iterator[Requirement]],
         incompatibilities: Mapping[OperatorName, Iterator[Chosen]],
     ) -> list[Chosen]:
+        """Releases that will do, newest first."""
         wanted = list(requirements[identifier])
         failed = {each.release for each in incompatibilities[identifier]}
         newest_first = sorted(
@@ -125,9 +131,11 @@ class Plain(AbstractProvider[Requirement, Chosen, OperatorName]):
         ]
 
     def is_satisfied_by(self, requirement: Requirement, candidate: Chosen) -> bool:
+        """Whether a release will do."""
         return self._accepts(requirement, candidate.release.version)
 
     def get_dependencies(self, candidate: Chosen) -> tuple[Requirement, ...]:
+        """What a release needs."""
         return self._index.manifest(*candidate).operators
 
 
@@ -140,6 +148,7 @@ class Contest:
     ends: dict[str, str] = field(default_factory=dict)
 
     def resolvelib(self) -> None:
+        """The peer answers."""
         resolver = Resolver(Plain(self.index), BaseReporter())
         self.ends["resolvelib"] = "an answer"
         try:
@@ -148,6 +157,7 @@ class Contest:
             self.ends["resolvelib"] = type(error).__name__
 
     def hub(self) -> None:
+        """We answer, or explain why nobody can."""
         self.ends["hub"] = "an answer"
         try:
             resolve(self.roots, self.index, python="3.11")
