@@ -52,7 +52,7 @@ def working() -> list[int]:
 
     family = psutil.Process().children(recursive=True)
     alive = (each for each in family if each.status() != psutil.STATUS_ZOMBIE)
-    return [each.pid for each in alive if "MapWorker" in each.name()]
+    return [each.pid for each in alive if "StageWorker" in each.name()]
 
 
 @pytest.mark.slow

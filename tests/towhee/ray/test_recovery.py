@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import ray  # noqa: F401  (it brings psutil, and makes it importable)
 
 from towhee import DataCollection
+from towhee.executors.ray.flow import RayFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,27 @@ class Subject(Operator):
     assert len(outcomes) == 16
 
 
+@pytest.mark.usefixtures("cluster")
+def test_workers_that_never_start_end_the_run_with_the_reason(
+    publish: Callable[..., Path],
+) -> None:
+    code = f"""
+import os
+
+if os.getpid() != {os.getpid()}:
+    os.abort()
+
+class Subject(Operator):
+    def __call__(self, value):
+        return value
+"""
+    publish(code, name="test/dead")
+    chain = DataCollection(range(16)).test.dead().set_engine("ray")
+    with pytest.raises(RayFailed, match="Ray cannot go on: The actor died") as caught:
+        list(chain.run())
+    assert caught.value.hint == "Look into Ray's logs for the reason"
+
+
 def environment(folder: Path) -> dict[str, str]:
     """What a process needs that starts Ray with this process's engine."""
     return {
@@ -80,28 +102,53 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("victim", ["MapBatches", "ReadFeedSource"])
 @pytest.mark.usefixtures("cluster")
 def test_a_worker_that_is_killed_loses_no_row_and_doubles_none(
-    publish: Callable[..., Path], victim: str
+    publish: Callable[..., Path],
 ) -> None:
     publish(WHO)
     rows = DataCollection(range(600)).test.subject()
-    stream = iter(rows.set_engine("ray", block_size=8).stream())
-    results = [next(stream)]
-    _worker(victim, results[0][1]).kill()
+    processes = check_after_kill(
+        rows.set_engine("ray", block_size=8), lambda row: psutil_of(row[1])
+    )
+    assert len(processes) > 2
+
+
+@pytest.mark.parametrize("victim", ["MapBatches", "ReadFeedSource"])
+@pytest.mark.usefixtures("cluster")
+def test_neither_does_what_ray_data_runs_where_stages_hand_rows_over(
+    publish: Callable[..., Path], victim: str
+) -> None:
+    publish(WHO)
+    publish(WHO.replace("value, os", "value[0], os"), name="test/second")
+    rows = DataCollection(range(600)).test.subject().test.second()
+    little = {"num_cpus": 0.5, "concurrency": 1}
+    check_after_kill(
+        rows.set_engine("ray", block_size=8, resources={"test/second": little}),
+        lambda row: psutil_of(row[1]) if victim == "MapBatches" else named(victim),
+    )
+
+
+def check_after_kill(
+    chain: DataCollection, victim: Callable[[Any], psutil.Process]
+) -> set[int]:
+    """Kill a process after the first row; the others' processes, if all is well."""
+    stream = iter(chain.stream())
+    results: list[Any] = [next(stream)]
+    victim(results[0]).kill()
     results += stream
     assert [value for value, _ in results] == list(range(600))
-    if victim == "MapBatches":
-        assert len({process for _, process in results}) > 2
+    return {process for _, process in results}
 
 
-def _worker(name: str, process: int) -> psutil.Process:
-    """The worker that made a row, or another of Ray's of that name."""
+def psutil_of(process: int) -> psutil.Process:
     import psutil  # noqa: PLC0415  (as above)
 
-    if name == "MapBatches":
-        return psutil.Process(process)
+    return psutil.Process(process)
+
+
+def named(name: str) -> psutil.Process:
+    """One of Ray's processes."""
     return next(each for each in _below(os.getpid()) if name in each.cmdline()[0])
 
 
@@ -124,7 +171,7 @@ def test_ctrl_c_ends_a_run_at_once_and_leaves_no_process(ray_folder: Path) -> No
     assert child.stderr is not None
     assert child.stdout.readline() == "working\n", child.stderr.read()
     family = _below(child.pid)
-    assert any("MapWorker" in " ".join(each.cmdline()) for each in family)
+    assert any("StageWorker" in " ".join(each.cmdline()) for each in family)
     start = time.monotonic()
     os.killpg(child.pid, signal.SIGINT)
     _, errors = child.communicate(timeout=30)

@@ -24,8 +24,7 @@ from towhee.executors.ray.blocks import Blocks
 from towhee.executors.ray.crossing import Block, pack, unpack
 from towhee.executors.ray.feed import Feed
 from towhee.executors.ray.shipment import Shipment
-from towhee.executors.ray.tables import from_table, to_table
-from towhee.executors.ray.worker import StageWorker
+from towhee.executors.ray.tables import TableWorker, from_table, to_table
 from towhee.outcome import OperatorFailed
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def carry(
 ) -> Block:
     """What a worker that the chain is shipped to makes of a block."""
     shipped = cloudpickle.dumps(Shipment.of(bind(chain.pipeline)))
-    worker = StageWorker(shipped, 1, lambda _: begun, strict=strict)
+    worker = TableWorker(shipped, 1, lambda _: begun, strict=strict)
     table = worker(to_table([(7, pack(Block(pairs)), 0.0)]))
     ((number, packed, seconds),) = from_table(table)
     assert number == 7
@@ -89,7 +88,7 @@ def test_a_value_of_an_operators_own_class_is_read_where_that_is_not_known(
     shipped = cloudpickle.dumps(
         Shipment.of(bind(DataCollection([]).test.subject().pipeline))
     )
-    worker = StageWorker(shipped, 1, lambda _: 1, strict=False)
+    worker = TableWorker(shipped, 1, lambda _: 1, strict=False)
     table = worker(to_table([(0, pack(Block([(0, 3), (1, 1)])), 0.0)]))
     ((_, packed, _),) = from_table(table)
     reader = (

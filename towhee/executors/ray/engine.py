@@ -9,7 +9,8 @@ from towhee.executors.fusion import Failed
 from towhee.executors.ray.blocks import Blocks
 from towhee.executors.ray.cluster import check_ray, ensure_started
 from towhee.executors.ray.crossing import unpack
-from towhee.executors.ray.flow import Flow, pools
+from towhee.executors.ray.flow import flow
+from towhee.executors.ray.pools import pools
 from towhee.executors.ray.stages import InvalidResources, Workers, stages, workers
 from towhee.maybe import Empty, Some
 from towhee.outcome import Outcome
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
     from towhee.bound import BoundPipeline
     from towhee.executors.fusion import Pairs
+    from towhee.executors.ray.flow import Flow
     from towhee.executors.ray.stages import Concurrency
 
 
 class RayExecutor(Executor):
-    """Runs on Ray Data: here, or on the cluster that ``ray_start`` has joined.
+    """Runs on Ray: here, or on the cluster that ``ray_start`` has joined.
 
     Rows travel in blocks; a worker is a process that holds the operators and carries
     whole rows through all of them, as the local engine does.
@@ -103,12 +105,12 @@ class RayExecutor(Executor):
             total=len(rows) if isinstance(rows, list | tuple | range) else 0,
             workers=sum(pool.most for pool in split),
         )
-        flow = Flow(split, ordered=self._keep_order, strict=strict)
+        through = flow(split, ordered=self._keep_order, strict=strict)
         try:
-            yield from _through(flow, blocks)
+            yield from _through(through, blocks)
         finally:
             # Also when the caller stops early or is interrupted: no worker stays.
-            flow.close()
+            through.close()
 
 
 def _through(flow: Flow, blocks: Blocks) -> Pairs:

@@ -4,10 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from towhee.executors.ray.worker import StageWorker
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
+
+
+class TableWorker(StageWorker):
+    """An actor of Ray Data, which gives it tables and takes those it returns."""
+
+    def __init__(
+        self,
+        shipment: bytes,
+        threads: int,
+        begin: Callable[[int], int],
+        *,
+        strict: bool,
+    ) -> None:
+        """Have the operators.
+
+        :param begin: told the number of each block before work on it begins; gives how
+            often that has been told, by workers that have died since.
+        """
+        super().__init__(shipment, threads, strict=strict)
+        self._begin = begin
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Carry rows through the stage, a block at a time."""
+        return to_table([self._answer(*block) for block in from_table(table)])
+
+    def _answer(
+        self, number: int, packed: bytes, seconds: float
+    ) -> tuple[int, bytes, float]:
+        # Rows whose results were received already come without a byte.
+        if packed:
+            packed, seconds = self.carry(packed, self._begin(number) - 1)
+        return number, packed, seconds
 
 
 def to_table(blocks: Sequence[tuple[int, bytes, float]]) -> pa.Table:

@@ -9,18 +9,13 @@ from plugin_spec.errors import HubError
 from towhee.executors.fusion import Failed
 from towhee.executors.local import LocalExecutor
 from towhee.executors.ray.crossing import Block, carry_classes, pack, unpack
-from towhee.executors.ray.tables import from_table, to_table
 from towhee.outcome import OperatorFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import pyarrow as pa
-
     from towhee.bound import BoundPipeline
 
 
-_LIVES: Final = 3
+LIVES: Final = 3
 """Workers that may die of a block before it is given up."""
 
 
@@ -29,28 +24,15 @@ class WorkersDied(HubError):
 
 
 class StageWorker:
-    """Holds the operators of one stage for as long as its rows come.
+    """Holds the operators of one stage for as long as its rows come."""
 
-    An actor of Ray Data, which gives it tables and hands on those that it returns.
-    """
-
-    def __init__(
-        self,
-        shipment: bytes,
-        threads: int,
-        begin: Callable[[int], int],
-        *,
-        strict: bool,
-    ) -> None:
+    def __init__(self, shipment: bytes, threads: int, *, strict: bool) -> None:
         """Have the operators on this node, and load them.
 
         :param shipment: a ``Shipment``, pickled.
         :param threads: how many carry rows.
-        :param begin: told the number of each block before work on it begins; gives how
-            often that has been told, by workers that have died since.
         :param strict: end with what failed before failures were to be kept.
         """
-        self._begin = begin
         self._engine = LocalExecutor(threads)
         self._strict = strict
         self._problem: BaseException | None = None
@@ -66,20 +48,14 @@ class StageWorker:
         except Exception as error:  # noqa: BLE001  (told with the first rows)
             self._problem = error
 
-    def __call__(self, table: pa.Table) -> pa.Table:
-        """Carry rows through the stage, a block at a time."""
-        return to_table([self._answer(*block) for block in from_table(table)])
+    def carry(self, packed: bytes, lost: int) -> tuple[bytes, float]:
+        """Carry a block's rows through the stage; gives the seconds of work, too.
 
-    def _answer(
-        self, number: int, packed: bytes, seconds: float
-    ) -> tuple[int, bytes, float]:
-        # Rows whose results were received already come without a byte.
-        if packed:
-            lost = self._begin(number) - 1
-            start = time.perf_counter()
-            packed = self._carry(packed) if lost < _LIVES else self._give_up(packed)
-            seconds = time.perf_counter() - start
-        return number, packed, seconds
+        :param lost: how many workers have died of this block.
+        """
+        start = time.perf_counter()
+        packed = self._carry(packed) if lost < LIVES else self._give_up(packed)
+        return packed, time.perf_counter() - start
 
     def _give_up(self, packed: bytes) -> bytes:
         block = unpack(packed)
@@ -91,7 +67,7 @@ class StageWorker:
         if type(value) is Failed:
             return value
         reason = WorkersDied(
-            f"{_LIVES} workers died one after the other in the work on the rows around",
+            f"{LIVES} workers died one after the other in the work on the rows around",
             hint="Run these rows with a small `block_size`, or the local engine",
         )
         return Failed(OperatorFailed(self._place, value, reason, row=row))
