@@ -18,6 +18,7 @@ SCRIPTS = (
     "pipe.py",
     "images.py",
     "backends.py",
+    "training.py",
     "search.py",
     "index.py",
     "ray_images.py",
