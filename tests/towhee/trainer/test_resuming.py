@@ -167,7 +167,7 @@ def test_a_training_killed_at_random_steps_ends_as_an_undisturbed_one(
     program = [sys.executable, "-c", PROGRAM.format(tests=tests)]
     command = [*program, str(tmp_path / "train.yaml")]
     chance = random.Random(7)  # noqa: S311  (no secret)
-    for _ in range(4):
+    for _ in range(3):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             for _ in range(chance.randrange(1, 20)):
