@@ -17,6 +17,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "mixed_precision": ("no", "fp16", "bf16"),
     "lr_scheduler_type": ("linear", "cosine", "constant", "constant_with_warmup"),
     "early_stopping.mode": ("max", "min"),
+    "trained_part": ("all", "head"),
 }
 _LEAST: Final[Mapping[str, float]] = {
     "batch_size": 1,
@@ -26,6 +27,9 @@ _LEAST: Final[Mapping[str, float]] = {
     "eval_steps": 1,
     "gradient_accumulation_steps": 1,
     "label_smoothing": 0,
+    "lora.alpha": 1,
+    "lora.dropout": 0,
+    "lora.rank": 1,
     "lr": 0,
     "max_grad_norm": 0,
     "model_checkpoint.every_n_epoch": 1,
@@ -42,11 +46,13 @@ _WORDS: Final = {
     int: "a whole number",
     float: "a number",
     str: "text",
+    list: "a list",
     dict: "a mapping",
     NoneType: "null",
 }
 _PARTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "early_stopping": {"monitor": str, "patience": int, "mode": str},
+    "lora": {"rank": int, "alpha": int, "dropout": float, "targets": list | None},
     "model_checkpoint": {"every_n_epoch": int, "every_n_step": int, "keep": int},
     "tensorboard": {"log_dir": str | None, "comment": str},
 }

@@ -32,8 +32,15 @@ class TraineeModule(nn.Module):
 
 
 def set_mode(module: nn.Module, *, training: bool, freeze_bn: bool) -> None:
-    """Let a module train or evaluate; normalisations may stay as they are."""
+    """Let a module train or evaluate; normalisations may stay as they are.
+
+    What is frozen evaluates in any case: statistics that went on changing, and units
+    that dropped out, would make other vectors of weights that stay.
+    """
     module.train(training)
+    if training:
+        for each in _frozen(module):
+            each.eval()
     if training and freeze_bn:
         for each in _normalisations(module):
             each.eval()
@@ -43,6 +50,16 @@ def freeze_normalisations(module: nn.Module) -> None:
     """Let no step change the weights of normalisations over a batch."""
     for each in _normalisations(module):
         each.requires_grad_(requires_grad=False)
+
+
+def _frozen(module: nn.Module) -> list[nn.Module]:
+    """The parts that have weights, of which none may change."""
+    return [
+        each
+        for each in module.modules()
+        if (weights := list(each.parameters()))
+        and not any(weight.requires_grad for weight in weights)
+    ]
 
 
 def _normalisations(module: nn.Module) -> list[nn.Module]:

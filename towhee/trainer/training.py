@@ -17,6 +17,7 @@ from towhee.trainer.optimizing import make_optimizer
 from towhee.trainer.randomness import own_numbers, seed_all
 from towhee.trainer.run import Run
 from towhee.trainer.schedule import make_schedule
+from towhee.trainer.selecting import Selection, check_moving
 from towhee.trainer.training_config import TrainingConfig
 from towhee.trainer.training_result import TrainingResult
 
@@ -138,7 +139,9 @@ class Training:
         # A new head has weights that belong to the seed.
         seed_all(config.seed)
         trainee = self._trainee(objective)
+        self._selection = Selection(trainee, config)
         trained = _as_configured(TraineeModule(trainee), accelerator, config)
+        check_moving(trained)
         optimizer = make_optimizer(trained, config)
         transform = self.operator.training_transform(config.augmentation)
         prepared = Prepared(self.samples, transform, config.seed)
@@ -201,6 +204,7 @@ class Training:
 
     def _adopt(self, loop: Loop) -> None:
         """Give the operator the weights alone, in modules as it makes them."""
+        self._selection.merge()
         trainee = self.operator.trainee(loop.run.trainee.classes)
         trainee.network.load_state_dict(loop.run.trainee.network.state_dict())
         if trainee.head is not None and loop.run.trainee.head is not None:

@@ -96,6 +96,12 @@ class TrainingConfig:
     """Whether ``torch.compile`` makes the steps faster, after half a minute."""
     augmentation: dict[str, Any] | None = None
     """The operator's own options of it; by default images are as in evaluation."""
+    trained_part: str = "all"
+    """``all``, or ``head``: the network stays, and so do its vectors."""
+    freeze_up_to: str | None = None
+    """The last layer that stays as it is, such as ``layer3`` or ``blocks.8``."""
+    lora: dict[str, Any] | None = None
+    """``rank``, ``alpha``, ``dropout``, ``targets``: adapters, merged at the end."""
 
     def __post_init__(self) -> None:
         """Check every field.
