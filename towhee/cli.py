@@ -18,6 +18,7 @@ from hub_client.cli.key_value import parse_option
 from hub_client.cli.session import Session
 from hub_client.conformance import register_runner
 from plugin_spec.errors import HubError
+from towhee.cli_layers import layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -259,4 +260,5 @@ def _check_running(
 
 
 register(app, run, panel=USE)
+register(app, layers, panel=USE)
 register_runner(_check_running)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,10 +33,12 @@ from .weights import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Self
 
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+    from torch import nn
 
     from plugin_spec.attribution.heatmap import Heatmap
 
@@ -99,8 +101,8 @@ class TimmEmbedding(TrainableOperator):
         self._arguments = {"model_args": arguments} if arguments else {}
         self._conditions = resolve_conditions(loaded.model, loaded.tag, wanted)
         self._transform = (Fast if transform == "fast" else Exact)(self._conditions)
-        wanted = {"layer": layer, "pooling": pooling, "normalize": normalize}
-        self._taken = resolve_taking(wanted, loaded.config)
+        self._asked = {"layer": layer, "pooling": pooling, "normalize": normalize}
+        self._taken = resolve_taking(self._asked, loaded.config)
         network, self._classifier = self._cut(loaded)
         self._pooling = network.pooling
         self._running = {
@@ -115,14 +117,17 @@ class TimmEmbedding(TrainableOperator):
 
     def _cut(self, loaded: LoadedModel) -> tuple[Network, Classifier]:
         """The model up to where vectors are taken, and what stood behind that."""
-        layer, pooling = self._taken["layer"], self._taken["pooling"]
-        stage = find_stage(loaded.model, loaded.tag, layer)
-        # A stage has no pooling of its own.
-        pooling = pooling or (None if stage is None else "avg")
-        check_pooling(loaded.model, loaded.tag, stage, pooling)
+        network = self._network_of(loaded.model)
         classifier = Classifier.of(loaded)
         loaded.model.reset_classifier(0)
-        return Network(loaded.model, stage, pooling).eval(), classifier
+        return network.eval(), classifier
+
+    def _network_of(self, model: nn.Module) -> Network:
+        stage = find_stage(model, self._tag, self._taken["layer"])
+        # A stage has no pooling of its own.
+        pooling = self._taken["pooling"] or (None if stage is None else "avg")
+        check_pooling(model, self._tag, stage, pooling)
+        return Network(model, stage, pooling)
 
     def _start(self, network: Network) -> None:
         """Open the backend, and embed one black image: what cannot work fails here.
@@ -131,9 +136,7 @@ class TimmEmbedding(TrainableOperator):
         """
         size = self._conditions["input_size"]
         dtype, autocast = str(self._running["dtype"]), bool(self._running["autocast"])
-        exact = dtype == "float32" or autocast
-        # Other backends change the weights, or keep none.
-        kept = self._running["backend"] == "eager" and exact
+        kept = not self._changes_weights
         self._layer = _layer(network)
         self._weights = WeightsDigest(network)
         if not kept:
@@ -165,6 +168,12 @@ class TimmEmbedding(TrainableOperator):
         self._network = network if kept else None
 
     @property
+    def _changes_weights(self) -> bool:
+        """Whether the backend changes the weights that it is given, or keeps none."""
+        exact = self._running["dtype"] == "float32" or self._running["autocast"]
+        return not (self._running["backend"] == "eager" and exact)
+
+    @property
     def space(self) -> EmbeddingSpace:
         """The space of the vectors, as its weights are now.
 
@@ -193,6 +202,27 @@ class TimmEmbedding(TrainableOperator):
         if self._network is None:
             self._network, _ = self._cut(load_model(**self._source))
         return self._network
+
+    def layer_names(self) -> tuple[str, ...]:
+        """Where vectors can be taken, from the input on."""
+        return (*stage_names(self.network.model), PENULTIMATE)
+
+    def at_layer(self, layer: str) -> Self:
+        """The same with its vectors taken there; both have the same weights.
+
+        :raises UnknownLayer: if there is no such layer, or it cannot be pooled so.
+        """
+        other = copy(self)
+        other._move(layer, self.network.model)  # noqa: SLF001  (of our own kind)
+        return other
+
+    def _move(self, layer: str, model: nn.Module) -> None:
+        self._taken = resolve_taking({**self._asked, "layer": layer}, {})
+        self._differences = {}
+        network = self._network_of(model).eval()
+        self._pooling = network.pooling
+        self._start(deepcopy(network) if self._changes_weights else network)
+        self._network = network
 
     @property
     def classes(self) -> tuple[str, ...]:

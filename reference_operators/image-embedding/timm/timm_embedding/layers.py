@@ -123,19 +123,26 @@ def check_pooling(model: Any, tag: str, stage: int | None, pooling: str | None) 
 
 
 def stage_features(model: Any, images: Tensor, stage: int) -> Features:  # noqa: ANN401
-    """What one stage gives."""
-    options = {"return_prefix_tokens": True} if _gives_tokens(model) else {}
+    """What one stage gives; those behind it are not computed where timm can stop."""
+    gives_tokens = _gives_tokens(model)
+    options = {"return_prefix_tokens": True} if gives_tokens else {}
+    if "stop_early" in _forward_parameters(model):
+        options["stop_early"] = True
     (found,) = model.forward_intermediates(
         images, indices=[stage], intermediates_only=True, **options
     )
-    spatial, tokens = found if options else (found, None)
+    spatial, tokens = found if gives_tokens else (found, None)
     return Features(spatial.flatten(2).transpose(1, 2), tokens)
 
 
 def _gives_tokens(model: Any) -> bool:  # noqa: ANN401
     """Whether a model's stages hold more than positions; some add tokens at the end."""
-    parameters = signature(model.forward_intermediates).parameters
-    return "return_prefix_tokens" in parameters and _token_count(model) > 0
+    given = "return_prefix_tokens" in _forward_parameters(model)
+    return given and _token_count(model) > 0
+
+
+def _forward_parameters(model: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    return signature(model.forward_intermediates).parameters
 
 
 def last_features(model: Any, images: Tensor) -> Features:  # noqa: ANN401

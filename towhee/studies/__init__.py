@@ -1,0 +1,1 @@
+"""What an embedding does with one's own images, measured."""
