@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from towhee.trainer.class_batches import ClassBatches
 from towhee.trainer.errors import CannotTrain
+from towhee.trainer.metric_learning import LOSSES
 from towhee.trainer.randomness import seed_all
 
 if TYPE_CHECKING:
@@ -32,6 +34,12 @@ class Prepared:
     def __len__(self) -> int:
         return len(self._samples)
 
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """Of every sample; images are read where there is no other way."""
+        known = self._samples.labels
+        return tuple(label for _, label in self._samples) if known is None else known
+
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         (sample,) = self.__getitems__([index])
         return sample
@@ -53,8 +61,12 @@ class Prepared:
 def training_batches(prepared: Prepared, config: TrainingConfig) -> DataLoader[Any]:
     """Shuffled; accelerate decides the order by seed and epoch.
 
+    A loss that compares vectors has several images of a class in each batch.
+
     :raises CannotTrain: if there would be no batch.
     """
+    if config.loss in LOSSES:
+        return _compared(prepared, config)
     if config.dataloader_drop_last and len(prepared) < config.batch_size:
         raise CannotTrain(
             f"{len(prepared)} images fill no batch of {config.batch_size}",
@@ -67,6 +79,21 @@ def training_batches(prepared: Prepared, config: TrainingConfig) -> DataLoader[A
         shuffle=True,
         drop_last=config.dataloader_drop_last,
     )
+
+
+def _compared(prepared: Prepared, config: TrainingConfig) -> DataLoader[Any]:
+    batches = ClassBatches(
+        prepared,
+        batch_size=config.batch_size,
+        per_class=config.images_per_class,
+        seed=config.seed,
+    )
+    if not len(batches):
+        raise CannotTrain(
+            f"{len(prepared)} images fill no batch of {config.batch_size}",
+            hint="Set a smaller `batch_size`",
+        )
+    return _loader(prepared, config, batch_sampler=batches)
 
 
 def evaluation_batches(prepared: Prepared, config: TrainingConfig) -> DataLoader[Any]:

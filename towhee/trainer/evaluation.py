@@ -19,8 +19,11 @@ def evaluate(
     module: Any,  # noqa: ANN401  (as accelerate wraps it)
     batches: Any,  # noqa: ANN401  (as above)
     objective: Objective,
-) -> tuple[float, float]:
-    """Loss and metric, over every image once, on any number of processes."""
+) -> dict[str, float]:
+    """Loss, metric and what else its meter knows, over every image once.
+
+    On any number of processes.
+    """
     import torch
 
     loss, meter = Average(), objective.evaluation_meter()
@@ -30,7 +33,13 @@ def evaluate(
             outputs, labels = _gathered(accelerator, module(images), labels)  # noqa: PLW2901
             loss.add(objective.loss(outputs, labels) * len(labels), len(labels))
             meter.update(outputs, labels)
-    return loss.value(), meter.value()
+    found = meter.figures()
+    metric = found[objective.metric] if objective.metric in found else meter.value()
+    return {
+        "eval_epoch_loss": loss.value(),
+        "eval_epoch_metric": metric,
+        **{f"eval_{name}": value for name, value in found.items()},
+    }
 
 
 def _gathered(

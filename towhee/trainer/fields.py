@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 from plugin_spec.nearest import did_you_mean
 from plugin_spec.wording import shown
+from towhee.trainer.retrieval import is_retrieval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "eval_strategy": ("epoch", "steps", "no"),
-    "metric": ("Accuracy",),
     "mixed_precision": ("no", "fp16", "bf16"),
     "lr_scheduler_type": ("linear", "cosine", "constant", "constant_with_warmup"),
     "early_stopping.mode": ("max", "min"),
@@ -26,6 +26,7 @@ _LEAST: Final[Mapping[str, float]] = {
     "epoch_num": 1,
     "eval_steps": 1,
     "gradient_accumulation_steps": 1,
+    "images_per_class": 2,
     "label_smoothing": 0,
     "lora.alpha": 1,
     "lora.dropout": 0,
@@ -89,6 +90,9 @@ def _out_of_range(where: str, value: Any) -> Iterator[str]:  # noqa: ANN401
         yield f"{where}: expected one of {choices}, got {shown(value)}"
     if where in _LEAST and value is not None and value < _LEAST[where]:
         yield f"{where}: expected {_LEAST[where]} or more, got {shown(value)}"
+    if where == "metric" and value != "Accuracy" and not is_retrieval(value):
+        known = "Accuracy, MeanAveragePrecision, Recall@1 (or at another rank)"
+        yield f"metric: expected one of {known}, got {shown(value)}"
     if where == "val_batch_size" and value != -1 and value < 1:
         yield f"{where}: expected 1 or more, or -1 for `batch_size`, got {shown(value)}"
 

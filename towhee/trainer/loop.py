@@ -151,10 +151,9 @@ class Loop:
     def _evaluate(self) -> None:
         if self.evaluation is None:
             return
-        loss, metric = evaluate(
+        figures = evaluate(
             self.accelerator, self.module, self.evaluation, self.objective
         )
-        figures = {"eval_epoch_loss": loss, "eval_epoch_metric": metric}
         self.run.latest.update(figures)
         self.keeping.consider(self, evaluated=True)
         self._tell("on_evaluation_end")

@@ -19,6 +19,13 @@ class Meter(Protocol):
     def value(self) -> float:
         """The figure so far; nan before the first batch."""
 
+    def figures(self) -> dict[str, float]:
+        """Whatever else is known of an evaluation, by name."""
+
+
+class Counted(Meter, Protocol):
+    """One that goes on from a checkpoint, and is added up over processes."""
+
     def state(self) -> list[float]:
         """What a checkpoint keeps of it; of several processes, it is added up."""
 
@@ -48,6 +55,10 @@ class Average:
     def value(self) -> float:
         """The mean so far; nan before the first."""
         return float(self._total) / self._count if self._count else float("nan")
+
+    def figures(self) -> dict[str, float]:
+        """Nothing else."""
+        return {}
 
     def state(self) -> list[float]:
         """What a checkpoint keeps of it."""

@@ -47,6 +47,7 @@ class TrainingConfig:
     dataloader_num_workers: int = 0
     lr: float = 5e-5
     metric: str = "Accuracy"
+    """``Accuracy``, ``MeanAveragePrecision``, ``Recall@1`` or at another rank."""
     print_steps: int | None = None
     """Print a line after so many steps; None for a progress bar alone."""
     load_best_model_at_end: bool = False
@@ -68,7 +69,7 @@ class TrainingConfig:
     )
     """Where curves are written as it trains; by default in ``output_dir``."""
     loss: str = "CrossEntropyLoss"
-    """A class of ``torch.nn`` that takes logits and labels."""
+    """A class of ``torch.nn`` that takes logits and labels, or one of vectors."""
     optimizer: str = "Adam"
     """A class of ``torch.optim``."""
     lr_scheduler_type: str = "linear"
@@ -96,6 +97,10 @@ class TrainingConfig:
     """Whether ``torch.compile`` makes the steps faster, after half a minute."""
     augmentation: dict[str, Any] | None = None
     """The operator's own options of it; by default images are as in evaluation."""
+    loss_options: dict[str, Any] | None = None
+    """Of a loss that compares vectors, such as ``temperature`` or ``margin``."""
+    images_per_class: int = 4
+    """With such a loss, how many images of a batch share a class."""
     trained_part: str = "all"
     """``all``, or ``head``: the network stays, and so do its vectors."""
     freeze_up_to: str | None = None
