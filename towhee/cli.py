@@ -19,6 +19,7 @@ from hub_client.cli.session import Session
 from hub_client.conformance import register_runner
 from plugin_spec.errors import HubError
 from towhee.cli_layers import layers
+from towhee.cli_train import train
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -261,4 +262,5 @@ def _check_running(
 
 register(app, run, panel=USE)
 register(app, layers, panel=USE)
+register(app, train, panel=USE)
 register_runner(_check_running)

@@ -198,7 +198,9 @@ class Training:
             made.append(callbacks.TensorBoard(**config.tensorboard))
         if config.print_steps is not None:
             made.append(callbacks.Printing(config.print_steps))
-        else:
+        elif not any(
+            isinstance(each, callbacks.ProgressBar) for each in self.callbacks
+        ):
             made.append(callbacks.ProgressBar())
         return made
 

@@ -33,8 +33,8 @@ def test_figures_are_those_of_the_definitions() -> None:
     labels = torch.randint(0, 9, (540,), generator=numbers)
     labels[3] = 99
     meter = Retrieval("Recall@3")
-    for rows in torch.arange(540).split(64):
-        meter.update(Outputs(vectors[rows], None), labels[rows])
+    for rows in (range(start, min(start + 64, 540)) for start in range(0, 540, 64)):
+        meter.update(Outputs(vectors[list(rows)], None), labels[list(rows)])
     unit = vectors / vectors.norm(dim=1, keepdim=True)
     precisions, recalls = [], Counter[int]()
     for query in range(540):

@@ -12,11 +12,16 @@ if TYPE_CHECKING:
 
 
 class ProgressBar(Callback):
-    """Show how many steps are done, and a line above the bar for every epoch."""
+    """Show how many steps are done, and a line above the bar for every epoch.
+
+    :param live: whether there is a bar; None if stderr is a terminal.
+    :param quiet: whether there are no lines either.
+    """
 
     main_only: ClassVar[bool] = True
 
-    def __init__(self) -> None:
+    def __init__(self, *, live: bool | None = None, quiet: bool = False) -> None:
+        self._live, self._quiet = live, quiet
         self._bar: Any = None
 
     def on_train_begin(self, run: Run) -> None:
@@ -37,6 +42,7 @@ class ProgressBar(Callback):
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
+            disable=self._live is False,
         )
         self._bar.add_task("training", total=run.steps, completed=run.step)
         self._bar.start()
@@ -58,4 +64,6 @@ class ProgressBar(Callback):
             self._print(f"stopped: {run.stop_reason}")
 
     def _print(self, text: str) -> None:
+        if self._quiet:
+            return
         self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)

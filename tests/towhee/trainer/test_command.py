@@ -1,0 +1,97 @@
+"""``hub train``: a folder of images in, a folder that an operator reads out."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import trainees
+from docs.json_shapes import differences, read_shapes
+from PIL import Image
+
+from towhee.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OPERATOR = f"""
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from plugin_spec import TrainableOperator, Trainee
+
+{inspect.getsource(trainees.Small)}
+
+class Subject(Small):
+    def prepare(self, image):
+        if not isinstance(image, np.ndarray):
+            image = np.asarray(image)
+        return torch.tensor(image.reshape(-1)[:8] / 255, dtype=torch.float32)
+"""
+
+
+@pytest.fixture
+def colours() -> Path:
+    """Two classes of six images each."""
+    numbers = np.random.default_rng(0)
+    for name, channel in (("red", 0), ("green", 1)):
+        folder = Path("colours", name)
+        folder.mkdir(parents=True)
+        for index in range(6):
+            pixels = numbers.integers(0, 60, (4, 4, 3), dtype=np.uint8)
+            pixels[..., channel] += 190
+            Image.fromarray(pixels).save(folder / f"{index}.png")
+    Path("train.yaml").write_text(
+        "batch_size: 4\nepoch_num: 5\nlr: 0.05\nmodel_checkpoint: null\n"
+        "tensorboard: null\ndevice_str: cpu\n"
+    )
+    return Path("colours")
+
+
+@pytest.mark.slow
+def test_a_folder_of_images_becomes_a_trained_operator(
+    colours: Path, publish: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(OPERATOR, name="test/small")
+    words = ["train", "test/small", "--data", str(colours), "--eval", str(colours)]
+    words += ["--config", "train.yaml", "-o", "out"]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert lines[0].split()[:4] == ["epoch", "step", "loss", "accuracy"]
+    assert len(lines) == 6
+    assert said.err.splitlines()[-1].endswith("on 12 images, in `out`")
+    assert Path("out", "model.safetensors").is_file()
+
+    assert main([*words, "--json", "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    report = json.loads(said.out)
+    assert list(differences(read_shapes()["train"], report)) == []
+    assert report["figures"]["eval_epoch_metric"] == 1.0
+
+
+def test_what_cannot_be_trained_is_told_before_anything_is_loaded(
+    colours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("train.yaml").write_text("epoch_nm: 3\n")
+    words = ["train", "test/none", "--data", str(colours), "--config"]
+    assert main([*words, "train.yaml"]) == 1
+    assert capsys.readouterr().err == (
+        "error: `train.yaml` is no configuration of a training\n"
+        "  epoch_nm: unknown: did you mean `epoch_num`?\n"
+    )
+    assert main([*words, "none.yaml"]) == 1
+    assert capsys.readouterr().err == (
+        "error: `none.yaml` is no configuration of a training\n"
+        "  there is no such file\n"
+    )

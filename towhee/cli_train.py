@@ -1,0 +1,146 @@
+"""``hub train``: make a model one's own, from a folder of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub_client.cli import options
+from hub_client.cli.completion import known_names
+from hub_client.cli.console import format_count, format_duration
+from hub_client.cli.key_value import parse_option
+from hub_client.cli.session import Session
+
+if TYPE_CHECKING:
+    from towhee.trainer.training_config import TrainingConfig
+    from towhee.trainer.training_result import TrainingResult
+
+
+def train(  # noqa: PLR0913  (one a flag)
+    session: Session,
+    *,
+    operator: Annotated[
+        str,
+        typer.Argument(
+            metavar="OPERATOR",
+            help="An operator or a pipeline with a model, by name.",
+            autocompletion=known_names,
+        ),
+    ],
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="A folder with one of images for each class; or `digits`.",
+        ),
+    ],
+    judged: Annotated[
+        str | None,
+        typer.Option(
+            "--eval", metavar="DIR", help="Such a folder to judge it by, held out."
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="How to train: fields of TrainingConfig."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="OUT", help="Goes before the file's `output_dir`."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME", help="The option `model_name`."),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            metavar="KEY=VALUE",
+            help="An option of the operator; VALUE is JSON or text. "
+            "May be given several times.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a training was killed.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Train an operator on images with labels, and keep it in a folder.
+
+      hub train image-embedding/timm --model resnet18 --data cats/ --eval held-out/
+
+    The folder holds weights, preprocessing, figures, curves and a model card;
+    the option `checkpoint_path` reads it. What was written before into the same
+    folder is replaced, unless `overwrite_output_dir` is false.
+    """
+    from towhee import pipeline  # noqa: PLC0415  (as it is used)
+    from towhee.data import dataset  # noqa: PLC0415
+
+    settings = _settings(config, output)
+    samples = dataset(data)
+    evaluation = None if judged is None else dataset(judged)
+    chosen = dict(map(parse_option, option or []))
+    if model is not None:
+        chosen["model_name"] = model
+    with session.console.working(f"Loading {operator}"):
+        runner = pipeline(operator, **chosen).load()
+    result = runner.train(
+        settings, samples, evaluation, callbacks=_watching(session), resume=resume
+    )
+    if as_json:
+        session.console.result_json(_to_dict(result))
+        return
+    session.console.result(str(result))
+    session.console.say(_told(result))
+
+
+def _settings(config: Path | None, output: Path | None) -> TrainingConfig:
+    from towhee.trainer.errors import InvalidTrainingConfig  # noqa: PLC0415
+    from towhee.trainer.training_config import TrainingConfig  # noqa: PLC0415
+
+    settings = TrainingConfig()
+    if config is not None:
+        if not config.is_file():
+            raise InvalidTrainingConfig(["there is no such file"], source=str(config))
+        settings.load_from_yaml(config)
+    if output is not None:
+        settings.output_dir = str(output)
+    return settings
+
+
+def _watching(session: Session) -> list[Any]:
+    """The bar where somebody sees one; lines of epochs unless quiet is wanted."""
+    from towhee.trainer.callbacks.progress import ProgressBar  # noqa: PLC0415
+
+    console = session.console
+    return [ProgressBar(live=console.is_live, quiet=console.quiet)]
+
+
+def _told(result: TrainingResult) -> str:
+    judged = result.evaluated_on is not None
+    figure = result.figures.get("eval_epoch_metric" if judged else "train_epoch_metric")
+    what = f"{result.metric} {figure:.4f}, " if figure is not None else ""
+    count = format_count(result.trained_on["images"], "image")
+    took = format_duration(result.seconds)
+    return f"{what}after {took} on {count}, in `{result.output_dir}`"
+
+
+def _to_dict(result: TrainingResult) -> dict[str, object]:
+    return {
+        "output": str(result.output_dir),
+        "metric": result.metric,
+        "figures": result.figures,
+        "history": list(result.history),
+        "trained_on": result.trained_on,
+        "evaluated_on": result.evaluated_on,
+        "stop_reason": result.stop_reason,
+        "seconds": round(result.seconds, 3),
+    }
