@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hub_client.candidate import Candidate
     from hub_client.config import HubConfig
     from hub_client.environment import Environment
+    from hub_client.installed import InstalledOperator
     from hub_client.lockfile import LockedOperator, Lockfile
     from hub_client.packages import PackageInstaller
     from hub_client.receipt import Receipt
@@ -220,6 +221,37 @@ class Installer:
                 self.environment.write_receipt(target.receipt(tree))
             for receipt in plan.remove:
                 self.environment.remove_receipt(receipt.name)
+
+    def fetch_beside(self, requirement: Requirement) -> InstalledOperator:
+        """Have a version in the store, whatever is installed; no receipt is written.
+
+        It is for comparing versions. What it takes of Python packages must be here.
+
+        :raises ResolutionConflict: if no version will do.
+        :raises UntrustedPublisher: before any of its files is fetched.
+        :raises NotInstalled: naming the Python packages that are missing.
+        """
+        from hub_client.installed import open_installed  # noqa: PLC0415  (it uses us)
+        from hub_client.resolver import resolve  # noqa: PLC0415  (slow)
+
+        python = self.environment.python_version
+        resolution = resolve([requirement], self.router, python=python, locked={})
+        (chosen,) = (
+            each for each in resolution.candidates if each.name == requirement.name
+        )
+        self._check_trust([chosen])
+        target = Target.from_candidate(chosen, requested=False)
+        missing = unmet(self._requests([target], ()), self.environment)
+        if missing:
+            packages = ", ".join(f"`{each}`" for each in missing[target.name])
+            raise NotInstalled(
+                f"{target.name} {target.release.version} needs {packages}, which is "
+                "not installed",
+                hint="Install it first: nothing is installed for a comparison",
+            )
+        with self.store.in_use():
+            tree = self._confirmed(target, lambda _: None)
+            return open_installed(target.receipt(tree), self.store)
 
     def _check_overtaken(self, plan: InstallPlan) -> None:
         receipts = {each.name: each for each in self.environment.receipts()}

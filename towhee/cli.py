@@ -18,6 +18,7 @@ from hub_client.cli.key_value import parse_option
 from hub_client.cli.session import Session
 from hub_client.conformance import register_runner
 from plugin_spec.errors import HubError
+from towhee.cli_drift import drift
 from towhee.cli_layers import layers
 from towhee.cli_train import train
 
@@ -263,4 +264,5 @@ def _check_running(
 register(app, run, panel=USE)
 register(app, layers, panel=USE)
 register(app, train, panel=USE)
+register(app, drift, panel=USE)
 register_runner(_check_running)

@@ -44,12 +44,18 @@ class _Files:
         return len(self._files)
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        with needed_for("Reading images", extra="display"):
-            from PIL import Image, ImageOps
-        file = self._files[index]
-        try:
-            with Image.open(file) as image:
-                upright = ImageOps.exif_transpose(image)
-                return upright.convert("RGB"), self._labels[index]
-        except (OSError, SyntaxError) as error:
-            raise InvalidDataset(f"`{file}` is no image: {error}") from error
+        return read_image(self._files[index]), self._labels[index]
+
+
+def read_image(file: Path) -> Image.Image:
+    """Read one, upright and in RGB.
+
+    :raises InvalidDataset: if it is none.
+    """
+    with needed_for("Reading images", extra="display"):
+        from PIL import Image, ImageOps
+    try:
+        with Image.open(file) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, SyntaxError) as error:
+        raise InvalidDataset(f"`{file}` is no image: {error}") from error
