@@ -68,15 +68,21 @@ def find_signer(
 
     :raises SignatureRefused: if nobody did whom the user named.
     """
-    from hub_client.signatures import keys_for, verify_release  # noqa: PLC0415  (seldom)
+    from hub_client.signatures import (  # noqa: PLC0415  (seldom)
+        keys_for,
+        root_for,
+        verify_release,
+    )
 
     required = config.required_signatures
     keys = keys_for(operator.source, required, directory=directory)
     if keys is None:
         return None
+    roots = config.trusted_roots
     return verify_release(
-        f"{operator.name} {operator.release.version} from `{operator.source}`",
+        operator,
         router.signed(operator),
         keys,
         config_dir=config.config_dir,
+        trusted_root=root_for(operator.source, required, roots, directory=directory),
     )

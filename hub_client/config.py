@@ -48,6 +48,8 @@ class HubConfig:
     tune: TunePolicy = "auto"
     required_signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Keys by source, one of which must have signed; from the user's own file alone."""
+    trusted_roots: Mapping[str, Path] = field(default_factory=dict)
+    """Files of what counts as sigstore, by source; without one the public one does."""
     narrowed: tuple[str, ...] | None = None
     """Of the sources that the user trusts, those that the project wants to have used;
     None if it does not say."""
@@ -107,6 +109,7 @@ class HubConfig:
             trusted=tuple(trusted),
             tune=settings["tune"],
             required_signatures=_signatures(user.get("require-signature", ())),
+            trusted_roots=_roots(config_dir, user.get("require-signature", ())),
             narrowed=None if narrowed is None else tuple(narrowed),
             origins=_origins(layers),
         )
@@ -179,6 +182,24 @@ def _signatures(
     for each in tables:
         keys[each["source"]] = (*keys.get(each["source"], ()), *each["keys"])
     return keys
+
+
+def _roots(config_dir: Path, tables: Iterable[Mapping[str, Any]]) -> dict[str, Path]:
+    """Trusted roots by source; a path is relative to the configuration's folder.
+
+    :raises InvalidConfig: if a source has two, as its keys would be of either.
+    """
+    roots: dict[str, str | None] = {}
+    for each in tables:
+        root = each.get("trusted-root")
+        if roots.setdefault(each["source"], root) != root:
+            problem = f"require-signature: {each['source']!r} has two trusted roots"
+            raise InvalidConfig(str(config_dir / "config.toml"), [problem])
+    return {
+        source: config_dir / Path(root).expanduser()
+        for source, root in roots.items()
+        if root is not None
+    }
 
 
 def _check_own(config_dir: Path, project: Path | None) -> None:

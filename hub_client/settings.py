@@ -62,9 +62,10 @@ def _is_table_of_text(value: object) -> bool:
 def _is_list_of_required(value: object) -> bool:
     return isinstance(value, list) and all(
         isinstance(each, dict)
-        and each.keys() == {"source", "keys"}
+        and {"source", "keys"} <= each.keys() <= {"source", "keys", "trusted-root"}
         and _is_text(each["source"])
         and _is_list_of_text(each["keys"])
+        and _is_text(each.get("trusted-root", ""))
         for each in value
     )
 
@@ -127,7 +128,7 @@ SETTINGS: Final = (
     Setting(
         "require-signature",
         "who must [have signed](security.md#signatures) what a source gives",
-        "tables with a `source` and a list of `keys`",
+        "tables with a `source`, a list of `keys` and maybe a `trusted-root`",
         _is_list_of_required,
         default="none",
         files=("user",),

@@ -26,12 +26,20 @@ def add(
     source: Source,
     *,
     require_signature: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--require-signature",
-            metavar="KEYFILE",
+            metavar="SIGNER",
             help="Only if signed by a key of this file: an ssh `.pub` file, or an "
-            "exported OpenPGP key.",
+            "exported OpenPGP key; or by `sigstore:IDENTITY@ISSUER`.",
+        ),
+    ] = None,
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--trusted-root",
+            metavar="FILE",
+            help="Of a sigstore of your own, in place of the public one.",
         ),
     ] = None,
 ) -> None:
@@ -43,22 +51,47 @@ def add(
 
       hub trust add git+https://git.acme.example/ --require-signature acme.pub
 
-    With a key, a release counts only if its commit or its tag is signed by it.
-    Given again with another key, either may have signed.
+    With a key, a release counts only if its commit or its tag is signed by it; with
+    an identity, if its sigstore bundle is. Given again with another, either may have
+    signed.
     """
     from hub_client.trust import add_trusted  # noqa: PLC0415  (slow)
 
     config_dir = session.config().config_dir
+    # The narrower first: stopped between the two, nothing unsigned is trusted.
     if require_signature is not None:
-        from hub_client.signatures import add_required, read_key_file  # noqa: PLC0415
-
-        keys, armored = read_key_file(require_signature)
-        # The narrower first: stopped between the two, nothing unsigned is trusted.
-        add_required(config_dir, source, keys, armored=armored)
+        _require(config_dir, source, require_signature, trusted_root)
+    elif trusted_root is not None:
+        raise typer.BadParameter(
+            "it is for `--require-signature sigstore:…`", param_hint="`--trusted-root`"
+        )
     written = add_trusted(config_dir, source)
     signers = _signers(session, written)
     condition = f", if signed by {signers}" if signers else ""
     session.console.say(f"`{written}` is trusted{condition}")
+
+
+def _require(
+    config_dir: Path, source: str, signer: str, trusted_root: Path | None
+) -> None:
+    from hub_client.signatures import (  # noqa: PLC0415  (slow)
+        SigstoreIdentity,
+        add_required,
+        read_key_file,
+        read_trusted_root,
+    )
+
+    if signer.startswith("sigstore:"):
+        identity = SigstoreIdentity.parse(signer)
+        root = None if trusted_root is None else read_trusted_root(trusted_root)
+        add_required(config_dir, source, (identity,), trusted_root=root)
+        return
+    if trusted_root is not None:
+        raise typer.BadParameter(
+            "a key has none: it is for `sigstore:…`", param_hint="`--trusted-root`"
+        )
+    keys, armored = read_key_file(Path(signer))
+    add_required(config_dir, source, keys, armored=armored)
 
 
 def remove(session: Session, source: Source) -> int:
@@ -102,7 +135,11 @@ def list_entries(session: Session, *, as_json: options.Json = False) -> None:
 
 def _signers(session: Session, entry: str) -> str:
     """Whose signature a source needs, in words; empty if nobody's."""
-    from hub_client.signatures import SigningKey  # noqa: PLC0415  (slow)
+    from hub_client.signatures import SigningKey, parse_signer  # noqa: PLC0415  (slow)
 
     keys = session.config().required_signatures.get(entry, ())
-    return " or ".join(SigningKey.parse(each).signer for each in keys)
+    signers = map(parse_signer, keys)
+    return " or ".join(
+        each.signer if isinstance(each, SigningKey) else f"{each.signer} {each.name}"
+        for each in signers
+    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import hashlib
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from hub_client.atomic_file import write_atomically
 from hub_client.signatures.keys import InvalidKey, SigningKey
+from hub_client.signatures.signer import parse_signer, same_signer
+from hub_client.signatures.sigstore_identity import SigstoreIdentity
 from hub_client.sources import GIT
 from hub_client.trust import InvalidTrust, covers, locate
 
@@ -13,37 +16,57 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from tomlkit.items import Table
+
+    from hub_client.signatures.signer import Signer
+
 KEY: Final = "require-signature"
+ROOT: Final = "trusted-root"
 _FOLDER: Final = "keys"
 
 
 def keys_for(
     source: str, required: Mapping[str, Sequence[str]], *, directory: Path | None = None
-) -> tuple[SigningKey, ...] | None:
+) -> tuple[Signer, ...] | None:
     """The keys of the most specific entry that covers a source; None if none does.
 
     :param required: keys by source, as configuration writes them.
     :raises InvalidTrust: if an entry is not for git, where signatures are.
     :raises InvalidKey: if one of the keys is none.
     """
-    located = locate(source, directory)
-    entries = {_checked(entry): keys for entry, keys in required.items()}
-    covering = [entry for entry in entries if covers(entry, located)]
-    if not covering:
-        return None
-    return tuple(map(SigningKey.parse, entries[max(covering, key=len)]))
+    entry = _covering(source, required, directory)
+    return None if entry is None else tuple(map(parse_signer, required[entry]))
+
+
+def root_for(
+    source: str,
+    required: Mapping[str, Sequence[str]],
+    roots: Mapping[str, Path],
+    *,
+    directory: Path | None = None,
+) -> Path | None:
+    """The trusted root of the entry whose keys ``keys_for`` gives; None if it has none.
+
+    :param roots: files by source, as ``required`` has keys.
+    """
+    entry = _covering(source, required, directory)
+    return None if entry is None else roots.get(entry)
 
 
 def add_required(
     config_dir: Path,
     source: str,
-    keys: Iterable[SigningKey],
+    keys: Iterable[Signer],
     *,
     armored: bytes | None = None,
+    trusted_root: bytes | None = None,
 ) -> None:
     """Require that releases of a source are signed by one of these keys, or others.
 
     :param armored: an OpenPGP key's own bytes, which are kept beside the configuration.
+    :param trusted_root: a sigstore's own keys, kept there too; the public one's, if
+        not given.
+    :raises InvalidKey: if identities of another sigstore may sign there already.
     """
     import tomlkit  # noqa: PLC0415  (slow to import, seldom needed)
 
@@ -59,11 +82,15 @@ def add_required(
         table = tomlkit.table()
         table["source"], table["keys"] = written, tomlkit.array()
         tables.append(table)
-    known = {SigningKey.parse(text).signer for text in table["keys"]}
-    table["keys"].extend(each.text for each in keys if each.signer not in known)
+    known, keys = list(map(parse_signer, table["keys"])), tuple(keys)
+    if any(isinstance(each, SigstoreIdentity) for each in keys):
+        _add_root(config_dir, table, known, trusted_root)
+    table["keys"].extend(
+        each.text for each in keys if not any(same_signer(each, one) for one in known)
+    )
     table["keys"].multiline(multiline=True)
     for each in keys:
-        if armored is not None and each.kind == "gpg":
+        if armored is not None and _is_gpg(each):
             file = key_file(config_dir, each)
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(file, armored)
@@ -92,6 +119,36 @@ def key_file(config_dir: Path, key: SigningKey) -> Path:
     return config_dir / _FOLDER / f"{key.fingerprint}.asc"
 
 
+def _is_gpg(key: Signer) -> TypeGuard[SigningKey]:
+    return isinstance(key, SigningKey) and key.kind == "gpg"
+
+
+def _add_root(
+    config_dir: Path, table: Table, known: Iterable[Signer], trusted_root: bytes | None
+) -> None:
+    """Write which sigstore an entry's identities are of.
+
+    :raises InvalidKey: if it has some of another: which would a name be of?
+    """
+    if trusted_root is None and ROOT in table:
+        return
+    file = None
+    if trusted_root is not None:
+        digest = hashlib.sha256(trusted_root).hexdigest()
+        file = f"{_FOLDER}/trusted-root-{digest[:16]}.json"
+    others = [each for each in known if isinstance(each, SigstoreIdentity)]
+    if others and table.get(ROOT) != file:
+        raise InvalidKey(
+            f"`{table['source']}` has identities of another sigstore already, "
+            f"such as `{others[0].text}`",
+            hint=f"Run `hub trust remove {table['source']}` first",
+        )
+    if trusted_root is not None and file is not None:
+        (config_dir / _FOLDER).mkdir(parents=True, exist_ok=True)
+        write_atomically(config_dir / file, trusted_root)
+        table[ROOT] = file
+
+
 def read_armored(config_dir: Path, keys: Iterable[SigningKey]) -> list[bytes]:
     """The bytes of every OpenPGP key.
 
@@ -99,7 +156,7 @@ def read_armored(config_dir: Path, keys: Iterable[SigningKey]) -> list[bytes]:
     """
     found = []
     for each in keys:
-        if each.kind == "gpg":
+        if _is_gpg(each):
             file = key_file(config_dir, each)
             if not file.is_file():
                 raise InvalidKey(
@@ -108,6 +165,16 @@ def read_armored(config_dir: Path, keys: Iterable[SigningKey]) -> list[bytes]:
                 )
             found.append(file.read_bytes())
     return found
+
+
+def _covering(
+    source: str, entries: Iterable[str], directory: Path | None
+) -> str | None:
+    """The most specific entry that covers a source, as it is written."""
+    located = locate(source, directory)
+    spelled = {_checked(entry): entry for entry in entries}
+    covering = [entry for entry in spelled if covers(entry, located)]
+    return spelled[max(covering, key=len)] if covering else None
 
 
 def _checked(source: str) -> str:

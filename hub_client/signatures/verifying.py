@@ -1,4 +1,4 @@
-"""Checking a release's signature through git, with no keys but those of the policy."""
+"""Checking who signed a release, with no keys and names but those of the policy."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING, Final
 
 from hub_client.git_commands import GitFailed, check_signature
 from hub_client.signatures.gnupg import keyring
+from hub_client.signatures.keys import SigningKey
 from hub_client.signatures.policy import read_armored
+from hub_client.signatures.sigstore_bundle import BundleRefused, check_bundle
+from hub_client.signatures.sigstore_identity import SigstoreIdentity
+from hub_client.signatures.statement import release_statement
+from hub_client.sources.git_mirror import NOTE_SIZE_LIMIT
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from hub_client.candidate import Fetchable
     from hub_client.git_commands import SignedKind
-    from hub_client.signatures.keys import SigningKey
+    from hub_client.signatures.signer import Signer
     from hub_client.sources.git_mirror import SignedRelease
 
 _GOOD_SSH = re.compile(r'(?m)^Good "git" signature for hub with \S+ key (SHA256:\S+)$')
@@ -45,15 +51,72 @@ class SignatureRefused(HubError):
 
 
 def verify_release(
-    what: str, signed: SignedRelease, keys: Sequence[SigningKey], *, config_dir: Path
+    operator: Fetchable,
+    signed: SignedRelease,
+    keys: Sequence[Signer],
+    *,
+    config_dir: Path,
+    trusted_root: Path | None = None,
 ) -> str:
-    """Have git check the commit, or else the tag, against these keys alone.
+    """Check the commit, or else the tag, or else the release's sigstore bundle.
 
-    :param what: whose release it is, for the message.
+    :param keys: whose signatures count, and nobody else's.
+    :param trusted_root: what counts as sigstore, as ``check_bundle`` takes it.
     :returns: who signed it, as a lock writes it.
     :raises SignatureRefused: with what was found instead.
     """
     found: list[str] = []
+    own = [each for each in keys if isinstance(each, SigningKey)]
+    if own and (signer := _verify_in_git(signed, own, config_dir, found)):
+        return signer
+    identities = [each for each in keys if isinstance(each, SigstoreIdentity)]
+    if identities:
+        try:
+            return _verify_bundle(operator, signed, identities, trusted_root)
+        except BundleRefused as error:
+            found.append(f"its sigstore bundle {error}")
+    what = f"{operator.name} {operator.release.version} from `{operator.source}`"
+    expected = ", ".join(f"{each.signer} {each.name}".rstrip() for each in keys)
+    raise SignatureRefused(what, found, expected)
+
+
+def _verify_bundle(
+    operator: Fetchable,
+    signed: SignedRelease,
+    identities: Sequence[SigstoreIdentity],
+    trusted_root: Path | None,
+) -> str:
+    """Who signed the statement of this very release, by a bundle that is its note.
+
+    :raises BundleRefused: as the last one says; another may have come since.
+    """
+    name, version = operator.name, operator.release.version
+    refusal = BundleRefused("is missing: its commit has no such note")
+    statement = None
+    for bundle in signed.find_bundles():
+        if len(bundle) > NOTE_SIZE_LIMIT:
+            refusal = BundleRefused(f"is larger than {NOTE_SIZE_LIMIT} bytes")
+            continue
+        statement = statement or release_statement(name, version, signed.tree_digest())
+        try:
+            return check_bundle(
+                bundle, statement, identities, trusted_root=trusted_root
+            ).signer
+        except BundleRefused as error:
+            refusal = error
+    raise refusal
+
+
+def _verify_in_git(
+    signed: SignedRelease,
+    keys: Sequence[SigningKey],
+    config_dir: Path,
+    found: list[str],
+) -> str | None:
+    """Have git check the commit, or else the tag, against these keys alone.
+
+    :param found: takes what was found instead.
+    """
     with _trusted(keys, config_dir) as (signers, gnupg_home):
 
         def check(kind: SignedKind, object_id: str) -> str | None:
@@ -78,10 +141,9 @@ def verify_release(
             return signer
         if (tag := signed.find_tag()) is None:
             found.append("its tag is not signed")
-        elif signer := check("tag", tag):
-            return signer
-    expected = ", ".join(f"{each.signer} {each.name}".rstrip() for each in keys)
-    raise SignatureRefused(what, found, expected)
+        else:
+            return check("tag", tag)
+    return None
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hub_client.candidate import Release
@@ -13,12 +15,12 @@ from hub_client.listed_file import BLOB, ListedFile
 from hub_client.sources import MANIFEST_FILE, MANIFEST_SIZE_LIMIT
 from hub_client.sources.git_mirror import GitMirror, SignedRelease
 from hub_client.sources.version_tags import read_releases
+from hub_client.tree_digest import tree_digest
 from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from hub_client.candidate import Fetchable
     from hub_client.sources.git_mirror import Tag
@@ -115,7 +117,25 @@ class GitSource:
                 known = mirror.annotated_tag(tag, release.revision)
             return known
 
-        return SignedRelease(mirror.path, release.revision, find_tag)
+        def find_bundles() -> Iterator[bytes]:
+            known = mirror.note(release.revision)
+            if known is not None:
+                yield known
+            if not self._offline:
+                with suppress(GitFailed):
+                    mirror.fetch_notes()
+                now = mirror.note(release.revision)
+                if now is not None and now != known:
+                    yield now
+
+        def digest() -> str:
+            with TemporaryDirectory(prefix="hub-signed-") as folder:
+                mirror.write(release.revision, Path(folder))
+                return tree_digest(Path(folder))
+
+        return SignedRelease(
+            mirror.path, release.revision, find_tag, find_bundles, digest
+        )
 
     def _mirror(self, name: OperatorName) -> GitMirror:
         url = self.url_template.replace("{namespace}", name.namespace)

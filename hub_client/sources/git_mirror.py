@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from hub_client.git_url import GitUrl
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+SIGSTORE_NOTES: Final = "refs/notes/sigstore"
+"""Where a repository has the sigstore bundles of its releases, by commit."""
+NOTE_SIZE_LIMIT: Final = 1 << 18
+"""Bytes that such a bundle may have; most have some 5,000."""
 _OURS: Final = "refs/hub/"
+_OUR_NOTES: Final = f"{_OURS}notes/sigstore"
 _LEFT_BEHIND: Final = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*")
 _SHALLOW: Final = (
     "--quiet",
@@ -56,6 +61,11 @@ class SignedRelease(NamedTuple):
     commit: str
     find_tag: Callable[[], str | None]
     """Gives the id of its annotated tag, fetched if need be; None if there is none."""
+    find_bundles: Callable[[], Iterator[bytes]]
+    """Gives its commit's note of sigstore as it is in the mirror, and then as it is at
+    the repository, if that differs."""
+    tree_digest: Callable[[], str]
+    """Hashes its files, as a store does."""
 
 
 class GitMirror:
@@ -175,6 +185,36 @@ class GitMirror:
         """Fetch a tag's own object, with what it names."""
         with self._locked():
             self._run_fetch(f"+{tag}:{_signature(tag)}")
+
+    def note(self, commit: str) -> bytes | None:
+        """What the notes of sigstore say of a commit, as they were fetched last.
+
+        For one of more than ``NOTE_SIZE_LIMIT`` bytes stand that many zeros and one.
+        """
+        commit = _full_id(commit)
+        # As git lays notes out: the more there are, the more folders.
+        one = f"{commit[:2]}/{commit[2:]}"
+        two = f"{commit[:2]}/{commit[2:4]}/{commit[4:]}"
+        words = ("-l", "-z", "--full-tree", "--", _OUR_NOTES)
+        try:
+            listing = run_git("ls-tree", *words, commit, one, two, git_dir=self.path)
+        except GitFailed:
+            return None
+        headers = [
+            line.split("\t")[0].split() for line in listing.decode().split("\0")[:-1]
+        ]
+        notes = [(each[2], each[3]) for each in headers if each[1] == "blob"]
+        if len(notes) != 1:
+            return None
+        ((object_id, size),) = notes
+        if int(size) > NOTE_SIZE_LIMIT:
+            return bytes(NOTE_SIZE_LIMIT + 1)
+        return run_git("cat-file", "blob", object_id, git_dir=self.path)
+
+    def fetch_notes(self) -> None:
+        """Fetch the notes of sigstore, of every commit."""
+        with self._locked():
+            self._run_fetch(f"+{SIGSTORE_NOTES}:{_OUR_NOTES}")
 
     def entries(self, commit: str) -> tuple[TreeEntry, ...]:
         """Every file of a commit, sorted by path.
