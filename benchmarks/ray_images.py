@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--model", default="mobilenetv3_small_050")
     parser.add_argument("--files", type=int, default=256)
     parser.add_argument("--repeat", type=int, default=2, help="how often each is read")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     ray_start(num_cpus=WORKERS)
     with tempfile.TemporaryDirectory() as folder:

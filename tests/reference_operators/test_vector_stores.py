@@ -63,6 +63,23 @@ def test_a_search_in_a_milvus_file_finds_as_many_as_it_is_asked_for(
     assert sorted(found) == list(range(500))
 
 
+def test_a_milvus_file_goes_on_where_a_kill_left_half_a_collection(
+    tmp_path: Path,
+) -> None:
+    from pymilvus import MilvusClient  # noqa: PLC0415  (half a second)
+
+    store = store_in(tmp_path, "milvus")
+    folder = tmp_path / "photos.db" / "collections" / "photos"
+    folder.mkdir(parents=True)
+    assert store.insert([RECORDS[0]], {"metric": "cosine"}) == [1]
+    client = MilvusClient(store.place["uri"])
+    client.release_collection("photos")
+    client.drop_index("photos", "vector")
+    assert store.insert([RECORDS[1]], {"metric": "cosine"}) == [2]
+    client.close()
+    assert store.search([0, 5])[:2] == [[2, 1], pytest.approx([1, 0])]
+
+
 def test_so_does_one_in_a_file_with_the_index_that_is_its_default(
     tmp_path: Path,
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pymilvus import DataType, MilvusClient
@@ -155,6 +157,16 @@ class MilvusInsert(InsertOperator):
         for name, kind in columns_of(records).items():
             length = {"max_length": _LONGEST} if kind == "text" else {}
             schema.add_field(name, _TYPES[kind], nullable=True, **length)
+        self._clear_unfinished()
+        self._client.create_collection(
+            self._name,
+            schema=schema,
+            index_params=self._index_params(),
+            properties={**note, **self._space()},
+        )
+        self._read()
+
+    def _index_params(self) -> Any:  # noqa: ANN401  (the client's own)
         index = MilvusClient.prepare_index_params()
         index.add_index(
             self.vector_column,
@@ -163,13 +175,16 @@ class MilvusInsert(InsertOperator):
             index_type="FLAT" if is_file(self._uri) else "AUTOINDEX",
             metric_type=(self._metric or "L2").upper(),
         )
-        self._client.create_collection(
-            self._name,
-            schema=schema,
-            index_params=index,
-            properties={**note, **self._space()},
-        )
-        self._read()
+        return index
+
+    def _clear_unfinished(self) -> None:
+        """Remove what a kill left of a file's collection: a folder, and nothing in it.
+
+        milvus-lite does not take it for a collection, and makes none in its place.
+        """
+        folder = Path(self._uri, "collections", self._name)
+        if is_file(self._uri) and not (folder / "schema.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _space(self) -> dict[str, str]:
         given = self.given_space
@@ -181,6 +196,9 @@ class MilvusInsert(InsertOperator):
         self._fields = {field["name"]: field for field in fields}
         keys = [self.id_column, self.vector_column]
         check_columns_there(self._name, keys, [*self._fields])
+        if not self._client.list_indexes(self._name, self.vector_column):
+            # A kill can come between a collection and its index.
+            self._client.create_index(self._name, self._index_params())
         index = self._client.describe_index(self._name, self.vector_column) or {}
         made_with = {"L2": "L2", "IP": "IP", "COSINE": "cosine"}.get(
             index.get("metric_type", "")
