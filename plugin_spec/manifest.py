@@ -64,6 +64,8 @@ class Manifest:
     parameters: Mapping[str, Mapping[str, Any]] = field(hash=False)
     steps: tuple[Step, ...]
     weights: tuple[Weights, ...]
+    training: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """On what, from which base, and with which metrics; empty if it was not trained."""
 
     @property
     def dependencies(self) -> tuple[Requirement, ...]:
@@ -124,6 +126,7 @@ class Manifest:
                 parameters=dict(self.parameters),
                 steps=[_step_to_dict(step) for step in self.steps],
                 weights=[_weights_to_dict(weights) for weights in self.weights],
+                training=dict(self.training),
             ),
         }
         return copy.deepcopy(data)
@@ -161,6 +164,7 @@ class Manifest:
             parameters=data.get("parameters", {}),
             steps=tuple(map(_step_from_dict, data.get("steps", ()))),
             weights=tuple(map(_weights_from_dict, data.get("weights", ()))),
+            training=data.get("training", {}),
         )
 
 

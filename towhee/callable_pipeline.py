@@ -194,7 +194,7 @@ class CallablePipeline:
             "steps": [step.describe() for step in self._steps],
         }
 
-    def train(
+    def train(  # noqa: PLR0913  (what a training is of)
         self,
         training_config: TrainingConfig | None = None,
         train_dataset: Any = None,  # noqa: ANN401  (whatever `dataset` opens)
@@ -202,6 +202,7 @@ class CallablePipeline:
         *,
         callbacks: Sequence[Callback] = (),
         resume: bool | str | Path = False,
+        name: str | None = None,
     ) -> TrainingResult:
         """Train the model on images with labels; from then on this embeds with it.
 
@@ -212,9 +213,11 @@ class CallablePipeline:
             would open.
         :param callbacks: one's own, beside those of the configuration.
         :param resume: go on where a training into the same folder was killed.
+        :param name: what it is published as; ``trained/`` and the folder's otherwise.
         :raises CannotTrain: if there is no model to train, or nothing to train it on.
         """
-        from towhee.trainer.training import train  # noqa: PLC0415  (as it is used)
+        from towhee.trainer.repository import Repository  # noqa: PLC0415  (as used)
+        from towhee.trainer.training import train  # noqa: PLC0415
 
         step = trainable_step(self._steps)
         trained: Any = step.own().operator
@@ -225,6 +228,7 @@ class CallablePipeline:
             eval_dataset,
             callbacks=callbacks,
             resume=resume,
+            repository=Repository.of(self._steps, step, name),
         )
         self._trainings += 1
         return result

@@ -68,6 +68,12 @@ def train(  # noqa: PLR0913  (one a flag)
             "May be given several times.",
         ),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name", metavar="NAME", help="What it is to be published as: org/name."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a training was killed.")
     ] = False,
@@ -77,9 +83,9 @@ def train(  # noqa: PLR0913  (one a flag)
 
       hub train image-embedding/timm --model resnet18 --data cats/ --eval held-out/
 
-    The folder holds weights, preprocessing, figures, curves and a model card;
-    the option `checkpoint_path` reads it. What was written before into the same
-    folder is replaced, unless `overwrite_output_dir` is false.
+    OUT holds weights, preprocessing, figures, curves and a model card. The option
+    `checkpoint_path` reads it, and `hub publish OUT` publishes it as a pipeline.
+    What a training left there is replaced, unless `overwrite_output_dir` is false.
     """
     from towhee import pipeline  # noqa: PLC0415  (as it is used)
     from towhee.data import dataset  # noqa: PLC0415
@@ -93,7 +99,12 @@ def train(  # noqa: PLR0913  (one a flag)
     with session.console.working(f"Loading {operator}"):
         runner = pipeline(operator, **chosen).load()
     result = runner.train(
-        settings, samples, evaluation, callbacks=_watching(session), resume=resume
+        settings,
+        samples,
+        evaluation,
+        callbacks=_watching(session),
+        resume=resume,
+        name=name,
     )
     if as_json:
         session.console.result_json(_to_dict(result))

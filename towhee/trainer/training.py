@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from towhee.trainer.callbacks.base import Callback
     from towhee.trainer.loop import Loop
     from towhee.trainer.objective import Objective
+    from towhee.trainer.repository import Repository
 
 CHECKPOINTS: Final = "checkpoints"
 
@@ -40,15 +41,18 @@ class Training:
     :param samples: what it learns from; anything that ``dataset`` opens.
     :param evaluation: what it is judged by.
     :param callbacks: one's own, called after those of the configuration.
+    :param repository: what makes the folder one that can be published.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (the parts of a training)
         self,
         operator: TrainableOperator,
         config: TrainingConfig,
         samples: Any,  # noqa: ANN401
         evaluation: Any = None,  # noqa: ANN401
         callbacks: Sequence[Callback] = (),
+        *,
+        repository: Repository | None = None,
     ) -> None:
         """Check what can be checked before anything is changed.
 
@@ -59,7 +63,7 @@ class Training:
         self.operator, self.config = operator, config.copy()
         self.samples = Samples.of(samples)
         self.evaluation = None if evaluation is None else Samples.of(evaluation)
-        self.callbacks = callbacks
+        self.callbacks, self.repository = callbacks, repository
         self.folder = Path(config.output_dir)
         self.keeping = Keeping(self.config, self.folder / CHECKPOINTS)
         self._check()
@@ -94,6 +98,8 @@ class Training:
         result = TrainingResult.of(run, self.samples, self.evaluation, seconds)
         if is_main:
             result.write(self.operator, self.folder)
+            if self.repository is not None:
+                self.repository.write(result)
         return result
 
     def fit(self, *, resume: bool | Path = False) -> tuple[Run, bool]:
@@ -249,6 +255,7 @@ def train(  # noqa: PLR0913  (what a training is of)
     *,
     callbacks: Sequence[Callback] = (),
     resume: bool | str | Path = False,
+    repository: Repository | None = None,
 ) -> TrainingResult:
     """Train an operator of one's own instance; see ``Training``.
 
@@ -262,6 +269,11 @@ def train(  # noqa: PLR0913  (what a training is of)
     check_packages()
     found = resume if isinstance(resume, bool) else Path(resume)
     training = Training(
-        operator, config or TrainingConfig(), train_dataset, eval_dataset, callbacks
+        operator,
+        config or TrainingConfig(),
+        train_dataset,
+        eval_dataset,
+        callbacks,
+        repository=repository,
     )
     return training.start(resume=found)

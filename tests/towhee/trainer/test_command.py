@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,11 @@ from plugin_spec import TrainableOperator, Trainee
 {inspect.getsource(trainees.Small)}
 
 class Subject(Small):
+    def __init__(self, checkpoint_path=None):
+        super().__init__()
+        if checkpoint_path:
+            self.restore(Path(checkpoint_path).parent)
+
     def prepare(self, image):
         if not isinstance(image, np.ndarray):
             image = np.asarray(image)
@@ -61,7 +67,7 @@ def colours() -> Path:
 def test_a_folder_of_images_becomes_a_trained_operator(
     colours: Path, publish: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    publish(OPERATOR, name="test/small")
+    publish(OPERATOR, name="test/small", parameters={"checkpoint_path": {}})
     words = ["train", "test/small", "--data", str(colours), "--eval", str(colours)]
     words += ["--config", "train.yaml", "-o", "out"]
     assert main(words) == 0
@@ -95,3 +101,55 @@ def test_what_cannot_be_trained_is_told_before_anything_is_loaded(
         "error: `none.yaml` is no configuration of a training\n"
         "  there is no such file\n"
     )
+
+
+@pytest.mark.slow
+def test_the_folder_is_published_by_one_command_and_says_where_it_is_from(
+    colours: Path, publish: Callable[..., Path], tmp_path: Path
+) -> None:
+    from plugin_spec import Manifest  # noqa: PLC0415
+    from towhee import pipeline  # noqa: PLC0415
+    from towhee.data import dataset  # noqa: PLC0415
+    from towhee.trainer.training_config import TrainingConfig  # noqa: PLC0415
+
+    options = {"checkpoint_path": {}}
+    base = publish(OPERATOR, name="test/small", parameters=options)
+    (base / "LICENSE").write_text("Do what you like\n", encoding="utf-8")
+    op, images = pipeline("test/small"), dataset(colours)
+    config = TrainingConfig().load_from_yaml("train.yaml")
+    config.output_dir = "out"
+    result = op.train(config, images, images, name="acme/colours")
+    (step,) = op.operators
+    manifest = Manifest.from_yaml(Path("out", "operator.yaml").read_bytes())
+    classes = ["green", "red"]
+    data = {"name": "colours", "images": 12, "classes": classes}
+    metrics = {
+        key: value
+        for key, value in result.figures.items()
+        if key not in {"epoch", "step", "lr"}
+    }
+    assert manifest.training == {
+        "data": data,
+        "evaluated": data,
+        "base": {
+            "operator": "test/small==1.0.0",
+            "revision": step.installed.receipt.revision,
+            "model": "small",
+            "weights": "sha256:none",
+        },
+        "metrics": metrics,
+    }
+    assert metrics["eval_epoch_metric"] == 1.0
+
+    target = f"git+file://{tmp_path / 'colours.git'}"
+    subprocess.run(["git", "init", "--quiet", "--bare", target[11:]], check=True)
+    assert main(["publish", "out", "--to", target, "--yes", "--no-run"]) == 0
+    assert main(["trust", "add", target]) == 0
+    assert main(["install", "acme/colours", "--source", target, "--no-project"]) == 0
+    image = np.asarray(Image.open(colours / "red" / "0.png"))
+    assert np.array_equal(pipeline("acme/colours")(image), op(image))
+
+    # Trained again, it is the same operator; its version is the author's to raise.
+    op.train(config, images)
+    again = Manifest.from_yaml(Path("out", "operator.yaml").read_bytes())
+    assert (str(again.name), again.version) == ("acme/colours", manifest.version)

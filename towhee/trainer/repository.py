@@ -1,0 +1,159 @@
+"""A training's folder as the repository of a pipeline, which ``hub publish`` takes."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from hub_client.atomic_file import write_atomically
+from plugin_spec import InvalidManifest, Manifest
+from plugin_spec.names import OperatorName
+from towhee.trainer.errors import CannotTrain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from towhee.bound import BoundOperator
+    from towhee.trainer.training_result import TrainingResult
+
+MANIFEST: Final = "operator.yaml"
+_WEIGHTS: Final = "model.safetensors"
+_NAMESPACE: Final = "trained"
+_LONGEST: Final = 200
+_OF_THIS_MACHINE: Final = {"batch_size", "device", "num_classes", "pretrained"}
+"""Options that are left out: the weights answer for some, each machine for others."""
+_STAYS: Final = "/checkpoints/\n/tensorboard/\n/heatmaps/\n"
+_PLACE: Final = ("epoch", "step", "lr")
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What a training's manifest says beside what the training came to.
+
+    :param base: the operator that was trained: its version, its commit, its weights.
+    """
+
+    steps: Sequence[BoundOperator]
+    trained: BoundOperator
+    name: OperatorName | None
+    base: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls, steps: Sequence[BoundOperator], trained: BoundOperator, name: str | None
+    ) -> Self:
+        """Note what the operator is, before it is trained.
+
+        :raises CannotTrain: if ``name`` is no operator's.
+        """
+        receipt = trained.installed.receipt
+        said = trained.load().operator.describe()
+        base = {
+            "operator": f"{receipt.name}=={receipt.version}",
+            "revision": receipt.revision,
+            **{key: str(said[key]) for key in ("model", "weights") if key in said},
+        }
+        return cls(steps, trained, _parsed(name), base)
+
+    def write(self, result: TrainingResult) -> None:
+        """Write a manifest, a licence, and what is to stay at home.
+
+        A manifest that is there keeps its name, version, summary and licence.
+        """
+        folder = result.output_dir
+        text = self._manifest(result, _read(folder))
+        write_atomically(folder / MANIFEST, text.encode())
+        write_atomically(folder / ".gitignore", _STAYS.encode())
+        licence = self.trained.installed.tree / "LICENSE"
+        if licence.is_file() and not (folder / "LICENSE").exists():
+            shutil.copyfile(licence, folder / "LICENSE")
+
+    def _manifest(self, result: TrainingResult, earlier: Manifest | None) -> str:
+        import yaml  # noqa: PLC0415  (as it is used)
+
+        base = self.trained.installed.manifest
+        name = self.name or (earlier.name if earlier else _default_name(result))
+        first, last = (self.steps[each].installed.manifest for each in (0, -1))
+        manifest = {
+            "spec": 1,
+            "name": str(name),
+            "version": str(earlier.version) if earlier else "1.0.0",
+            "kind": "pipeline",
+            "summary": earlier.summary if earlier else _summary(self.base, result),
+            "license": earlier.license if earlier else base.license,
+            "requires": {"python": str(base.requires_python) or ">=3.11"},
+            "inputs": first.to_dict()["inputs"],
+            "outputs": last.to_dict()["outputs"],
+            "steps": [self._step(each) for each in self.steps],
+            "training": {
+                "data": result.trained_on,
+                **({"evaluated": result.evaluated_on} if result.evaluated_on else {}),
+                "base": dict(self.base),
+                "metrics": _metrics(result),
+            },
+        }
+        # What others could not read is not written.
+        Manifest.from_dict(manifest, source=MANIFEST)
+        return yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)
+
+    def _step(self, step: BoundOperator) -> dict[str, Any]:
+        manifest = step.installed.manifest
+        version = manifest.version
+        wanted = f"{manifest.name}>={version},<{version.major + 1}"
+        options = {
+            key: value
+            for key, value in step.options.items()
+            if key not in _OF_THIS_MACHINE and _is_json(value)
+        }
+        if step is self.trained:
+            options["checkpoint_path"] = {"file": _WEIGHTS}
+        return {"operator": wanted, **({"with": options} if options else {})}
+
+
+def _parsed(name: str | None) -> OperatorName | None:
+    try:
+        return None if name is None else OperatorName.parse(name)
+    except ValueError as error:
+        raise CannotTrain(f"Nothing trained can be called `{name}`: {error}") from error
+
+
+def _read(folder: Path) -> Manifest | None:
+    try:
+        return Manifest.from_yaml((folder / MANIFEST).read_bytes())
+    except (OSError, InvalidManifest):
+        return None
+
+
+def _default_name(result: TrainingResult) -> OperatorName:
+    words = re.findall(r"[a-z0-9]+", result.output_dir.resolve().name.lower())
+    return OperatorName.parse(
+        f"{_NAMESPACE}/{'-'.join(words)[:60].strip('-') or 'model'}"
+    )
+
+
+def _summary(base: Mapping[str, str], result: TrainingResult) -> str:
+    model = base.get("model", base["operator"])
+    count = len(result.trained_on["classes"])
+    text = f"{model}, trained on {result.trained_on['name']} of {count} classes"
+    return "".join(each for each in text if each.isprintable())[:_LONGEST]
+
+
+def _metrics(result: TrainingResult) -> dict[str, float]:
+    return {
+        name: value
+        for name, value in result.figures.items()
+        if name not in _PLACE and math.isfinite(value)
+    }
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
