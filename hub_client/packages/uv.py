@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from hub_client.lockfile import LockedPackage
     from hub_client.packages import Requests
 
-_ADDRESS = re.compile(r"(\w+\+)?(https?|file)://[^\s`'\"]+")
+_ADDRESS = re.compile(r"(\w+\+)?(https?|file)://[^\s`'\")]+")
 _NO_SOLUTION = "No solution found"
+_NO_NETWORK = "the network was disabled"
+_NO_ANSWER = "error sending request"
 _PINS = ("--generate-hashes", "--no-header", "--no-annotate", "--quiet")
 # An sdist runs its publisher's code to be read at all; a wheel does not.
 _WHEELS = ("--only-binary", ":all:")
@@ -44,15 +46,19 @@ _HINT = re.compile(r"^\s*hint: .*$", re.MULTILINE)
 _NEEDS_BUILDING = re.compile(r"Wheels are required for `([\w.-]+)`")
 
 
-class _Unsolvable(Exception):
-    """What uv says when requirements exclude one another."""
+class _Unsolvable(PackageInstallFailed):
+    """What uv says when requirements exclude one another, or its cache lacks some."""
 
-    def explain(self, requests: Requests) -> PackageConflict:
+    def __init__(self, message: str, said: str, *, hint: str | None) -> None:
+        super().__init__(message, hint=hint)
+        self._said = said
+
+    def explain(self, requests: Requests) -> PackageInstallFailed | PackageConflict:
         """Say it in our words: who asked, and what could be built."""
-        # uv's hints are flags of uv.
-        reason = _HINT.sub("", str(self)).rstrip()
-        sdists = dict.fromkeys(_NEEDS_BUILDING.findall(str(self)))
-        return PackageConflict(requests, reason, sdists=tuple(sdists))
+        if _NO_NETWORK in self._said:
+            return self
+        sdists = dict.fromkeys(_NEEDS_BUILDING.findall(self._said))
+        return PackageConflict(requests, _without_hints(self._said), sdists=(*sdists,))
 
 
 def find_uv() -> str | None:
@@ -189,15 +195,24 @@ class UvInstaller:
             )
         if done.returncode == 0:
             return done.stdout
-        said = _tidied(done.stderr or "")
-        if _NO_SOLUTION in said:
-            raise _Unsolvable(said)
-        raise PackageInstallFailed(
-            f"uv could not {words[0]} the Python packages\n{said}".rstrip(),
-            hint="You are offline: run again without `--offline` or HUB_OFFLINE"
-            if self._offline
-            else None,
-        )
+        raise self._failure(words[0], _tidied(done.stderr or ""))
+
+    def _failure(self, word: str, said: str) -> PackageInstallFailed:
+        unsolvable, hint = _NO_SOLUTION in said, None
+        if self._offline and (not unsolvable or _NO_NETWORK in said):
+            hint = "You are offline: run again without `--offline` or HUB_OFFLINE"
+        elif _NO_ANSWER in said:
+            hint = "Check your network, and the registry that uv is configured for"
+        lines = _without_hints(said)
+        message = f"uv could not {word} the Python packages\n{lines}".rstrip()
+        if unsolvable:
+            return _Unsolvable(message, said, hint=hint)
+        return PackageInstallFailed(message, hint=hint)
+
+
+def _without_hints(said: str) -> str:
+    # uv's hints are flags of uv.
+    return _HINT.sub("", said).rstrip()
 
 
 def _kinds(sdists: Collection[str]) -> tuple[str, ...]:

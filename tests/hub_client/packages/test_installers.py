@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from hub_client.packages import (
     PackageConflict,
@@ -15,6 +16,7 @@ from hub_client.packages import (
 from plugin_spec import OperatorName
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from servers.python_packages import PackageFolder
@@ -211,6 +213,62 @@ def test_offline_says_so(python_packages: PackageFolder, target: Environment) ->
         needs("hub-tensor"), target, sdists=()
     )
     assert added(plan) == {"hub-tensor": "2.0"}
+
+
+@pytest.fixture
+def registry_far_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry that nobody reaches, and a cache that has nothing of it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-settings"))
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+
+
+@pytest.mark.usefixtures("registry_far_away")
+@pytest.mark.parametrize(
+    "doing",
+    [
+        lambda uv, target: uv.plan(needs("hub-tensor"), target, sdists=()),
+        lambda uv, _: uv.lock(needs("hub-tensor"), requires_python=SpecifierSet()),
+        lambda uv, target: uv.install(
+            [PinnedPackage("hub-tensor", "2.0", (f"sha256:{'0' * 64}",))],
+            target,
+            sdists=(),
+        ),
+    ],
+    ids=["plan", "lock", "install"],
+)
+def test_what_no_cache_has_cannot_be_had_offline_and_nobody_conflicts(
+    target: Environment, doing: Callable[[PackageInstaller, Environment], object]
+) -> None:
+    with pytest.raises(PackageInstallFailed) as caught:
+        doing(open_installer("uv", offline=True), target)
+    assert "hub-tensor was not found in the cache" in str(caught.value)
+    assert "hint:" not in str(caught.value)
+    assert caught.value.hint == (
+        "You are offline: run again without `--offline` or HUB_OFFLINE"
+    )
+
+
+@pytest.mark.usefixtures("registry_far_away")
+def test_a_registry_that_does_not_answer_is_told_from_a_conflict(
+    target: Environment,
+) -> None:
+    with pytest.raises(PackageInstallFailed) as caught:
+        open_installer("uv").plan(needs("hub-tensor"), target, sdists=())
+    assert "sending request for url (the registry)" in str(caught.value)
+    assert caught.value.hint == (
+        "Check your network, and the registry that uv is configured for"
+    )
+
+
+@pytest.mark.usefixtures("python_packages")
+def test_a_pinned_version_that_the_registry_has_no_more_is_a_refusal(
+    target: Environment,
+) -> None:
+    pin = PinnedPackage("hub-tensor", "2.0", (f"sha256:{'0' * 64}",))
+    with pytest.raises(PackageInstallFailed, match="uv could not install the Python"):
+        open_installer("uv").install([pin], target, sdists=())
 
 
 def test_the_tools_of_a_new_environment_hold_nothing_back(
