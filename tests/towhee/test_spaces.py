@@ -106,7 +106,6 @@ def test_what_a_function_gives_has_no_known_space() -> None:
         lambda rows: rows.as_entity(["v"]).rename({"v": "w"}).select("w"),
         lambda rows: pickle.loads(pickle.dumps(rows)),  # noqa: S301  (our own)
     ],
-    ids=str,
 )
 def test_rows_that_are_only_chosen_or_named_keep_their_space(step: Any) -> None:  # noqa: ANN401
     assert step(embedded()).space == embedded().space
