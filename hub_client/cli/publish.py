@@ -60,6 +60,22 @@ def publish(  # noqa: PLR0913  (one a flag)
             "--allow-older", help="Publish although a newer version is published."
         ),
     ] = False,
+    sigstore_bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--sigstore-bundle",
+            metavar="FILE",
+            help="Attach a sigstore bundle, made of what `--statement` wrote.",
+        ),
+    ] = None,
+    statement: Annotated[
+        Path | None,
+        typer.Option(
+            "--statement",
+            metavar="FILE",
+            help="As `--dry-run`, and write what a sigstore bundle has to sign.",
+        ),
+    ] = None,
     no_run: Annotated[
         bool, typer.Option("--no-run", help="Check by reading alone; do not run it.")
     ] = False,
@@ -93,8 +109,10 @@ def publish(  # noqa: PLR0913  (one a flag)
     from hub_client.publisher.workspace import open_workspace  # noqa: PLC0415
 
     console, cache_dir = session.console, online_cache(session)
+    dry_run = dry_run or statement is not None
     name = read_manifest(path).name
     target = open_target(to, name, cache_dir=cache_dir)
+    _check_notes(sigstore_bundle, target)
     telling = _open_index(index, target, cache_dir, propose=propose)
     with open_workspace(cache_dir) as folder:
         publication = prepare(
@@ -104,6 +122,7 @@ def publish(  # noqa: PLR0913  (one a flag)
             allow_older=allow_older,
             run=can_run() and not no_run,
         )
+        publication = _signed(session, publication, sigstore_bundle, statement)
         for warning in publication.warnings:
             console.warn(f"{warning.place}: {warning.message}")
         if not as_json or not (yes or dry_run):
@@ -125,6 +144,35 @@ def publish(  # noqa: PLR0913  (one a flag)
         result = _to_dict(publication, target, commit)
         result["index"] = updated and updated.to_dict()
         console.result_json(result)
+
+
+def _check_notes(bundle: Path | None, target: Target) -> None:
+    """Refuse a bundle where it cannot be kept, before anything takes its time."""
+    from hub_client.sources import GIT  # noqa: PLC0415  (as it is used)
+
+    if bundle is not None and not target.spec.startswith(GIT):
+        raise typer.BadParameter(
+            "only git has notes to keep one in", param_hint="`--sigstore-bundle`"
+        )
+
+
+def _signed(
+    session: Session,
+    publication: Publication,
+    bundle: Path | None,
+    statement: Path | None,
+) -> Publication:
+    """Attach the bundle that there is, or write what one has to sign."""
+    if statement is not None:
+        statement.write_bytes(publication.statement)
+        session.console.say(f"`{statement}` is what to sign with sigstore")
+    if bundle is None:
+        return publication
+    from hub_client.publisher.attached_bundle import (  # noqa: PLC0415  (slow)
+        attach_bundle,
+    )
+
+    return attach_bundle(publication, bundle)
 
 
 def _open_index(

@@ -13,6 +13,7 @@ from hub_client.publisher.scratch_repository import ScratchRepository
 from hub_client.publisher.work_tree import Unpublishable
 from hub_client.sources import GIT
 from hub_client.sources.git import GitSource
+from hub_client.sources.git_mirror import SIGSTORE_NOTES
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ class GitTarget:
                 commit, refspecs = self._new_commit(scratch, publication)
             else:
                 commit, refspecs = self._own_commit(scratch, publication, work_tree)
+            if publication.bundle is not None:
+                note = self._new_note(scratch, commit, publication.bundle)
+                refspecs = (*refspecs, note)
             self._remote(scratch).push(*refspecs)
         return commit
 
@@ -128,6 +132,15 @@ class GitTarget:
         if not publication.is_newest:
             return commit, (tag,)
         return commit, (f"{commit}:refs/heads/{branch}", tag)
+
+    def _new_note(self, scratch: ScratchRepository, commit: str, bundle: bytes) -> str:
+        """The bundle beside those of other releases; gives what is to be pushed."""
+        remote = self._remote(scratch)
+        refspec = f"{SIGSTORE_NOTES}:{SIGSTORE_NOTES}"
+        if remote.has(SIGSTORE_NOTES):
+            remote.fetch(refspec, "--depth=1")
+        scratch.note(SIGSTORE_NOTES, commit, bundle)
+        return refspec
 
     def _remote(self, scratch: ScratchRepository) -> Remote:
         return Remote(self._url, scratch)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from hub_client.conformance import check_repository
 from hub_client.publisher.snapshot import take_snapshot
+from hub_client.signatures.statement import release_statement
 from hub_client.sources import MANIFEST_FILE
+from hub_client.tree_digest import tree_digest
 from plugin_spec.errors import HubError
 from plugin_spec.manifest import Manifest
 
@@ -50,6 +52,8 @@ class Publication:
     is_newest: bool
     """Whether no newer version is published."""
     warnings: tuple[Finding, ...] = ()
+    bundle: bytes | None = None
+    """A sigstore bundle that signs the statement; None if it is not signed so."""
 
     @property
     def name(self) -> OperatorName:
@@ -65,6 +69,12 @@ class Publication:
     def tag(self) -> str:
         """The tag's name."""
         return f"v{self.version}"
+
+    @property
+    def statement(self) -> bytes:
+        """What a sigstore bundle of it signs; hashes every file."""
+        tree = tree_digest(self.snapshot.folder)
+        return release_statement(self.name, self.version, tree)
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -47,6 +47,16 @@ class Remote:
             ),
         )
 
+    def has(self, ref: str) -> bool:
+        """Whether there is a ref of that full name.
+
+        :raises RepositoryUnreachable: if it does not answer.
+        """
+        try:
+            return bool(self.scratch.as_user("ls-remote", "--", str(self.url), ref))
+        except GitFailed as error:
+            raise self._unreachable(error) from error
+
     def tip(self, branch: str, *options: str) -> str:
         """Fetch a branch, and give its commit."""
         self.fetch(f"+refs/heads/{branch}:{TIP}", *options)

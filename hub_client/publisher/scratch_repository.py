@@ -114,6 +114,16 @@ class ScratchRepository:
         self.as_user("tag", *words, f"--message={message}", "--", tag, commit)
         return f"refs/tags/{tag}"
 
+    def note(self, ref: str, commit: str, text: bytes) -> None:
+        """Make a note on a commit in the user's name, byte by byte.
+
+        :raises NoIdentity: if git knows none.
+        """
+        self._check_identity()
+        blob = self.git("hash-object", "-w", "--stdin", typed=text)
+        words = (f"--ref={ref}", "add", "--force", "--allow-empty", "-C", blob)
+        self.as_user("notes", *words, "--", commit)
+
     def _check_identity(self) -> None:
         try:
             self.as_user("var", "GIT_COMMITTER_IDENT")

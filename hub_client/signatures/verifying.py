@@ -46,7 +46,7 @@ class SignatureRefused(HubError):
             f"{what} is not signed as your configuration requires{lines}\n"
             f"  expected {expected}",
             hint="Ask its publisher; if you trust another key of theirs, run "
-            "`hub trust add SOURCE --require-signature KEYFILE`",
+            "`hub trust add SOURCE --require-signature SIGNER`",
         )
 
 

@@ -1,0 +1,99 @@
+"""From a statement to a lock that says who signed, as publishers and users type it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from servers.operator_files import operator_files, write_files
+from servers.sigstore_world import SigstoreWorld
+
+from hub_client.config import HubConfig
+from hub_client.lockfile import Lockfile
+
+if TYPE_CHECKING:
+    from servers.git_repository import GitRepository
+
+    from tests.hub_client.cli.conftest import Hub
+
+PAGES = {"README.md": b"# Echo\n", "LICENSE": b"Apache License\n"}
+ALICE = "sigstore:alice@acme.example@https://id.example"
+
+
+@pytest.fixture
+def source(repository: GitRepository, monkeypatch: pytest.MonkeyPatch) -> str:
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Alice")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "alice@acme.example")
+    source = f"git+{repository.url}"
+    text = f'operators = ["acme/embed"]\n[sources]\n"*" = "{source}"\n'
+    Path("hub.toml").write_text(text, encoding="utf-8")
+    return source
+
+
+def publish(hub: Hub, source: str, world: SigstoreWorld, identity: str) -> None:
+    """Write the statement, sign it, and publish with the bundle."""
+    version = "1.0.0"
+    write_files(Path("work"), {**operator_files("acme/embed", version), **PAGES})
+    words = ("publish", "work", "--to", source, "--no-run")
+    done = hub(*words, "--statement", "release.txt")
+    assert done.returncode == 0, done.stderr
+    assert "`release.txt` is what to sign with sigstore" in done.stderr
+    bundle = world.sign(Path("release.txt").read_bytes(), identity)
+    Path("bundle.json").write_text(json.dumps(bundle), encoding="utf-8")
+    hub.said(*words, "--sigstore-bundle", "bundle.json", "--yes")
+
+
+@pytest.mark.slow
+def test_who_signed_by_sigstore_goes_into_the_lock_and_is_verified_again(
+    hub: Hub, source: str, into: tuple[str, str]
+) -> None:
+    world = SigstoreWorld()
+    Path("root.json").write_bytes(world.trusted_root())
+    publish(hub, source, world, "alice@acme.example")
+    words = ("trust", "add", source, "--require-signature", ALICE)
+    condition = "if signed by sigstore:alice@acme.example of https://id.example\n"
+    assert hub.said(*words, "--trusted-root", "root.json") == (
+        f"`{source}` is trusted, {condition}"
+    )
+    Path("root.json").unlink()
+    assert hub.result("trust", "list") == f"{source}  {condition}"
+    hub.said("sync", *into)
+    locked = Lockfile.load(Path("hub.lock")).operators[0]
+    assert locked.signer == "sigstore:alice@acme.example"
+    assert "Verified 1 signature" in hub.said("verify", "--signatures", *into)
+    statement = Path("release.txt").read_text(encoding="utf-8")
+    assert statement == f"acme/embed 1.0.0 {locked.tree}\n"
+
+
+@pytest.mark.slow
+def test_what_another_signed_by_sigstore_never_reaches_the_store(
+    hub: Hub, source: str, into: tuple[str, str]
+) -> None:
+    world = SigstoreWorld()
+    Path("root.json").write_bytes(world.trusted_root())
+    publish(hub, source, world, "mallory@acme.example")
+    words = ("trust", "add", source, "--require-signature", ALICE)
+    hub.said(*words, "--trusted-root", "root.json")
+    said = hub.refused("sync", *into)
+    assert said == (
+        f"Locking\nerror: acme/embed 1.0.0 from `{source}` is not signed as your "
+        "configuration requires\n"
+        "  its sigstore bundle is by sigstore:mallory@acme.example of "
+        "https://id.example\n"
+        "  expected sigstore:alice@acme.example of https://id.example\n\n"
+        "hint: Ask its publisher; if you trust another key of theirs, run "
+        "`hub trust add SOURCE --require-signature SIGNER`\n"
+    )
+    assert not (HubConfig.load().cache_dir / "store" / "sha256").exists()
+    assert not Path("hub.lock").exists()
+
+
+def test_a_trusted_root_is_for_identities_and_a_bundle_for_git(
+    hub: Hub, source: str
+) -> None:
+    done = hub("trust", "add", source, "--trusted-root", "root.json")
+    assert done.returncode == 2
+    assert "it is for `--require-signature sigstore:…`" in done.stderr
