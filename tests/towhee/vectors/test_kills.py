@@ -55,7 +55,8 @@ def computed(log: Path) -> list[int]:
 
 def committed(store: Store) -> int:
     note: Any = store.there("note")
-    return -1 if note is None else int(note["row"])
+    # A collection that was just made has an empty one.
+    return int(note["row"]) if note else -1
 
 
 def kill_on_the_way(store: Store, environment: Path, log: Path, after: int) -> None:
