@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
     from typing import Self
 
+    from plugin_spec.domain import DomainWatch
     from plugin_spec.spaces import EmbeddingSpace
 
 
@@ -70,6 +71,9 @@ class ModelOperator(Operator):
 
     batch_size: int = 8
     """How many prepared rows ``predict`` wants at once; the last may be fewer."""
+
+    watch: DomainWatch | None = None
+    """Looks at every batch, and warns of one unlike the training; for an option."""
 
     concurrent_predict: ClassVar[bool] = False
     """Whether threads may call ``predict`` at once, each as ``set_threads`` said."""

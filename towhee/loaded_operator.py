@@ -133,6 +133,8 @@ class LoadedOperator:
             )
         for output in outputs:
             self._check(output)
+        if self.model.watch is not None:
+            self.model.watch.see(batch, outputs)
         return outputs
 
     def __str__(self) -> str:

@@ -94,7 +94,7 @@ def study_layers(
     labels = _labels(samples, neighbours)
     vectors: dict[str, list[Any]] = {name: [] for name in layers}
     seconds = dict.fromkeys(layers, 0.0)
-    for batch in _prepared(operator, samples):
+    for batch in prepared_batches(operator, samples):
         for name, layer in layers.items():
             if not vectors[name]:
                 layer.predict(batch)  # what only a first call takes is not counted
@@ -147,7 +147,7 @@ def _labels(samples: Samples, neighbours: int) -> NDArray[np.intp]:
     return np.array(found, np.intp)
 
 
-def _prepared(operator: ModelOperator, samples: Samples) -> Iterator[list[Any]]:
+def prepared_batches(operator: ModelOperator, samples: Samples) -> Iterator[list[Any]]:
     """Batches of what the model takes; a few are made ahead, in threads."""
     import numpy as np
 

@@ -17,8 +17,15 @@ def small(model: str = "test_resnet", **options: object) -> TimmEmbedding:
     return TimmEmbedding(model_name=model, pretrained=False, **options)
 
 
-@pytest.mark.parametrize("model", ["test_resnet", "test_vit"])
-@pytest.mark.parametrize("options", [{}, {"pooling": "max"}, {"dtype": "bfloat16"}])
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("test_resnet", {"input_size": 64}),
+        pytest.param("test_vit", {}, marks=pytest.mark.slow),
+        pytest.param("test_vit", {"pooling": "max"}, marks=pytest.mark.slow),
+        pytest.param("test_resnet", {"dtype": "bfloat16"}, marks=pytest.mark.slow),
+    ],
+)
 def test_every_layer_gives_what_an_operator_made_for_it_gives(
     model: str, options: dict[str, object]
 ) -> None:

@@ -11,13 +11,14 @@ import torch
 from torch.nn.functional import normalize as scale_to_one
 
 from plugin_spec import EmbeddingSpace, HubError, TrainableOperator, Trainee
+from plugin_spec.domain import Domain, DomainWatch
 from plugin_spec.inference.memory import memory_errors
 from plugin_spec.inference.opening import open_backend
 from plugin_spec.inference.threads import ThreadShare
 from plugin_spec.weights_digest import WeightsDigest
 
 from .conditions import resolve_conditions
-from .errors import CannotRun
+from .errors import CannotRun, NoDomain
 from .explaining import subject_of
 from .layers import (
     PENULTIMATE,
@@ -74,6 +75,7 @@ class TimmEmbedding(TrainableOperator):
         backend: str = "eager",
         transform: str = "exact",
         batch_size: int | None = None,
+        check_domain: bool = False,
     ) -> None:
         self._source = {
             "name": model_name,
@@ -113,7 +115,20 @@ class TimmEmbedding(TrainableOperator):
         }
         self._device = _one_name(device)
         self._differences: dict[str, Mapping[str, float]] = {}
+        said = loaded.config.get("domain")
+        self.domain = None if said is None else Domain.from_dict(said)
         self._start(network)
+        if check_domain:
+            self.watch = self._watching()
+
+    def _watching(self) -> DomainWatch:
+        if self.domain is None:
+            raise NoDomain(
+                f"Nothing says what images `{self._tag}` was trained on looked like",
+                hint="Leave out `check_domain`, or give a `checkpoint_path` that holds "
+                "what `measure_domain` found",
+            )
+        return DomainWatch(self.domain.within(self.space.fingerprint), self._tag)
 
     def _cut(self, loaded: LoadedModel) -> tuple[Network, Classifier]:
         """The model up to where vectors are taken, and what stood behind that."""
@@ -249,6 +264,8 @@ class TimmEmbedding(TrainableOperator):
     def save(self, folder: Path) -> None:
         """Write weights, classes, preprocessing, and where vectors are taken."""
         said = {"embedding": self._taken, **self._arguments}
+        if self.domain is not None:
+            said["domain"] = self.domain.to_dict()
         write_folder(
             Path(folder), self.network, self._classifier, self._conditions, said
         )

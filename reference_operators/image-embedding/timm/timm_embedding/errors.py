@@ -25,5 +25,9 @@ class CannotRun(HubError):
     """A model does not run as asked: on that device, at that size or precision."""
 
 
+class NoDomain(HubError, LookupError):
+    """Images are to be held against those of a training of which nothing is known."""
+
+
 class ConditionsDiffer(UserWarning):
     """Images will be prepared otherwise than when the model was trained."""
