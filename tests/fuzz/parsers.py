@@ -22,7 +22,7 @@ from hub_client.lockfile.merging import read_both_sides
 from hub_client.project import Project
 from hub_client.publisher.pinned import parse_pinned
 from hub_client.receipt import Receipt
-from hub_client.signatures.keys import SigningKey
+from hub_client.signatures import parse_signer
 from hub_client.sources.hugging_face import parse_spec
 from hub_client.sources.version_tags import read_releases
 from hub_client.trust import read_document
@@ -135,8 +135,8 @@ def hugging_face(data: bytes) -> None:
 
 
 def signing_key(data: bytes) -> None:
-    parsed = SigningKey.parse(text(data))
-    assert SigningKey.parse(parsed.text) == parsed
+    parsed = parse_signer(text(data))
+    assert parse_signer(parsed.text) == parsed
 
 
 def platform(data: bytes) -> None:

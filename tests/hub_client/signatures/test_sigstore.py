@@ -5,22 +5,31 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from packaging.version import Version
 from servers.operator_files import operator_files
+from servers.signing import ssh_publisher
 from servers.sigstore_world import MINUTES, NOW, SigstoreWorld
 
 from hub_client.admission import find_signer
 from hub_client.candidate import Candidate, Release
 from hub_client.config import HubConfig, InvalidConfig
-from hub_client.signatures import InvalidKey, SignatureRefused, SigstoreIdentity
+from hub_client.signatures import (
+    InvalidKey,
+    SignatureRefused,
+    SigstoreIdentity,
+    read_key_file,
+)
 from hub_client.signatures.policy import add_required
 from hub_client.signatures.sigstore_bundle import (
     BundleRefused,
     InvalidTrustedRoot,
+    SigstoreMissing,
     check_bundle,
     read_trusted_root,
 )
@@ -31,6 +40,7 @@ from plugin_spec.manifest import Manifest
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from servers.git_repository import GitRepository
@@ -229,6 +239,49 @@ def test_one_flipped_bit_is_refused(
     assert refused(bundle, root).startswith(reason)
 
 
+def parts(
+    value: dict[str, Any] | list[Any], path: tuple[Any, ...] = ()
+) -> Iterator[tuple[Any, ...]]:
+    """The way to each text of a bundle."""
+    keyed = value if isinstance(value, dict) else dict(enumerate(value))
+    for key, inner in keyed.items():
+        if isinstance(inner, str):
+            yield (*path, key)
+        else:
+            yield from parts(inner, (*path, key))
+
+
+ANYTHING: tuple[Any, ...] = (
+    None,
+    0,
+    10**30,
+    "",
+    "0",
+    "AA==",
+    "\x1b[2J",
+    "é",
+    [],
+    {},
+    "A" * 4000,
+)
+
+
+def test_no_part_of_a_bundle_can_be_anything_else(
+    world: SigstoreWorld, root: Path
+) -> None:
+    bundle = world.sign(STATEMENT)
+    tried = list(parts(bundle))
+    for *outer, last in tried:
+        for instead in ANYTHING:
+            changed = deepcopy(bundle)
+            part: Any = changed
+            for key in outer:
+                part = part[key]
+            part[last] = instead
+            assert refused(changed, root).isprintable()
+    assert len(tried) == 17
+
+
 def test_the_entry_of_another_signature_is_refused(
     world: SigstoreWorld, root: Path
 ) -> None:
@@ -288,6 +341,39 @@ def test_where_many_have_notes_each_commit_has_its_own(
     outer = git("mktree", stdin=f"040000 tree {inner}\t{folder}\n".encode())
     git("update-ref", "refs/notes/sigstore", git("commit-tree", "-m", "deeper", outer))
     assert released.signer() == ALICE.signer
+
+
+def test_a_key_or_an_identity_may_have_signed(
+    released: Released, world: SigstoreWorld, statement: bytes, tmp_path: Path
+) -> None:
+    bob = ssh_publisher(tmp_path / "keys", "bob")
+    keys, _ = read_key_file(bob.public)
+    add_required(HubConfig.load().config_dir, f"git+{released.repository.url}", keys)
+    with pytest.raises(SignatureRefused) as caught:
+        released.signer()
+    assert caught.value.found == (
+        "its commit is not signed",
+        "its tag is not signed",
+        "its sigstore bundle is missing: its commit has no such note",
+    )
+    released.attach(world.sign(statement))
+    assert released.signer() == ALICE.signer
+    bob.release(released.repository, "1.0.0", FILES)
+    commit = released.repository.git("rev-parse", "v1.0.0^{commit}")
+    assert Released(released.repository, commit).signer() == bob.signer
+
+
+def test_without_the_library_nothing_counts(
+    released: Released,
+    world: SigstoreWorld,
+    statement: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released.attach(world.sign(statement))
+    monkeypatch.setitem(sys.modules, "sigstore.models", None)
+    with pytest.raises(SigstoreMissing) as caught:
+        released.signer()
+    assert caught.value.hint == "pip install 'towhee-hub[sigstore]'"
 
 
 def test_the_public_root_is_carried_and_trusts_no_other_sigstore(
