@@ -13,7 +13,7 @@ from hub_client.settings import DEFAULTS, SETTINGS, settings_of, variables
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from hub_client.settings import InstallerKind, InstallPolicy, Setting, TunePolicy
 
@@ -226,7 +226,7 @@ def _read_project(file: Path | None) -> dict[str, Any]:
     if file.name == "pyproject.toml":
         table = _subtable(_subtable(table, "tool"), "hub")
     settings = {key: table[key] for key in table if key not in _PROJECT_KEYS}
-    return _checked(file, settings, settings_of("project"))
+    return _checked(file, settings, settings_of("project"), others=_PROJECT_KEYS)
 
 
 def _read_user(file: Path) -> dict[str, Any]:
@@ -249,15 +249,19 @@ def _subtable(table: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _checked(
-    place: Path | str, table: dict[str, Any], settings: Mapping[str, Setting]
+    place: Path | str,
+    table: dict[str, Any],
+    settings: Mapping[str, Setting],
+    *,
+    others: Collection[str] = (),
 ) -> dict[str, Any]:
-    if problems := list(_problems(table, settings)):
+    if problems := list(_problems(table, settings, others)):
         raise InvalidConfig(str(place), problems)
     return table
 
 
 def _problems(
-    table: Mapping[str, Any], settings: Mapping[str, Setting]
+    table: Mapping[str, Any], settings: Mapping[str, Setting], others: Collection[str]
 ) -> Iterator[str]:
     for key, value in table.items():
         if key in settings:
@@ -266,5 +270,5 @@ def _problems(
         elif key in settings_of("user"):
             yield f"{key}: only the user's own configuration may set this"
         else:
-            known = ", ".join(f"`{name}`" for name in sorted(settings))
+            known = ", ".join(f"`{name}`" for name in sorted({*settings, *others}))
             yield f"{key}: unknown key, expected one of {known}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,14 @@ _REFUSED = 1
 _USAGE = 2
 _INTERRUPTED = 130
 _VERBOSE = {"-v", "--verbose"}
+_WAYS_ON: Final = {
+    errno.ENOSPC: "Make room on that disk, and run it again",
+    errno.EDQUOT: "Make room within your quota, and run it again",
+    errno.EROFS: "That disk is mounted read-only: name a folder on another one",
+    errno.EACCES: "See who may read and write there",
+    errno.EISDIR: "A file is expected there: move the folder away, or name another",
+    errno.ENOTDIR: "A folder is expected there: name another",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,7 +85,7 @@ def _report(error: Exception, *, verbose: bool) -> int:
     if isinstance(error, HubError):
         report(str(error), hint=error.hint)
     elif isinstance(error, OSError):
-        report(_describe(error))
+        report(_describe(error), hint=_WAYS_ON.get(error.errno or 0))
     else:
         report(
             f"`hub` has a bug: {type(error).__name__}: {error}",

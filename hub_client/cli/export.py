@@ -19,7 +19,10 @@ def export(
     *,
     form: Annotated[
         Literal["pylock", "requirements", "sbom"],
-        typer.Option("--format", help="`pylock`, `requirements` or `sbom`."),
+        typer.Option(
+            "--format",
+            help="`pylock`, which counts if not given, `requirements` or `sbom`.",
+        ),
     ] = "pylock",
     output: Annotated[
         Path | None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub_client.lockfile import InvalidLockfile, Lockfile
+from hub_client.lockfile import InvalidLockfile, Lockfile, NewerLockfile
 from hub_client.packages import PackageChangeRefused, open_installer
 from plugin_spec.errors import HubError
 
@@ -164,17 +164,21 @@ class Recording:
         """The lock that is there; one that does not read is locked anew.
 
         Of one with an unfinished merge, what either side pins is kept where it fits.
+
+        :raises NewerLockfile: since anew it would be an older one.
         """
         if not self.project.lock_path.exists():
             return None
         try:
             return Lockfile.load(self.project.lock_path)
+        except NewerLockfile:
+            raise
         except InvalidLockfile as error:
             warn = self.installation.session.console.warn
             if both := _unmerged(self.project.lock_path):
-                warn(f"{error}; what both sides pin is kept where it fits")
+                warn(f"{error}\nWhat either side pins is kept where it fits")
                 return both
-            warn(f"{error}; it is written anew")
+            warn(f"{error}\nIt is written anew")
             return None
 
     def _locked_names(self) -> set[OperatorName]:

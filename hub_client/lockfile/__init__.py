@@ -1,7 +1,12 @@
 """``hub.lock``: exactly which operators and Python packages a project runs with."""
 
 from hub_client.lockfile.locked import LockedOperator, LockedPackage
-from hub_client.lockfile.lockfile import FORMAT_VERSION, InvalidLockfile, Lockfile
+from hub_client.lockfile.lockfile import (
+    FORMAT_VERSION,
+    InvalidLockfile,
+    Lockfile,
+    NewerLockfile,
+)
 
 __all__ = [
     "FORMAT_VERSION",
@@ -9,4 +14,5 @@ __all__ = [
     "LockedOperator",
     "LockedPackage",
     "Lockfile",
+    "NewerLockfile",
 ]

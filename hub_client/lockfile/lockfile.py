@@ -55,6 +55,10 @@ class InvalidLockfile(HubError, ValueError):
         super().__init__(f"`hub.lock` does not read{lines}", hint=hint)
 
 
+class NewerLockfile(InvalidLockfile):
+    """A lock of a later format: not damaged, and not for this hub to replace."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lockfile:
     """What ``hub.lock`` says."""
@@ -90,7 +94,8 @@ class Lockfile:
         except (ValueError, RecursionError) as error:
             if markers := list(_merge_markers(text)):
                 raise InvalidLockfile(
-                    markers, hint="Keep either side, and then run `hub lock`"
+                    markers,
+                    hint="Run `hub lock`: what either side pins is kept where it fits",
                 ) from error
             raise InvalidLockfile([f"not TOML: {error}"]) from error
 
@@ -196,7 +201,7 @@ class Lockfile:
 def _check_version(top: Entry) -> None:
     version = top.get("version", as_number)
     if version > FORMAT_VERSION:
-        raise InvalidLockfile(
+        raise NewerLockfile(
             [f"format {version} was written by a newer hub; this one reads 1"],
             hint="Upgrade `towhee-hub`",
         )

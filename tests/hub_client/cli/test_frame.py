@@ -243,6 +243,8 @@ def test_an_error_of_the_system_names_the_file(
     assert run_as_command(full) == 1
     assert capsys.readouterr().err == (
         "error: No space left on device: `/cache/file`\n"
+        "\n"
+        "hint: Make room on that disk, and run it again\n"
     )
 
 

@@ -44,7 +44,7 @@ def test_a_lock_with_an_unfinished_merge_is_repaired_and_keeps_what_was_pinned(
     Path("hub.toml").write_text(f"operators = {operators}\n", encoding="utf-8")
     done = hub("lock", "--json")
     assert "an unfinished merge left `<<<<<<<`" in done.stderr
-    assert "what both sides pin is kept where it fits" in done.stderr
+    assert "\nWhat either side pins is kept where it fits\n" in done.stderr
     assert json.loads(done.stdout)["operators"] == dict.fromkeys(
         ("acme/blur", "acme/embed", "acme/crop"), "1.0.0"
     )

@@ -249,8 +249,23 @@ def test_a_damaged_lock_is_written_anew_by_lock_alone(
         )
     said = hub.said("lock")
     assert said.startswith("warning: `hub.lock` does not read\n")
-    assert said.endswith("; it is written anew\nLocking\nWrote `hub.lock`\n")
+    assert said.endswith("\nIt is written anew\nLocking\nWrote `hub.lock`\n")
     assert read("hub.lock") == whole
+
+
+def test_the_lock_of_a_newer_hub_is_not_replaced(
+    hub: Hub, published: OperatorFolder
+) -> None:
+    write("hub.toml", 'operators = ["acme/blur"]\n')
+    newer = "version = 2\nnew = true\n"
+    write("hub.lock", newer)
+    for flags in ((), ("--upgrade",)):
+        assert hub.refused("lock", *flags).endswith(
+            "error: `hub.lock` does not read\n"
+            "  format 2 was written by a newer hub; this one reads 1\n\n"
+            "hint: Upgrade `towhee-hub`\n"
+        )
+    assert read("hub.lock") == newer
 
 
 def test_the_same_project_elsewhere_is_locked_in_the_same_bytes(

@@ -132,6 +132,17 @@ def test_every_problem_of_a_file_is_told_at_once(user_file: Path) -> None:
     )
 
 
+def test_an_unknown_key_of_a_project_is_told_all_keys_of_a_project() -> None:
+    write(Path("hub.toml"), "[tool.hub]\noperators = []\n")
+    with pytest.raises(InvalidConfig) as caught:
+        HubConfig.load()
+    (problem,) = caught.value.problems
+    assert problem == (
+        "tool: unknown key, expected one of `install`, `installer`, `offline`, "
+        "`operators`, `prerelease`, `requires-python`, `sources`, `trusted`, `tune`"
+    )
+
+
 def test_a_project_cannot_trust_for_the_user(user_file: Path) -> None:
     write(Path("hub.toml"), 'trusted = ["dir:operators"]\n')
     assert HubConfig.load().trusted == ()

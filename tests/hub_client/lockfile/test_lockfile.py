@@ -203,7 +203,9 @@ def test_merge_markers_are_named_with_their_lines() -> None:
         "  line 4: an unfinished merge left `=======`\n"
         "  line 6: an unfinished merge left `>>>>>>>`"
     )
-    assert caught.value.hint == "Keep either side, and then run `hub lock`"
+    assert caught.value.hint == (
+        "Run `hub lock`: what either side pins is kept where it fits"
+    )
 
 
 @pytest.mark.parametrize("end", range(1, len(EXPECTED) - 2, 37))
