@@ -23,16 +23,22 @@ _LEAST: Final[Mapping[str, float]] = {
     "batch_size": 1,
     "dataloader_num_workers": 0,
     "early_stopping.patience": 1,
+    "ema": 0,
     "epoch_num": 1,
     "eval_steps": 1,
     "gradient_accumulation_steps": 1,
     "images_per_class": 2,
     "label_smoothing": 0,
+    "layer_decay": 0,
     "lora.alpha": 1,
     "lora.dropout": 0,
     "lora.rank": 1,
     "lr": 0,
     "max_grad_norm": 0,
+    "mixup.cutmix_alpha": 0,
+    "mixup.mixup_alpha": 0,
+    "mixup.prob": 0,
+    "mixup.switch_prob": 0,
     "model_checkpoint.every_n_epoch": 1,
     "model_checkpoint.every_n_step": 1,
     "model_checkpoint.keep": 1,
@@ -54,6 +60,9 @@ _WORDS: Final = {
 _PARTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "early_stopping": {"monitor": str, "patience": int, "mode": str},
     "lora": {"rank": int, "alpha": int, "dropout": float, "targets": list | None},
+    "mixup": dict.fromkeys(
+        ("mixup_alpha", "cutmix_alpha", "prob", "switch_prob"), float
+    ),
     "model_checkpoint": {"every_n_epoch": int, "every_n_step": int, "keep": int},
     "tensorboard": {"log_dir": str | None, "comment": str},
 }

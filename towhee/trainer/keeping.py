@@ -53,7 +53,7 @@ class Keeping:
     def _write_weights(self, loop: Loop, name: str) -> None:
         from safetensors.torch import save_file  # noqa: PLC0415  (it imports torch)
 
-        own = loop.trained.state_dict()
+        own = loop.kept.state_dict()
         state = {key: each.detach().cpu().contiguous() for key, each in own.items()}
         folder = self.checkpoints.folder
         folder.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from towhee.trainer.batches import Prepared
     from towhee.trainer.callbacks.base import Callback
     from towhee.trainer.keeping import Keeping
+    from towhee.trainer.mixing import Mixing
     from towhee.trainer.objective import Objective
     from towhee.trainer.run import Run
     from towhee.trainer.trainee_module import TraineeModule
@@ -33,6 +34,8 @@ class Loop:
 
     :param trained: the module itself, whatever wraps it.
     :param optimizer: as accelerate wraps it, and so are ``module`` and both batches.
+    :param mixing: what blends a batch, if that is wanted.
+    :param average: what follows the weights, and is judged and kept in their place.
     :param schedule: torch's own; it takes one step for each of the optimizer.
     """
 
@@ -51,6 +54,8 @@ class Loop:
         evaluation: DataLoader[Any] | None,
         callbacks: Sequence[Callback],
         keeping: Keeping,
+        mixing: Mixing | None = None,
+        average: Any = None,  # noqa: ANN401  (timm's)
     ) -> None:
         self.run, self.config = run, run.config
         self.accelerator = accelerator
@@ -62,7 +67,14 @@ class Loop:
         self.batches, self.evaluation = batches, evaluation
         self.callbacks = callbacks
         self.keeping = keeping
+        self.mixing, self.average = mixing, average
         self.loss, self.meter = Average(), objective.training_meter()
+
+    @property
+    def kept(self) -> TraineeModule:
+        """The module whose weights are kept: the trained one, or what follows it."""
+        module: TraineeModule = self.trained
+        return module if self.average is None else self.average.module
 
     def fit(self) -> None:
         """Go on to the end, or to where a callback stops it."""
@@ -104,8 +116,11 @@ class Loop:
         place = (run.epoch, run.batch, accelerator.process_index)
         seed_all(self.config.seed, _STEP, *place)
         with accelerator.accumulate(self.module):
+            targets = labels
+            if self.mixing is not None:
+                images, targets = self.mixing(images, labels)
             outputs = self.module(images)
-            loss = self.objective.loss(outputs, labels)
+            loss = self.objective.loss(outputs, targets)
             accelerator.backward(loss)
             if accelerator.sync_gradients and self.config.max_grad_norm:
                 accelerator.clip_grad_norm_(
@@ -122,6 +137,8 @@ class Loop:
         run, config = self.run, self.config
         self.schedule.step()
         run.step += 1
+        if self.average is not None:
+            self.average.update(self.trained, step=run.step)
         self._tell("on_step_end")
         every = config.eval_steps or run.steps_per_epoch
         if config.eval_strategy == "steps" and run.step % every == 0:
@@ -151,9 +168,8 @@ class Loop:
     def _evaluate(self) -> None:
         if self.evaluation is None:
             return
-        figures = evaluate(
-            self.accelerator, self.module, self.evaluation, self.objective
-        )
+        judged = self.module if self.average is None else self.average.module
+        figures = evaluate(self.accelerator, judged, self.evaluation, self.objective)
         self.run.latest.update(figures)
         self.keeping.consider(self, evaluated=True)
         self._tell("on_evaluation_end")

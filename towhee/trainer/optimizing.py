@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from plugin_spec.nearest import did_you_mean
 from towhee.trainer.errors import InvalidTrainingConfig
+from towhee.trainer.mixing import layered_groups
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,9 +41,21 @@ def make_optimizer(module: nn.Module, config: TrainingConfig) -> Optimizer:
 
 def parameter_groups(module: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
     """Weights by how they move: matrices decay, biases and scales do not."""
-    moving = [each for each in module.parameters() if each.requires_grad]
+    layered = [] if config.layer_decay is None else layered_groups(module, config)
+    placed = {id(each) for group in layered for each in group["params"]}
+    return [*_plain_groups(module, placed, config), *layered]
+
+
+def _plain_groups(
+    module: nn.Module, placed: set[int], config: TrainingConfig
+) -> list[dict[str, Any]]:
+    moving = [
+        each
+        for each in module.parameters()
+        if each.requires_grad and id(each) not in placed
+    ]
     if not config.weight_decay:
-        return [{"params": moving}]
+        return [{"params": moving}] if moving else []
     matrices = [each for each in moving if each.ndim >= _MATRIX]
     others = [each for each in moving if each.ndim < _MATRIX]
     groups = [

@@ -13,6 +13,7 @@ from towhee.trainer.acceleration import accelerating
 from towhee.trainer.batches import Prepared, evaluation_batches, training_batches
 from towhee.trainer.errors import CannotTrain
 from towhee.trainer.keeping import Keeping
+from towhee.trainer.mixing import make_average, make_mixing
 from towhee.trainer.optimizing import make_optimizer
 from towhee.trainer.randomness import own_numbers, seed_all
 from towhee.trainer.run import Run
@@ -118,6 +119,8 @@ class Training:
                 found = resume if isinstance(resume, Path) else None
                 self.keeping.resume(loop, found)
             loop.fit()
+            if loop.average is not None:
+                loop.trained.load_state_dict(loop.kept.state_dict())
             if self.config.load_best_model_at_end:
                 self.keeping.load_best(loop)
             self._adopt(loop)
@@ -155,6 +158,9 @@ class Training:
         module, wrapped, batches, evaluation = accelerator.prepare(
             trained, optimizer, batches, evaluation
         )
+        average = make_average(trained, config)
+        if average is not None:
+            accelerator.register_for_checkpointing(average)
         per_epoch = -(-len(batches) // config.gradient_accumulation_steps)
         run = Run(config, trainee, per_epoch)
         return Loop(
@@ -170,6 +176,8 @@ class Training:
             evaluation=evaluation,
             callbacks=[*self._own_callbacks(), *self.callbacks],
             keeping=self.keeping,
+            mixing=make_mixing(config, len(self.samples.classes)),
+            average=average,
         )
 
     def _trainee(self, objective: Objective) -> Trainee:

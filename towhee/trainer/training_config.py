@@ -105,6 +105,12 @@ class TrainingConfig:
     """``all``, or ``head``: the network stays, and so do its vectors."""
     freeze_up_to: str | None = None
     """The last layer that stays as it is, such as ``layer3`` or ``blocks.8``."""
+    layer_decay: float | None = None
+    """The rate of a layer, as a part of the next one's; 0.75 is usual."""
+    ema: float | None = None
+    """Judge and keep an average of the weights, of which so much stays at a step."""
+    mixup: dict[str, Any] | None = None
+    """Blend images: ``mixup_alpha``, ``cutmix_alpha``, ``prob``, ``switch_prob``."""
     lora: dict[str, Any] | None = None
     """``rank``, ``alpha``, ``dropout``, ``targets``: adapters, merged at the end."""
 
