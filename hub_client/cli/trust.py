@@ -51,9 +51,9 @@ def add(
 
       hub trust add git+https://git.acme.example/ --require-signature acme.pub
 
-    With a key, a release counts only if its commit or its tag is signed by it; with
-    an identity, if its sigstore bundle is. Given again with another, either may have
-    signed.
+    With a key, a release counts only if its commit or its tag is signed by it;
+    with an identity, if its sigstore bundle is. Given again with another, either
+    may have signed.
     """
     from hub_client.trust import add_trusted  # noqa: PLC0415  (slow)
 
