@@ -144,8 +144,9 @@ def _summary(base: Mapping[str, str], result: TrainingResult) -> str:
 
 
 def _metrics(result: TrainingResult) -> dict[str, float]:
+    """By the metric's own name: who reads a manifest does not know which it was."""
     return {
-        name: value
+        name.replace("epoch_metric", result.metric): value
         for name, value in result.figures.items()
         if name not in _PLACE and math.isfinite(value)
     }

@@ -124,7 +124,7 @@ def test_the_folder_is_published_by_one_command_and_says_where_it_is_from(
     classes = ["green", "red"]
     data = {"name": "colours", "images": 12, "classes": classes}
     metrics = {
-        key: value
+        key.replace("epoch_metric", "Accuracy"): value
         for key, value in result.figures.items()
         if key not in {"epoch", "step", "lr"}
     }
@@ -139,7 +139,7 @@ def test_the_folder_is_published_by_one_command_and_says_where_it_is_from(
         },
         "metrics": metrics,
     }
-    assert metrics["eval_epoch_metric"] == 1.0
+    assert metrics["eval_Accuracy"] == 1.0
 
     target = f"git+file://{tmp_path / 'colours.git'}"
     subprocess.run(["git", "init", "--quiet", "--bare", target[11:]], check=True)
