@@ -65,7 +65,7 @@ class Manifest:
     steps: tuple[Step, ...]
     weights: tuple[Weights, ...]
     training: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """On what, from which base, and with which metrics; empty if it was not trained."""
+    """On what, from which base, and with which metrics; empty if nothing is said."""
 
     @property
     def dependencies(self) -> tuple[Requirement, ...]:

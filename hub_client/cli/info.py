@@ -80,6 +80,7 @@ class _Facts:
         yield "gives", "; ".join(map(_port, manifest.outputs))
         yield "operators", ", ".join(map(str, manifest.dependencies))
         yield "packages", ", ".join(map(str, manifest.packages))
+        yield from _training(manifest.training)
 
 
 def info(
@@ -97,7 +98,8 @@ def info(
     """Show what an operator is, needs and takes.
 
     Its versions and where they come from, what is installed, its ports, its
-    parameters with their choices and defaults, and the weights that it pins.
+    parameters with their choices and defaults, the weights that it pins, and what
+    its model was trained on.
     Nothing of the operator is run.
     """
     from plugin_spec.names import OperatorName  # noqa: PLC0415  (slow)
@@ -193,6 +195,29 @@ def _choices(schema: Mapping[str, Any]) -> str:
         else list(kinds)
     )
     return " or ".join([", ".join(words[:-1]), *words[-1:]] if words[1:] else words)
+
+
+def _training(training: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a model learned from, and what it came to.
+
+    >>> data = {"name": "digits", "images": 1200, "classes": ["0", "1"]}
+    >>> list(_training({"data": data, "metrics": {"accuracy": 0.98}}))
+    [('trained', 'digits: 1,200 images, 2 classes'), ('metrics', 'accuracy 0.98')]
+    """
+    data, base = training.get("data", {}), training.get("base", {})
+    counts = []
+    if "images" in data:
+        counts.append(f"{data['images']:,} images")
+    if "classes" in data:
+        counts.append(f"{len(data['classes']):,} classes")
+    if data:
+        yield "trained", ": ".join(filter(None, [data["name"], ", ".join(counts)]))
+    if "domain" in training:
+        yield "domain", training["domain"]
+    if base:
+        yield "base", ", ".join(base.values())
+    if metrics := training.get("metrics"):
+        yield "metrics", ", ".join(f"{key} {each:g}" for key, each in metrics.items())
 
 
 def _weights(weights: Weights) -> tuple[str, str, str]:

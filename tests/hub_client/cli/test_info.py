@@ -72,7 +72,7 @@ def test_the_bundled_embedder_lists_its_layers_and_poolings(
     hub: Hub, into: Into
 ) -> None:
     page = hub.result("info", "image-embedding/timm", *into)
-    assert '\n  layer = "penultimate"  (string or integer)\n' in page
+    assert '\n  layer = null  (string, integer or null)\n' in page
     assert '\n  pooling = null  ("avg", "max", "cls", "none" or null)\n' in page
 
 
@@ -109,6 +109,33 @@ def test_what_is_installed_is_told_though_its_source_is_gone(
     assert done.returncode == 0
     assert done.stdout.startswith("acme/blur 1.0.0\n")
     assert done.stderr.startswith("warning: no list of versions: ")
+
+
+def test_what_a_model_was_trained_on_is_told(
+    hub: Hub, shelf: OperatorFolder, into: Into
+) -> None:
+    folder = shelf.path / "acme" / "embed"
+    folder.mkdir(parents=True)
+    training = """training:
+  data: {name: logos, images: 12000, classes: [round, square]}
+  domain: Drawings on white
+  base: {operator: image-embedding/timm==1.0.0, model: resnet18}
+  metrics: {accuracy: 0.975, recall: 0.5}
+"""
+    (folder / "operator.yaml").write_text(MANIFEST + training, encoding="utf-8")
+    page = hub.result("info", "acme/embed", *into)
+    assert page.partition("packages   numpy>=1.26\n")[2].partition("\n\n")[0] == (
+        "trained    logos: 12,000 images, 2 classes\n"
+        "domain     Drawings on white\n"
+        "base       image-embedding/timm==1.0.0, resnet18\n"
+        "metrics    accuracy 0.975, recall 0.5"
+    )
+
+
+def test_the_bundled_embedder_says_what_its_default_weights_learned_from(
+    hub: Hub,
+) -> None:
+    assert "trained    ImageNet-1k, " in hub.result("info", "image-embedding/timm")
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(hub: Hub, into: Into) -> None:
