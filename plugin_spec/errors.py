@@ -11,12 +11,15 @@ if TYPE_CHECKING:
 class HubError(Exception):
     """Base of every error raised on purpose.
 
-    ``hint`` is one imperative sentence that the command line prints below the message.
+    ``hint`` is one imperative sentence that stands below the message, on the command
+    line and in a traceback.
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")
 
 
 class InvalidName(HubError, ValueError):

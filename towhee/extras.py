@@ -24,6 +24,7 @@ def needed_for(task: str, *, extra: str) -> Iterator[None]:
     Traceback (most recent call last):
     ...
     towhee.extras.MissingExtra: Flying needs the package `feathers`
+    hint: Install `towhee-hub[wings]`
 
     :raises MissingExtra: naming the extra in its hint.
     """

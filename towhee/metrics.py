@@ -98,6 +98,7 @@ def known_metrics(names: Iterable[str]) -> tuple[str, ...]:
     Traceback (most recent call last):
     ...
     towhee.metrics.UnknownMetric: There is no metric `acuracy`: did you mean `accuracy`?
+    hint: The metrics are: `accuracy`, ...
 
     :raises UnknownMetric: with the nearest name.
     """

@@ -90,8 +90,8 @@ def _sendable(error: BaseException) -> BaseException:
         return error
     reason = f"{type(error).__name__}: {error}".removesuffix(": ")
     said = HubError(reason, hint=getattr(error, "hint", None))
-    for note in getattr(error, "__notes__", ()):
-        said.add_note(note)
+    # The hint is one of them.
+    said.__notes__ = list(getattr(error, "__notes__", ()))
     return said
 
 

@@ -493,9 +493,10 @@ def test_a_missing_package_names_the_extra() -> None:
         check=False,
         env={"PYTHONPATH": str(ROOT)},
     )
-    assert done.stderr.splitlines()[-1] == (
-        f"{MissingExtra.__module__}.MissingExtra: `standard_scaler` needs the package `sklearn`"
-    )
+    assert done.stderr.splitlines()[-2:] == [
+        f"{MissingExtra.__module__}.MissingExtra: `standard_scaler` needs the package `sklearn`",
+        "hint: Install `towhee-hub[sklearn]`",
+    ]
 
 
 def test_a_state_and_its_chains_travel_to_other_processes() -> None:

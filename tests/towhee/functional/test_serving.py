@@ -478,6 +478,7 @@ def test_a_missing_package_names_the_extra() -> None:
         check=False,
         env={"PYTHONPATH": str(ROOT)},
     )
-    assert done.stderr.splitlines()[-1] == (
-        f"{MissingExtra.__module__}.MissingExtra: Serving needs the package `fastapi`"
-    )
+    assert done.stderr.splitlines()[-2:] == [
+        f"{MissingExtra.__module__}.MissingExtra: Serving needs the package `fastapi`",
+        "hint: Install `towhee-hub[serve]`",
+    ]
