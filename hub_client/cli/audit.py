@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -29,6 +29,12 @@ class OfflineAudit(HubError):
             hint="Run again without `--offline` or HUB_OFFLINE; "
             "`hub verify` needs no network",
         )
+
+
+_UNASKED: Final = (
+    "\n\nhint: Check your network and run it again; "
+    "for packages, `--service-url` names another service"
+)
 
 
 def audit(
@@ -79,8 +85,10 @@ def audit(
         f"{format_count(len(lock.packages), 'Python package')}"
     )
     if findings:
+        unasked = any(each.kind == "unreachable" for each in findings)
         session.console.problem(
             f"{format_count(len(findings), 'finding')} in {looked_at}"
+            f"{_UNASKED if unasked else ''}"
         )
         return 1
     session.console.say(f"Nothing is known against {looked_at}")

@@ -57,11 +57,17 @@ def verify(
     if found := len(checked.differences):
         session.console.problem(
             f"{format_count(found, 'difference')} in {looked_at}\n\n"
-            "hint: Delete a folder that was changed; `hub sync` fetches it again"
+            f"hint: {_way_on(checked)}"
         )
         return 1
     session.console.say(f"Verified {looked_at}")
     return 0
+
+
+def _way_on(checked: Verification) -> str:
+    if all(each.place == "environment" for each in checked.differences):
+        return "`hub sync` makes the environment match the lock"
+    return "Delete a folder that was changed; `hub sync` fetches it again"
 
 
 def _verified(

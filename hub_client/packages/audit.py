@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -83,12 +84,22 @@ def find_vulnerabilities(
         found = json.loads(done.stdout)["vulnerabilities"]
         return tuple(map(Vulnerability.from_dict, found))
     except (ValueError, KeyError, TypeError) as error:
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         raise AuditFailed(
-            f"uv could not audit the Python packages: {' '.join(said) or error}",
+            f"uv could not audit the Python packages: {_said(done.stderr) or error}",
             hint="It asks a vulnerability service: check your network, name another "
             "with `--service-url`, and see that `uv audit` is there",
         ) from error
+
+
+def _said(text: str) -> str:
+    r"""What uv said, with its causes in one sentence.
+
+    >>> _said("error: Request failed\n  cause: dns error\n  cause: no such name\n")
+    'Request failed: dns error: no such name'
+    """
+    lines = (line.strip() for line in text.splitlines())
+    parts = (re.sub(r"^(error|cause|Caused by): ", "", line) for line in lines)
+    return ": ".join(filter(None, parts))
 
 
 def _pyproject(packages: Iterable[LockedPackage]) -> str:

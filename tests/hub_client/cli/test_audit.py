@@ -125,7 +125,16 @@ def test_what_cannot_be_asked_is_a_finding(
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     ((_, subject, message), *_) = findings(hub, "http://127.0.0.1:9/")[1:]
     assert subject == "Python packages"
-    assert message.startswith("uv could not audit the Python packages: ")
+    assert message.startswith(
+        "uv could not audit the Python packages: "
+        "error sending request for url (http://127.0.0.1:9/v1/querybatch): "
+    )
+    assert "cause:" not in message
+    said = hub("audit", "--service-url", "http://127.0.0.1:9/").stderr
+    assert said.endswith(
+        "\nhint: Check your network and run it again; "
+        "for packages, `--service-url` names another service\n"
+    )
 
 
 def test_offline_nothing_is_said_rather_than_something_old(hub: Hub) -> None:

@@ -165,6 +165,9 @@ def test_an_environment_that_left_its_lock_is_named(
             ["locked    1.0.0", "installed 1.1.0"],
         )
     ]
+    assert hub("verify", *into).stderr.endswith(
+        "\nhint: `hub sync` makes the environment match the lock\n"
+    )
 
 
 def test_a_lock_that_was_edited_disagrees_with_the_manifest(
