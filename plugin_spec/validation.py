@@ -50,11 +50,12 @@ def find_problems(document: Document) -> tuple[str, ...]:
     problems.update(inconsistencies(document.value, broken, _Validator))
     order = {path: index for index, path in enumerate(document.lines)}
 
-    def place(problem: Problem) -> tuple[int, int, str]:
+    def place(problem: Problem) -> tuple[int, int, str, str]:
         path = problem.path
         while path not in order:
             path = path[:-1]
-        return problem.line or document.lines[path], order[path], problem.message
+        line = problem.line or document.lines[path]
+        return line, order[path], problem.message, repr(problem.path)
 
     ordered = sorted(problems, key=place)
     sentences = [

@@ -159,6 +159,11 @@ def test_the_message_lists_the_problems_under_the_source(example: bytes) -> None
     )
 
 
+def test_problems_of_one_place_come_in_one_order_every_time() -> None:
+    missing = ("inputs", "kind", "license", "name", "outputs", "summary", "version")
+    assert problems(b"spec: 1\n") == [f"line 1: {key}: missing" for key in missing]
+
+
 def test_yaml_that_cannot_be_read_is_one_problem() -> None:
     assert problems(b"a: 1\n\tb: 2\n") == [
         "line 2: not YAML: found a tab character that violates indentation"
