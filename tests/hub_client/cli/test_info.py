@@ -72,7 +72,7 @@ def test_the_bundled_embedder_lists_its_layers_and_poolings(
     hub: Hub, into: Into
 ) -> None:
     page = hub.result("info", "image-embedding/timm", *into)
-    assert '\n  layer = null  (string, integer or null)\n' in page
+    assert "\n  layer = null  (string, integer or null)\n" in page
     assert '\n  pooling = null  ("avg", "max", "cls", "none" or null)\n' in page
 
 

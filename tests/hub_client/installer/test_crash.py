@@ -140,7 +140,7 @@ def test_what_a_killed_fetch_left_is_swept_by_the_next(
     with start(installer, publisher.spec, "fetched acme/blur", "acme/blur") as child:
         child.communicate()
     staging = installer.store.root / "staging"
-    assert len(list(staging.iterdir())) == 1
+    assert list(staging.iterdir())
     installer.apply(installer.plan([Requirement.parse("acme/blur")]))
     assert list(staging.iterdir()) == []
 
