@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from towhee.data.samples import Samples
+from towhee.data.opening import dataset
 from towhee.extras import needed_for
 from towhee.trainer.acceleration import accelerating
 from towhee.trainer.batches import Prepared, evaluation_batches, training_batches
@@ -62,8 +62,8 @@ class Training:
         :raises CannotTrain: if classes or settings do not go together.
         """
         self.operator, self.config = operator, config.copy()
-        self.samples = Samples.of(samples)
-        self.evaluation = None if evaluation is None else Samples.of(evaluation)
+        self.samples = dataset(samples)
+        self.evaluation = None if evaluation is None else dataset(evaluation)
         self.callbacks, self.repository = callbacks, repository
         self.folder = Path(config.output_dir)
         self.keeping = Keeping(self.config, self.folder / CHECKPOINTS)

@@ -14,7 +14,9 @@ import trainees
 from docs.json_shapes import differences, read_shapes
 from PIL import Image
 
+from towhee import pipeline
 from towhee.cli import main
+from towhee.trainer.training_config import TrainingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +63,15 @@ def colours() -> Path:
         "tensorboard: null\ndevice_str: cpu\n"
     )
     return Path("colours")
+
+
+def test_an_operator_trains_on_a_folder_by_its_name(
+    colours: Path, publish: Callable[..., Path]
+) -> None:
+    publish(OPERATOR, name="test/small", parameters={"checkpoint_path": {}})
+    config = TrainingConfig(output_dir="out", epoch_num=1, tensorboard=None)
+    result = pipeline("test/small").train(config, str(colours), colours)
+    assert result.trained_on["images"] == 12
 
 
 @pytest.mark.slow
