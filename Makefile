@@ -11,13 +11,20 @@ demo: .venv-demo/ready
 	$(DEMO)/python demo/reverse_image_search.py $(if $(MODEL),--model $(MODEL))
 
 ## test: every test
-test: .venv/ready
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+test: test-fast
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 ## test-fast: every test that takes seconds
 test-fast: .venv/ready
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(MAKE) --jobs 2 --output-sync=target test-hub test-towhee
+
+## Two plain processes: the hub, and all that runs operators
+test-hub: .venv/ready
+	$(BIN)/python -m pytest -q -m "not slow" hub_client tests/hub_client tests/end_to_end
+
+test-towhee: .venv/ready
+	$(BIN)/python -m pytest -q -m "not slow" --ignore hub_client \
+		--ignore tests/hub_client --ignore tests/end_to_end
 
 ## fuzz: for SECONDS, what parsers make of bytes that are made up to reach further
 fuzz: .venv/ready

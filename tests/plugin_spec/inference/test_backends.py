@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-import setuptools  # noqa: F401  (torch compiles with it; it has to come before distutils)
 import torch
 from torch import nn
 
