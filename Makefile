@@ -20,11 +20,11 @@ test-fast: .venv/ready
 
 ## Two plain processes: the hub, and all that runs operators
 test-hub: .venv/ready
-	$(BIN)/python -m pytest -q -m "not slow" hub_client tests/hub_client tests/end_to_end
+	$(BIN)/python -m pytest -q -m "not slow" hub_client tests/hub_client
 
 test-towhee: .venv/ready
 	$(BIN)/python -m pytest -q -m "not slow" --ignore hub_client \
-		--ignore tests/hub_client --ignore tests/end_to_end
+		--ignore tests/hub_client
 
 ## fuzz: for SECONDS, what parsers make of bytes that are made up to reach further
 fuzz: .venv/ready
