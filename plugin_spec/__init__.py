@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from plugin_spec.manifest import Manifest
     from plugin_spec.names import OperatorName
     from plugin_spec.operator import ModelOperator, Operator
-    from plugin_spec.pinned import pinned_weights
+    from plugin_spec.pinned import fetch_pinned, pinned_weights
     from plugin_spec.port import Port
     from plugin_spec.requirement import Requirement
     from plugin_spec.spaces import EmbeddingSpace
@@ -45,6 +45,7 @@ __all__ = [
     "StatefulOperator",
     "TrainableOperator",
     "Trainee",
+    "fetch_pinned",
     "hookimpl",
     "pinned_weights",
 ]
@@ -67,6 +68,7 @@ _MODULES: Final = {
     "Trainee": "trainable",
     "TrainableOperator": "trainable",
     "hookimpl": "hookspecs",
+    "fetch_pinned": "pinned",
     "pinned_weights": "pinned",
 }
 

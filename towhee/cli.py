@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,10 +14,10 @@ from hub_client.cli.app import USE, app
 from hub_client.cli.command import register
 from hub_client.cli.completion import known_names
 from hub_client.cli.console import format_count, format_duration
-from hub_client.cli.key_value import parse_option
 from hub_client.cli.session import Session
 from hub_client.conformance import register_runner
 from plugin_spec.errors import HubError
+from towhee import cli_options
 from towhee.cli_drift import drift
 from towhee.cli_layers import layers
 from towhee.cli_train import train
@@ -100,15 +100,7 @@ def run(  # noqa: PLR0913  (one a flag)
             help="How many files a model takes at once.",
         ),
     ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option",
-            metavar="KEY=VALUE",
-            help="An option of the pipeline's operators; VALUE is JSON or text. "
-            "May be given several times.",
-        ),
-    ] = None,
+    option: cli_options.Options = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what was done as JSON.")
     ] = False,
@@ -131,11 +123,8 @@ def run(  # noqa: PLR0913  (one a flag)
     """
     kind = _kind_of(output)
     names = list(_expand(files))
-    options = dict(map(parse_option, option or []))
-    if batch_size is not None:
-        options["batch_size"] = batch_size
     with kind(output) as vectors:
-        runner = _open(session, pipeline, options)
+        runner = cli_options.load(session, pipeline, option, batch_size=batch_size)
         report = _Report(len(names))
         with session.console.working("Embedding", total=len(names)) as progress:
             for _ in _write(runner, names, vectors, report):
@@ -146,13 +135,6 @@ def run(  # noqa: PLR0913  (one a flag)
             vectors.publish()
     _tell(session, report, output, description, as_json=as_json)
     return 1 if report.failures else 0
-
-
-def _open(session: Session, name: str, options: dict[str, Any]) -> CallablePipeline:
-    from towhee import pipeline  # noqa: PLC0415  (after all that can be wrong without it)
-
-    with session.console.working(f"Loading {name}"):
-        return pipeline(name, **options).load()
 
 
 def _write(

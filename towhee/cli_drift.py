@@ -11,6 +11,7 @@ from hub_client.cli import options
 from hub_client.cli.console import format_count, format_table
 from hub_client.cli.key_value import parse_option
 from hub_client.cli.session import Session
+from towhee import cli_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,16 +37,7 @@ def drift(  # noqa: PLR0913  (one a flag)
             help="A folder of images, those in folders below it too.",
         ),
     ],
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option",
-            "--set",
-            metavar="KEY=VALUE",
-            help="An option of both; VALUE is JSON or text. "
-            "May be given several times.",
-        ),
-    ] = None,
+    option: cli_options.Options = None,
     old_option: Annotated[
         list[str] | None,
         typer.Option(

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub_client.cli import options
-from hub_client.cli.completion import known_names
 from hub_client.cli.console import format_table
-from hub_client.cli.key_value import parse_option
 from hub_client.cli.session import Session
+from towhee import cli_options
 
 if TYPE_CHECKING:
     from towhee.studies.layers import LayerStudy
@@ -20,36 +19,10 @@ if TYPE_CHECKING:
 def layers(  # noqa: PLR0913  (one a flag)
     session: Session,
     *,
-    operator: Annotated[
-        str,
-        typer.Argument(
-            metavar="OPERATOR",
-            help="An operator with a model, by name.",
-            autocompletion=known_names,
-        ),
-    ],
-    data: Annotated[
-        str,
-        typer.Option(
-            "--data",
-            metavar="DIR",
-            help="A folder with one of images for each class; or `digits`.",
-        ),
-    ],
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="NAME", help="The option `model_name`."),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option",
-            "--set",
-            metavar="KEY=VALUE",
-            help="An option of the operator; VALUE is JSON or text. "
-            "May be given several times.",
-        ),
-    ] = None,
+    operator: cli_options.OperatorWithModel,
+    data: cli_options.LabelledImages,
+    model: cli_options.ModelName = None,
+    option: cli_options.Options = None,
     neighbours: Annotated[
         int,
         typer.Option(
@@ -73,19 +46,14 @@ def layers(  # noqa: PLR0913  (one a flag)
     it stand its standard error, how long a vector is, and what the model takes
     for an image. Images are read and prepared once for all layers.
     """
-    from towhee import pipeline  # noqa: PLC0415  (as it is used)
-    from towhee.data import dataset  # noqa: PLC0415
+    from towhee.data import dataset  # noqa: PLC0415  (as it is used)
     from towhee.studies.layers import study_layers  # noqa: PLC0415
     from towhee.studies.plotting import check_plot, plot_layers  # noqa: PLC0415
 
     if plot is not None:
         check_plot(plot)
     samples = dataset(data)
-    chosen = dict(map(parse_option, option or []))
-    if model is not None:
-        chosen["model_name"] = model
-    with session.console.working(f"Loading {operator}"):
-        runner = pipeline(operator, **chosen).load()
+    runner = cli_options.load(session, operator, option, model_name=model)
     found = runner.operators[-1].load().operator
     with session.console.working("Embedding", total=len(samples)) as progress:
         study = study_layers(

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub_client.cli import options
-from hub_client.cli.completion import known_names
 from hub_client.cli.console import format_count, format_duration
-from hub_client.cli.key_value import parse_option
 from hub_client.cli.session import Session
+from towhee import cli_options
 
 if TYPE_CHECKING:
     from towhee.trainer.training_config import TrainingConfig
@@ -21,22 +20,8 @@ if TYPE_CHECKING:
 def train(  # noqa: PLR0913  (one a flag)
     session: Session,
     *,
-    operator: Annotated[
-        str,
-        typer.Argument(
-            metavar="OPERATOR",
-            help="An operator or a pipeline with a model, by name.",
-            autocompletion=known_names,
-        ),
-    ],
-    data: Annotated[
-        str,
-        typer.Option(
-            "--data",
-            metavar="DIR",
-            help="A folder with one of images for each class; or `digits`.",
-        ),
-    ],
+    operator: cli_options.OperatorWithModel,
+    data: cli_options.LabelledImages,
     judged: Annotated[
         str | None,
         typer.Option(
@@ -55,19 +40,8 @@ def train(  # noqa: PLR0913  (one a flag)
             "-o", "--output", metavar="OUT", help="Goes before the file's `output_dir`."
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="NAME", help="The option `model_name`."),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option",
-            metavar="KEY=VALUE",
-            help="An option of the operator; VALUE is JSON or text. "
-            "May be given several times.",
-        ),
-    ] = None,
+    model: cli_options.ModelName = None,
+    option: cli_options.Options = None,
     name: Annotated[
         str | None,
         typer.Option(
@@ -87,17 +61,12 @@ def train(  # noqa: PLR0913  (one a flag)
     `checkpoint_path` reads it, and `hub publish OUT` publishes it as a pipeline.
     What a training left there is replaced, unless `overwrite_output_dir` is false.
     """
-    from towhee import pipeline  # noqa: PLC0415  (as it is used)
-    from towhee.data import dataset  # noqa: PLC0415
+    from towhee.data import dataset  # noqa: PLC0415  (as it is used)
 
     settings = _settings(config, output)
     samples = dataset(data)
     evaluation = None if judged is None else dataset(judged)
-    chosen = dict(map(parse_option, option or []))
-    if model is not None:
-        chosen["model_name"] = model
-    with session.console.working(f"Loading {operator}"):
-        runner = pipeline(operator, **chosen).load()
+    runner = cli_options.load(session, operator, option, model_name=model)
     result = runner.train(
         settings,
         samples,

@@ -236,7 +236,7 @@ def test_weights_that_a_lock_pins_are_loaded_and_no_others(
     )
     assert_same(found["vector"], vector(pinned))
     assert found["weights"] == f"hf-hub:{REPOSITORY}@{first}"
-    assert refused["error"] == "WeightsMismatch"
+    assert refused["error"] == "PinnedFileDiffers"
     assert refused["message"] == (
         f"`{file}` of `{REPOSITORY}` at {first} is not what is locked\n"
         f"  locked sha256 {'0' * 64}\n"

@@ -154,7 +154,7 @@ def test_weights_that_a_lock_pins_are_loaded_and_no_others(
     )
     np.testing.assert_allclose(found["vector"], vector(folder), rtol=0, atol=1e-6)
     assert found["weights"] == f"hf-hub:{REPOSITORY}@{first}"
-    assert refused["error"] == "WeightsMismatch"
+    assert refused["error"] == "PinnedFileDiffers"
     assert refused["message"] == (
         f"`{file}` of `{REPOSITORY}` at {first} is not what is locked\n"
         f"  locked sha256 {'0' * 64}\n"

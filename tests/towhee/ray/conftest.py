@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from towhee import DataCollection
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ray.cluster_utils import Cluster
 
@@ -21,6 +23,35 @@ QUIET = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
+
+
+EMBED = """
+import numpy as np
+from plugin_spec import EmbeddingSpace
+
+class Subject(Operator):
+    def __init__(self, layer="last"):
+        self.layer = layer
+
+    @property
+    def space(self):
+        return EmbeddingSpace("test/embed", "tiny", "sha256:00", layer=self.layer)
+
+    def __call__(self, value):
+        return np.array([value, 1.0])
+"""
+
+
+@pytest.fixture
+def photos(publish: Callable[..., Path], tmp_path: Path) -> str:
+    """A faiss folder of two vectors by ``test/embed`` with its last layer."""
+    parameters = {"layer": {"type": "string"}}
+    vector = [{"name": "vector", "type": "vector"}]
+    publish(EMBED, name="test/embed", outputs=vector, parameters=parameters)
+    source = f"dir:{tmp_path / 'source'}"
+    (tmp_path / "work" / "hub.toml").write_text(f'[sources]\n"test/*" = "{source}"\n')
+    DataCollection([1, 2]).test.embed().to_faiss(tmp_path / "photos")
+    return str(tmp_path / "photos")
 
 
 @pytest.fixture(scope="session")

@@ -257,41 +257,15 @@ def test_rows_do_not_wait_long_for_others_that_are_slow_to_come() -> None:
     assert rows_of(blocks.cut()) == [0, 1]
 
 
-EMBED = """
-import numpy as np
-from plugin_spec import EmbeddingSpace
-
-class Subject(Operator):
-    def __init__(self, layer="last"):
-        self.layer = layer
-
-    @property
-    def space(self):
-        return EmbeddingSpace("test/embed", "tiny", "sha256:00", layer=self.layer)
-
-    def __call__(self, value):
-        return np.array([value, 1.0])
-"""
-
-
 @pytest.mark.parametrize("apart", [False, True])
 def test_a_worker_refuses_vectors_of_another_space_wherever_they_were_made(
-    publish: Callable[..., Path],
-    tmp_path: Path,
+    photos: str,
     apart: bool,
 ) -> None:
-    parameters = {"layer": {"type": "string"}}
-    vector = [{"name": "vector", "type": "vector"}]
-    publish(EMBED, name="test/embed", outputs=vector, parameters=parameters)
-    source = f"dir:{tmp_path / 'source'}"
-    (tmp_path / "work" / "hub.toml").write_text(f'[sources]\n"test/*" = "{source}"\n')
-    DataCollection([1, 2]).test.embed().to_faiss("photos")
 
     def load(layer: str) -> list[object]:
         """What a worker does as it begins."""
-        chain = (
-            DataCollection([]).test.embed(layer=layer).ann_search.faiss(path="photos")
-        )
+        chain = DataCollection([]).test.embed(layer=layer).ann_search.faiss(path=photos)
         groups = bind(chain.pipeline).groups
         shipment = Shipment.of(BoundPipeline(groups[1:] if apart else groups))
         shipped: Shipment = cloudpickle.loads(cloudpickle.dumps(shipment))
@@ -301,6 +275,6 @@ def test_a_worker_refuses_vectors_of_another_space_wherever_they_were_made(
     with pytest.raises(SpacesDiffer) as caught:
         load("layer3")
     assert str(caught.value) == (
-        "`photos` holds vectors of another space than those that come\n"
+        f"`{photos}` holds vectors of another space than those that come\n"
         "  layer: last, layer3"
     )

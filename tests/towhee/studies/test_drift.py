@@ -172,7 +172,14 @@ def test_hub_drift_tells_in_words_and_pictures(
 ) -> None:
     colour("1.0.0")
     Path("photos", "bad.png").write_text("no image", encoding="utf-8")
-    words = ["test/colour", "test/colour", "--set", "length=3", "--page", "drift.html"]
+    words = [
+        "test/colour",
+        "test/colour",
+        "--option",
+        "length=3",
+        "--page",
+        "drift.html",
+    ]
     status, said = run([*words, "--new", "turn=1"], capsys)
     assert status == 1
     assert said.startswith(

@@ -170,7 +170,7 @@ def test_hub_layers_as_json_with_options(
 ) -> None:
     publish(LAYERED, name="test/layered", parameters=OPTIONS)
     words = ["layers", "test/layered", "--data", str(logos), "--model", "other"]
-    words += ["--set", "layer=colour", "--neighbours", "8", "--json", "--quiet"]
+    words += ["--option", "layer=colour", "--neighbours", "8", "--json", "--quiet"]
     assert main(words) == 0
     report = json.loads(capsys.readouterr().out)
     assert list(differences(read_shapes()["layers"], report)) == []

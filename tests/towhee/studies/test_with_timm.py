@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TIMM = "image-embedding/timm"
-SMALL = ["--set", "model_name=test_resnet", "--set", "pretrained=false"]
+SMALL = ["--option", "model_name=test_resnet", "--option", "pretrained=false"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:test_resnet")]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from pickle import UnpicklingError
 from threading import Lock
@@ -16,14 +16,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from plugin_spec import HubError, pinned_weights
+from plugin_spec import HubError, fetch_pinned, pinned_weights
 
 from .errors import UnknownModel, WeightsMismatch, WeightsUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from plugin_spec.manifest import Weights
 
 DEFAULT_MODEL = "resnet50"
 WEIGHTS = "model.safetensors"
@@ -81,7 +80,7 @@ def _published(name: str) -> LoadedModel:
     try:
         _check_reachable(repository)
         for pin in pins:
-            _check_pinned(pin)
+            fetch_pinned(pin)
         with _own_random_numbers():
             # With its classifier, so that every weight has to be there.
             own = {"hf_hub_id": repository}
@@ -137,26 +136,6 @@ def _check_reachable(repository: str) -> None:
     cached = (try_to_load_from_cache(**wanted, filename=file) for file in _FILES)
     if not any(isinstance(path, str) for path in cached):
         HfApi().model_info(**wanted, timeout=_SECONDS)
-
-
-def _check_pinned(pin: Weights) -> None:
-    """Bring a file that the project's lock pins, and hold it against its hash.
-
-    :raises WeightsMismatch: before any of it is read.
-    """
-    from huggingface_hub import hf_hub_download  # noqa: PLC0415  (as above)
-
-    path = Path(hf_hub_download(pin.repo, pin.file, revision=pin.revision))
-    with path.open("rb") as file:
-        found = file_digest(file, "sha256").hexdigest()
-    if found != (pin.sha256 or "").removeprefix("sha256:"):
-        raise WeightsMismatch(
-            f"`{pin.file}` of `{pin.repo}` at {pin.revision} is not what is locked\n"
-            f"  locked sha256 {pin.sha256}\n"
-            f"  found  sha256 {found}",
-            hint=f"Delete `{path}` and try again; if that does not help, "
-            "its server gives other weights than it did",
-        )
 
 
 def _tried(repository: str, error: Exception) -> str:

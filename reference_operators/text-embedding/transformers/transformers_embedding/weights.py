@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 
-from plugin_spec import HubError, pinned_weights
+from plugin_spec import HubError, fetch_pinned, pinned_weights
 
 from .errors import CannotRun, WeightsMismatch, WeightsUnavailable
-
-if TYPE_CHECKING:
-    from plugin_spec.manifest import Weights
 
 _SECONDS = 10
 _UNUSED = "pooler."
@@ -86,7 +83,7 @@ def load_model(files: Files) -> LoadedModel:
             _check_reachable(files)
             for pin in pinned_weights(files.name):
                 if pin.revision == files.revision:
-                    _check_pinned(pin)
+                    fetch_pinned(pin)
         tokenizer = AutoTokenizer.from_pretrained(files.name, **where)
         model, found = AutoModel.from_pretrained(
             files.name,
@@ -124,26 +121,6 @@ def _check_reachable(files: Files) -> None:
     wanted = {"repo_id": files.name, "revision": files.revision}
     if not isinstance(try_to_load_from_cache(**wanted, filename="config.json"), str):
         HfApi().model_info(**wanted, timeout=_SECONDS)
-
-
-def _check_pinned(pin: Weights) -> None:
-    """Bring a file that the project's lock pins, and hold it against its hash.
-
-    :raises WeightsMismatch: before any of it is read.
-    """
-    from huggingface_hub import hf_hub_download  # noqa: PLC0415  (as above)
-
-    path = Path(hf_hub_download(pin.repo, pin.file, revision=pin.revision))
-    with path.open("rb") as file:
-        found = file_digest(file, "sha256").hexdigest()
-    if found != (pin.sha256 or "").removeprefix("sha256:"):
-        raise WeightsMismatch(
-            f"`{pin.file}` of `{pin.repo}` at {pin.revision} is not what is locked\n"
-            f"  locked sha256 {pin.sha256}\n"
-            f"  found  sha256 {found}",
-            hint=f"Delete `{path}` and try again; if that does not help, "
-            "its server gives other weights than it did",
-        )
 
 
 def _told(files: Files, error: Exception) -> Exception:
