@@ -13,13 +13,17 @@ from urllib.request import url2pathname
 from hub_client.admission import admit
 from hub_client.bundle import download
 from hub_client.bundle.download import Wanted
-from hub_client.bundle.listing import BundleListing, tree_path, weights_path
+from hub_client.bundle.listing import (
+    BundleListing,
+    files_digest,
+    tree_path,
+    weights_path,
+)
 from hub_client.bundle.reading import lock_digest
 from hub_client.bundle.registry import find_wheels
 from hub_client.listed_file import ListedFile, list_folder
 from hub_client.sources import BUNDLED
 from hub_client.transfer import transfer
-from hub_client.tree_digest import listing_digest
 from hub_client.weights import check_pinned, fetch_weights
 from plugin_spec.errors import HubError
 
@@ -136,12 +140,11 @@ class Collector:
         self, operator: LockedOperator, before: BundleListing | None
     ) -> Iterator[Part]:
         known = dict(before.tree(operator.tree)) if before else {}
-        listed = {path: file.digest[7:] for path, file in known.items()}
-        if listing_digest(listed) != operator.tree:
+        if files_digest(known) != operator.tree:
             self._fetch(operator)
             known = {file.path: file for file in self._stored_files(operator)}
         for path, file in known.items():
-            wanted = Wanted(f"`{path}` of {operator.name}", file.digest[7:], file.size)
+            wanted = Wanted.listed(file, f"`{path}` of {operator.name}")
             yield Part(
                 tree_path(operator.tree, path),
                 wanted,
@@ -169,7 +172,7 @@ class Collector:
 
     def _stored_files(self, operator: LockedOperator) -> tuple[ListedFile, ...]:
         files = list_folder(self.store.path(operator.tree))
-        if listing_digest({f.path: f.digest[7:] for f in files}) != operator.tree:
+        if files_digest({file.path: file for file in files}) != operator.tree:
             self.store.verify(operator.tree)  # it says how to go on
         return files
 
@@ -244,7 +247,7 @@ def _is_same(
 def _is_whole(folder: BundleFolder) -> bool:
     """Whether every listed file is there, so that nobody need be asked for it."""
     return folder.before is not None and all(
-        folder.has(path, Wanted(path, file.digest[7:], file.size))
+        folder.has(path, Wanted.listed(file, path))
         for path, file in folder.before.files.items()
     )
 

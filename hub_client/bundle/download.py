@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
 from http.client import HTTPException
-from typing import IO, TYPE_CHECKING, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Final, Self, TypeVar
 from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
     from pathlib import Path
 
+    from hub_client.listed_file import ListedFile
     from hub_client.transfer import Advance
 
 T = TypeVar("T")
@@ -64,18 +65,29 @@ class Wanted:
     """64 hexadecimal digits."""
     size: int | None = None
 
-    def check(self, file: Path) -> None:
-        """Hash a file.
+    @classmethod
+    def listed(cls, file: ListedFile, subject: str) -> Self:
+        """The bytes of a file that a listing has."""
+        return cls(subject, file.digest[7:], file.size)
+
+    def check_size(self, size: int) -> None:
+        """Refuse a file by its size alone.
 
         :raises FileDamaged: if it is another one.
         """
-        size = file.stat().st_size
         if self.size not in {None, size}:
             raise FileDamaged(
                 f"{self.subject} is damaged\n"
                 f"  expected {self.size} bytes\n"
                 f"  found    {size} bytes"
             )
+
+    def check(self, file: Path) -> None:
+        """Hash a file.
+
+        :raises FileDamaged: if it is another one.
+        """
+        self.check_size(file.stat().st_size)
         with file.open("rb") as content:
             found = hashlib.file_digest(content, "sha256").hexdigest()
         if found != self.sha256:
@@ -95,14 +107,7 @@ def copy(source: Path, into: Path, wanted: Wanted, advance: Advance) -> None:
 
     def fill(part: Path) -> None:
         with open_regular(source, wanted.subject) as content, part.open("wb") as file:
-            if wanted.size is not None:
-                size = os.fstat(content.fileno()).st_size
-                if size != wanted.size:
-                    raise FileDamaged(
-                        f"{wanted.subject} is damaged\n"
-                        f"  expected {wanted.size} bytes\n"
-                        f"  found    {size} bytes"
-                    )
+            wanted.check_size(os.fstat(content.fileno()).st_size)
             while block := content.read(_BLOCK):
                 file.write(block)
                 advance(len(block))
@@ -165,11 +170,11 @@ def _publish(into: Path, wanted: Wanted, fill: Callable[[Path], object]) -> None
     """Let ``fill`` write beside ``into``; it gets its name when it is checked."""
     part = into.with_name(f"{into.name}.part")
     into.parent.mkdir(parents=True, exist_ok=True)
-    fill(part)
     try:
+        fill(part)
         wanted.check(part)
     except FileDamaged:
-        part.unlink()
+        part.unlink(missing_ok=True)
         raise
     with part.open("rb") as file:
         os.fsync(file.fileno())
@@ -197,15 +202,11 @@ def _fill(address: str, part: Path, wanted: Wanted, advance: Advance) -> None:
             with part.open("r+b" if part.exists() else "w+b") as file:
                 file.truncate(start)
                 file.seek(start)
-                try:
-                    for block in _blocks(response, address, wanted, start):
-                        file.write(block)
-                        end = file.tell()
-                        advance(max(0, end - counted))
-                        counted = max(counted, end)
-                except FileDamaged:
-                    file.truncate(0)
-                    raise
+                for block in _blocks(response, address, wanted, start):
+                    file.write(block)
+                    end = file.tell()
+                    advance(max(0, end - counted))
+                    counted = max(counted, end)
 
     _patiently(address, attempt, waits=WAITS)
 
@@ -239,6 +240,10 @@ def _patiently(
             error.close()
             if error.code in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
                 raise FileMissing(f"`{shown(address)}` is missing") from error
+            if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise FileDamaged(
+                    f"`{shown(address)}` has no more bytes than came earlier"
+                ) from error
             if wait is None or error.code not in _WORTH_A_TRY:
                 raise _silent(address, f"{error.code} {error.reason}") from error
         except (URLError, HTTPException, ConnectionError, TimeoutError) as error:

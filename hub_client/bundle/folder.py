@@ -146,14 +146,15 @@ def _check_ours(path: Path) -> None:
         names = os.listdir(path)  # noqa: PTH208  (names, not paths)
     except FileNotFoundError:
         return
-    if names and not {LISTING_FILE, _LOCK} & {*names}:
+    for name in (*_CONTENTS, _STAGING, _LOCK, LISTING_FILE, LOCK_FILE):
+        if (path / name).is_symlink():
+            raise NotABundle(f"`{path / name}` is a symbolic link")
+    # Other tools write a `bundle.json`, too: its name alone does not make it ours.
+    if names and _LOCK not in names and _read_listing(path) is None:
         raise NotABundle(
             f"`{path}` is not empty, and is no bundle",
             hint="Name a folder that is new or empty",
         )
-    for name in (*_CONTENTS, _STAGING, _LOCK, LISTING_FILE, LOCK_FILE):
-        if (path / name).is_symlink():
-            raise NotABundle(f"`{path / name}` is a symbolic link")
 
 
 def _read_listing(path: Path) -> BundleListing | None:

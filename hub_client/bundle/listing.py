@@ -19,11 +19,12 @@ from hub_client.lockfile.entry import (
     each,
     of_type,
 )
+from hub_client.tree_digest import listing_digest
 from plugin_spec.errors import HubError
 from plugin_spec.tree_paths import path_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 FORMAT_VERSION: Final = 1
 LISTING_FILE: Final = "bundle.json"
@@ -45,11 +46,8 @@ class InvalidBundle(HubError, ValueError):
 
     def __init__(self, place: str, problems: list[str]) -> None:
         self.problems = tuple(problems)
-        more = len(problems) - _SHOWN
-        lines = [*problems[:_SHOWN], *([f"… and {more:,} more"] if more > 0 else [])]
         super().__init__(
-            f"`{place}` is no bundle that can be used"
-            + "".join(f"\n  {line}" for line in lines),
+            f"`{place}` is no bundle that can be used{told_in_short(problems)}",
             hint="Make it anew with `hub bundle`",
         )
 
@@ -82,7 +80,7 @@ class BundleListing:
             files = top.get("files", each(_file))
             listing = cls(
                 lock=top.get("lock", as_digest),
-                platforms=top.get("platforms", each(_platform)),
+                platforms=tuple(sorted(top.get("platforms", each(_platform)))),
                 files={file.path: file for file in files},
                 weights=top.get("weights", of_type(bool, "true or false")),
             )
@@ -126,6 +124,18 @@ class BundleListing:
                 if folder == "trees":
                     self._trees.setdefault(name, {})[inner] = file
         return self._trees.get(digest.removeprefix("sha256:"), {})
+
+
+def told_in_short(problems: Sequence[str]) -> str:
+    """The first of some problems, each on a line, and how many more there are."""
+    more = len(problems) - _SHOWN
+    lines = [*problems[:_SHOWN], *([f"… and {more:,} more"] if more > 0 else [])]
+    return "".join(f"\n  {line}" for line in lines)
+
+
+def files_digest(files: Mapping[str, ListedFile]) -> str:
+    """The digest of a tree that has these files, by their paths in it."""
+    return listing_digest({path: file.digest[7:] for path, file in files.items()})
 
 
 def tree_path(digest: str, path: str) -> str:

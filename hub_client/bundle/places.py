@@ -65,7 +65,7 @@ class FolderPlace:
 
     def bring(self, file: ListedFile, into: Path, advance: Advance) -> None:
         """As ``Place`` says."""
-        wanted = Wanted(self._subject(file.path), file.digest[7:], file.size)
+        wanted = Wanted.listed(file, self._subject(file.path))
         with _hinting():
             download.copy(self._path(file.path), into, wanted, advance)
 
@@ -101,7 +101,7 @@ class WebPlace:
     def bring(self, file: ListedFile, into: Path, advance: Advance) -> None:
         """As ``Place`` says."""
         subject = f"`{download.shown(self._address(file.path))}`"
-        wanted = Wanted(subject, file.digest[7:], file.size)
+        wanted = Wanted.listed(file, subject)
         with _hinting():
             download.download(self._address(file.path), into, wanted, advance)
 

@@ -41,6 +41,8 @@ _GLIBC: Final = 28
 _OLDEST_GLIBC: Final = 5
 _MACOS: Final = (14, 0)
 _OLD_NAMES: Final = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+_PATCHES: Final = 50
+"""More patch releases than a minor version of Python has ever had."""
 _NAME = re.compile(r"(?P<system>[a-z]+-\w+?)(-glibc2\.(?P<glibc>\d{1,2}))?")
 _UV_GLIBC = re.compile(r"(x86_64|aarch64)-manylinux_2_(\d{1,2})")
 _PYTHON = re.compile(r"(?P<major>3)\.(?P<minor>\d{1,2})")
@@ -118,7 +120,7 @@ class Platform:
         if package.marker is None:
             return True
         marker = Marker(package.marker)
-        return any(marker.evaluate(self._markers(patch)) for patch in (0, 99))
+        return any(marker.evaluate(self._markers(patch)) for patch in range(_PATCHES))
 
     def best(self, filenames: Iterable[str]) -> str | None:
         """The wheel that an installer would take here; None if there is none."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hub_client.bundle.listing import (
     LISTING_FILE,
     SIZE_LIMIT,
     BundleListing,
+    files_digest,
+    told_in_short,
     weights_path,
 )
 from hub_client.bundle.places import FileMissing, NoBundle, open_place
 from hub_client.bundle.platforms import Platform
 from hub_client.sources import BUNDLED
-from hub_client.tree_digest import listing_digest
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from hub_client.lockfile import LockedOperator, LockedPackage, Lockfile
     from plugin_spec.manifest import Weights
 
-_SHOWN: Final = 10
-
 
 class OtherPlatform(HubError):
     """A bundle was made for other platforms than the one at hand."""
@@ -40,15 +39,12 @@ class OtherLock(HubError):
 
     def __init__(self, bundle: Bundle, lock: Lockfile, missing: Iterable[str]) -> None:
         self.missing = tuple(missing)
-        told = [*self.missing[:_SHOWN]]
-        if rest := len(self.missing) - _SHOWN:
-            told += [f"… and {rest:,} more"] if rest > 0 else []
         place = bundle.place.name
         same = bundle.listing.lock == lock_digest(lock)
         super().__init__(
             f"`{place}` "
             + ("is not complete" if same else "was made for another `hub.lock`")
-            + "".join(f"\n  {line}" for line in told),
+            + told_in_short(self.missing),
             hint="Where there is a network, run `hub mirror` on it with this `hub.lock`"
             + ("" if same else ", or use the `hub.lock` that it was made for"),
         )
@@ -124,10 +120,9 @@ class Bundle:
             if operator.source == BUNDLED:
                 continue  # it comes with this hub, which no bundle replaces
             files = self.listing.tree(operator.tree)
-            hashes = {path: file.digest[7:] for path, file in files.items()}
             if not files:
                 missing.append(f"{operator.name} {operator.version} is not in it")
-            elif listing_digest(hashes) != operator.tree:
+            elif files_digest(files) != operator.tree:
                 missing.append(
                     f"{operator.name} {operator.version} has other files than locked"
                 )

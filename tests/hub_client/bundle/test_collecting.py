@@ -162,6 +162,29 @@ def test_a_folder_with_other_things_is_not_touched(
     assert [*(tmp_path / "mine").iterdir()] == [tmp_path / "mine" / "thesis.tex"]
 
 
+def test_another_tools_bundle_json_makes_no_folder_ours(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine"
+    (mine / "weights").mkdir(parents=True)
+    (mine / "bundle.json").write_text('{"main": "index.js"}')
+    (mine / "weights" / "trained.pt").write_text("a week of training")
+    before = {file: file.read_bytes() for file in mine.rglob("*.*")}
+    with pytest.raises(NotABundle, match="is not empty, and is no bundle"):
+        publisher.operators_alone.bundle(mine, LINUX)
+    assert {file: file.read_bytes() for file in mine.rglob("*.*")} == before
+
+
+def test_a_bundle_that_was_copied_without_its_lock_is_brought_up_to_date(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    path = tmp_path / "bundle"
+    publisher.operators_alone.bundle(path, LINUX)
+    (path / ".hub-bundle.lock").unlink(missing_ok=True)
+    folder, _ = publisher.operators_alone.bundle(path, LINUX)
+    assert (folder.added, folder.removed) == ([], [])
+
+
 @pytest.mark.parametrize("name", ["wheels", "trees", ".arriving", "bundle.json"])
 def test_a_link_in_a_bundle_is_not_followed(
     publisher: Publisher, tmp_path: Path, name: str

@@ -4,8 +4,10 @@ import hashlib
 import http.server
 import os
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
@@ -87,7 +89,7 @@ def fetched(web: WebServer, into: Path) -> int:
     arrived: list[int] = []
     download.download(web.url, into, WANTED, arrived.append)
     assert into.read_bytes() == CONTENT
-    assert not into.with_name("x.part").exists()
+    assert not into.with_name(f"{into.name}.part").exists()
     return sum(arrived)
 
 
@@ -128,6 +130,40 @@ def test_a_wrong_beginning_is_thrown_away(
     fetched(web, tmp_path / "x")
 
 
+def unsatisfiable(handler: http.server.BaseHTTPRequestHandler) -> None:
+    """A server that has nothing from there on, as RFC 9110 wants it said."""
+    beyond = handler.headers["Range"] is not None
+    (giving(b"", status=416) if beyond else giving(CONTENT))(handler)
+
+
+def test_all_that_a_killed_run_left_of_unknown_size_does_not_end_it(
+    web: WebServer, tmp_path: Path
+) -> None:
+    (tmp_path / "x.part").write_bytes(CONTENT)
+    web.answers = [unsatisfiable]
+    unsized = replace(WANTED, size=None)
+    download.download(web.url, tmp_path / "x", unsized, lambda _: None)
+    assert (tmp_path / "x").read_bytes() == CONTENT
+    assert web.ranges == [f"bytes={len(CONTENT)}-", None]
+
+
+def test_a_server_that_trickles_is_left(
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trickle(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        with suppress(ConnectionError):
+            while True:
+                handler.wfile.write(b"x")
+                time.sleep(0.01)
+
+    monkeypatch.setattr(download, "_PATIENCE", 0.2)
+    web.answers = [trickle]
+    said = refused(web, tmp_path / "x", ServerSilent)
+    assert said == f"`{web.url}` cannot be had: fewer than 1000 bytes a second"
+
+
 def test_a_busy_server_is_asked_again(web: WebServer, tmp_path: Path) -> None:
     web.answers = [giving(b"", status=503), giving(b"", status=429), giving(CONTENT)]
     fetched(web, tmp_path / "x")
@@ -158,11 +194,9 @@ def test_a_server_that_does_not_stop_is_left(web: WebServer, tmp_path: Path) -> 
     def endless(handler: http.server.BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.end_headers()
-        try:
+        with suppress(ConnectionError):
             while True:
                 handler.wfile.write(CONTENT)
-        except ConnectionError:
-            pass
 
     web.answers = [endless]
     assert refused(web, tmp_path / "x", FileDamaged) == (
@@ -212,6 +246,20 @@ def test_a_password_is_sent_and_not_shown(web: WebServer, tmp_path: Path) -> Non
     web.answers = [giving(b"", status=403)]
     assert "cret" not in refused(web, tmp_path / "x", ServerSilent)
     assert web.authorizations == ["Basic bWU6c2UgY3JldA=="]
+
+
+def test_a_password_comes_from_a_netrc_for_its_server_alone(
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / ".netrc"
+    file.write_text("machine 127.0.0.1 login me password secret\n", encoding="utf-8")
+    file.chmod(0o600)
+    web.answers = [giving(CONTENT)]
+    fetched(web, tmp_path / "x")
+    file.write_text("machine other.example login me password secret\n", "utf-8")
+    fetched(web, tmp_path / "y")
+    assert web.authorizations == ["Basic bWU6c2VjcmV0", None]
 
 
 def test_a_password_does_not_follow_a_redirect(web: WebServer, tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ def test_each_platform_takes_the_wheel_that_an_installer_would(
         ("platform_machine == 'x86_64'", False),
         ("python_full_version < '3.12.4'", True),
         ("python_full_version >= '3.12.4'", True),
+        ("python_full_version >= '3.12.4' and python_full_version < '3.12.6'", True),
+        ("python_full_version >= '3.12.9' and python_full_version < '3.12.2'", False),
         ("python_version >= '3.13'", False),
     ],
 )
