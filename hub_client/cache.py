@@ -112,9 +112,9 @@ class Cache:
     ) -> Removal:
         """Remove the trees that no living environment or known project needs.
 
-        :param waiting: called once if other commands have to end first.
         What killed processes left is swept, too.
 
+        :param waiting: called once if other commands have to end first.
         :raises UnknownNeed: if that cannot be told; then nothing is removed.
         :raises CacheUnwritable: if the folder cannot be written.
         """
@@ -167,7 +167,7 @@ class Cache:
             (each.kind, each.path) == ("environment", self.current) for each in roots
         ):
             return roots
-        return (*roots, Root("environment", self.current, note=Path(os.devnull)))
+        return (*roots, Root("environment", self.current))
 
     def _removed(
         self,
@@ -186,7 +186,8 @@ class Cache:
             for each in removal.entries:
                 remove(each.path)
             for root in removal.gone:
-                root.note.unlink(missing_ok=True)
+                if root.note is not None:
+                    root.note.unlink(missing_ok=True)
         return removal
 
     def _removal(

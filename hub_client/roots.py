@@ -31,13 +31,13 @@ class UnknownNeed(HubError):
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """One environment or project, as it was noted."""
+    """One environment or project that may need trees."""
 
     kind: RootKind
     path: Path
     """The environment's prefix, or the project's folder."""
-    note: Path
-    """The file that says so."""
+    note: Path | None = None
+    """The file that says so; None if nobody has noted it."""
 
     @property
     def is_living(self) -> bool:
@@ -103,12 +103,13 @@ class Roots:
 
         :raises OSError: if it cannot be remembered.
         """
-        text = json.dumps({"kind": kind, "path": str(path.absolute())}) + "\n"
-        name = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
+        note = json.dumps({"kind": kind, "path": str(path.absolute())}) + "\n"
+        content = note.encode()  # all of it ASCII, whatever a path holds
+        name = hashlib.sha256(content).hexdigest()[:32]
         file = self.folder / f"{name}.json"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, text.encode())
+            write_atomically(file, content)
 
     def __iter__(self) -> Iterator[Root]:
         """Every one that was noted, sorted, whether it is living or not.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from servers.operator_files import operator_files
 
+from hub_client.cache import Cache
 from hub_client.store import Store
 
 if TYPE_CHECKING:
@@ -81,6 +82,18 @@ def test_an_environment_that_is_gone_needs_nothing_and_is_forgotten(
     assert done["gone"] == [{"kind": "environment", "path": str(target.prefix)}]
     assert trees(store) == 0
     assert json.loads(hub.result("cache", "prune", "--json"))["gone"] == []
+
+
+def test_a_running_environment_that_is_gone_has_no_note_to_forget(
+    store: Store, tmp_path: Path
+) -> None:
+    digest = store.add(lambda tree: (tree / "new").touch())
+    cache = Cache(store.root.parent, current=tmp_path / "gone")
+    # First what would be deleted: were it any file, this test must not do it.
+    assert [each.note for each in cache.prune(dry_run=True).gone] == [None]
+    removal = cache.prune()
+    assert [each.path for each in removal.entries] == [store.path(digest)]
+    assert not store.has(digest)
 
 
 @pytest.mark.usefixtures("publisher")
