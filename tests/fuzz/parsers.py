@@ -5,9 +5,12 @@ Each raises our own error or nothing; what it accepts, it reads again as it writ
 
 from __future__ import annotations
 
+import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from unittest.mock import patch
 
 from packaging.version import Version
 
@@ -33,7 +36,7 @@ from plugin_spec.requirement import Requirement
 from plugin_spec.spaces import EmbeddingSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 EMBED = OperatorName.parse("acme/embed")
 
@@ -89,10 +92,13 @@ def merge(data: bytes) -> None:
     read_both_sides(text(data))
 
 
-def project(data: bytes) -> None:
-    for file in ("hub.toml", "pyproject.toml"):
-        parsed = Project.parse(Path(file), text(data))
-        assert Project.parse(Path(file), parsed.text) == parsed
+def project(data: bytes, file: str = "hub.toml") -> None:
+    parsed = Project.parse(Path(file), text(data))
+    assert Project.parse(Path(file), parsed.text) == parsed
+
+
+def pyproject(data: bytes) -> None:
+    project(data, "pyproject.toml")
 
 
 def index_entry(data: bytes) -> None:
@@ -147,30 +153,27 @@ def platform(data: bytes) -> None:
 
 
 def configuration(data: bytes) -> None:
-    """As the user's ``config.toml``, which trust is written into, and a project's."""
-    with tempfile.TemporaryDirectory() as folder:
-        user, work = Path(folder, "user"), Path(folder, "work")
-        for file in (user / "config.toml", work / "hub.toml"):
-            file.parent.mkdir()
-            file.write_bytes(data if file.parent == user else b"")
-        _load(user, work)
-        read_document(user)
-        (user / "config.toml").unlink()
-        (work / "hub.toml").write_bytes(data)
-        _load(user, work)
-
-
-def _load(user: Path, work: Path) -> None:
-    import os  # noqa: PLC0415
-
-    before = os.environ.get("HUB_CONFIG_DIR")
-    os.environ["HUB_CONFIG_DIR"] = str(user)
-    try:
+    """As the user's ``config.toml``, which trust is written into."""
+    with configured(user=data) as (user, work):
         HubConfig.load(directory=work)
-    finally:
-        del os.environ["HUB_CONFIG_DIR"]
-        if before is not None:
-            os.environ["HUB_CONFIG_DIR"] = before
+        read_document(user)
+
+
+def project_configuration(data: bytes) -> None:
+    with configured(work=data) as (_, work):
+        HubConfig.load(directory=work)
+
+
+@contextmanager
+def configured(*, user: bytes = b"", work: bytes = b"") -> Iterator[tuple[Path, Path]]:
+    """The folders of a user's and of a project's configuration, with these in them."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = Path(folder, "user", "config.toml"), Path(folder, "work", "hub.toml")
+        for file, content in zip(files, (user, work), strict=True):
+            file.parent.mkdir()
+            file.write_bytes(content)
+        with patch.dict(os.environ, HUB_CONFIG_DIR=str(files[0].parent)):
+            yield files[0].parent, files[1].parent
 
 
 PARSERS: Final[dict[str, Callable[[bytes], None]]] = {
@@ -185,6 +188,7 @@ PARSERS: Final[dict[str, Callable[[bytes], None]]] = {
         lock,
         merge,
         project,
+        pyproject,
         index_entry,
         index_listing,
         bundle,
@@ -195,5 +199,6 @@ PARSERS: Final[dict[str, Callable[[bytes], None]]] = {
         signing_key,
         platform,
         configuration,
+        project_configuration,
     )
 }
