@@ -55,15 +55,13 @@ def search(
     :returns: None if it takes more than ``max_conflicts`` to say.
     """
     search = Search(question, among, max_conflicts)
-    proof: frozenset[Constraint] = frozenset()
     try:
         search.run()
     except NoAnswer as end:
-        proof = frozenset(end.nogood.constraints())
-        return search.outcome(None, proof)
+        return search.outcome(None, frozenset(end.nogood.constraints()))
     except TooManyConflicts:
         return None
-    return search.outcome(search.chosen, proof)
+    return search.outcome(search.chosen, frozenset())
 
 
 class Search:
