@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from hub_client.publisher.index_target import IndexUpdate
     from plugin_spec.errors import HubError
 
-PROPOSED: Final = "hub/"
-"""How branches begin that propose a change."""
 _MARKS = {"add": "+", "skip": "-", "gone": "-"}
 _WORDS = {
     "add": "",
@@ -126,7 +124,7 @@ def update(  # noqa: PLR0913  (one a flag)
 def tell_update(session: Session, updated: IndexUpdate) -> None:
     """Say where an update of an index went, and what is to do now."""
     where = f"`{updated.index}`"
-    if updated.branch.startswith(PROPOSED):
+    if updated.is_proposal:
         done = "Proposed" if updated.commit else "It is proposed already"
         session.console.say(
             f"{done} in the branch `{updated.branch}` of {where}\n\n"

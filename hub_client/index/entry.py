@@ -25,6 +25,7 @@ from hub_client.lockfile.entry import (
     parsed,
 )
 from hub_client.sources import GIT, HUGGING_FACE, HUGGING_FACE_AT
+from hub_client.sources.rules import InvalidSource
 from hub_client.sources.version_tags import is_version_tag
 from plugin_spec.errors import HubError
 from plugin_spec.manifest import Manifest
@@ -187,17 +188,17 @@ def check_source(text: str) -> str:
     >>> check_source("git+https://git.example.org/acme/embed.git")
     'git+https://git.example.org/acme/embed.git'
 
-    :raises ValueError: if it is a folder, or is not in its one spelling.
+    :raises InvalidSource: if it is a folder, or is not in its one spelling.
     """
     if text.startswith(GIT):
         if f"{GIT}{parse_git_url(text.removeprefix(GIT))}" != text:
-            raise ValueError(f"{text!r} is not written as it is compared")
+            raise InvalidSource(f"{text!r} is not written as it is compared")
     elif text.startswith((HUGGING_FACE, HUGGING_FACE_AT)):
         from hub_client.sources.hugging_face import parse_spec  # noqa: PLC0415
 
         parse_spec(text)
     else:
-        raise ValueError(f"expected `git+URL` or `hf:ORG/REPO`, got {text!r}")
+        raise InvalidSource(f"expected `git+URL` or `hf:ORG/REPO`, got {text!r}")
     return text
 
 

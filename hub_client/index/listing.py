@@ -72,7 +72,7 @@ def fill(name: OperatorName, source: str) -> Listed:
     >>> fill(OperatorName.parse("acme/embed"), "hf:{namespace}/{name}").source
     'hf:acme/embed'
 
-    :raises ValueError: if an index cannot have such a source.
+    :raises InvalidSource: if an index cannot have such a source.
     """
     source = source.replace("{namespace}", name.namespace)
     source = source.replace("{name}", name.name)

@@ -39,6 +39,7 @@ class IndexUpdate:
     index: str
     branch: str
     """Of the index; a proposal has a branch of its own."""
+    is_proposal: bool
     commit: str | None
     """None if there was nothing to push."""
     changes: tuple[Change, ...]
@@ -75,11 +76,7 @@ class IndexTarget:
         :raises RepositoryUnreachable: if the index does not answer.
         :raises InvalidSource: if nobody but this machine knows ``source``.
         """
-        if source.startswith(f"{GIT}file:") and self._url.scheme != "file":
-            raise InvalidSource(
-                f"`{source}` is a path of this machine, and `{self.spec}` is not",
-                hint="Publish to an address that the index's users can reach",
-            )
+        self._check_reach(source)
         with TemporaryDirectory(prefix="hub-index-") as folder:
             self._remote(Path(folder)).branches()
 
@@ -90,12 +87,13 @@ class IndexTarget:
 
         :param source: where it is; where the index says, if not given.
         :param propose: push to a new branch, for the index's keeper to take.
+        :raises InvalidSource: if an index cannot have ``source``.
         :raises NotListed: if neither says where it is.
         :raises VersionChanged: if an indexed version is another one at its source now.
         :raises PushRefused: and the index is as it was.
         """
         if source is not None:
-            self.check(fill(name, source).source)
+            self._check_reach(fill(name, source).source)
         with TemporaryDirectory(prefix="hub-index-") as folder:
             remote = self._remote(Path(folder))
             for _ in range(_ATTEMPTS):
@@ -108,13 +106,21 @@ class IndexTarget:
                     if not attempt.is_late():
                         break
                     continue
-                return IndexUpdate(self.spec, branch, commit, changes)
+                is_proposal = branch != attempt.branch
+                return IndexUpdate(self.spec, branch, is_proposal, commit, changes)
         if not propose:
             refused.hint = (
                 "If only its keeper may write there, `--propose` pushes a branch that "
                 "a pull request can take"
             )
         raise refused
+
+    def _check_reach(self, source: str) -> None:
+        if source.startswith(f"{GIT}file:") and self._url.scheme != "file":
+            raise InvalidSource(
+                f"`{source}` is a path of this machine, and `{self.spec}` is not",
+                hint="Publish to an address that the index's users can reach",
+            )
 
     def _remote(self, folder: Path) -> Remote:
         return Remote(self._url, ScratchRepository.create(folder / "git"))

@@ -50,6 +50,7 @@ def test_an_index_is_told_by_one_commit_that_keeps_all_else(
 ) -> None:
     before = index.commit({"list.txt": b"acme/embed\n", "README.md": b"# Ours\n"})
     updated = target.update(EMBED, f"git+{published.url}")
+    assert not updated.is_proposal
     assert index.git("rev-parse", "main") == updated.commit
     assert index.git("rev-parse", "main^") == before
     assert index.git("log", "-1", "--format=%s", "main") == "acme/embed: add 1.0.0"
@@ -77,12 +78,14 @@ def test_a_proposal_is_a_branch_beside_the_one_in_use(
     before = index.commit({"README.md": b"# Ours\n"})
     source = f"git+{published.url}"
     proposed = target.update(EMBED, source, propose=True)
+    assert proposed.is_proposal
     assert proposed.branch.startswith("hub/acme/embed-1.0.0-")
     assert index.git("rev-parse", "main") == before
     assert listed(index, proposed.branch) == ["1.0.0"]
 
     again = target.update(EMBED, source, propose=True)
     assert (again.branch, again.commit) == (proposed.branch, None)
+    assert again.is_proposal
 
 
 def test_of_two_at_once_both_are_listed(
@@ -137,6 +140,10 @@ def test_what_nobody_could_find_is_not_told(
         target.update(EMBED)
     with pytest.raises(InvalidSource, match="expected an index, got 'git"):
         IndexTarget("git+https://acme.example/i.git", cache_dir=tmp_path)
+    with pytest.raises(InvalidSource, match="got 'dir:/srv/embed'"):
+        target.update(EMBED, "dir:/srv/embed")
     far = IndexTarget("index+https://acme.example/i.git", cache_dir=tmp_path)
     with pytest.raises(InvalidSource, match="is a path of this machine, and"):
         far.check("git+file:///srv/embed.git")
+    with pytest.raises(InvalidSource, match="is a path of this machine, and"):
+        far.update(EMBED, "git+file:///srv/embed.git")
