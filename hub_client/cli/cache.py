@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -155,9 +157,6 @@ _WAITING = "Waiting for other commands of hub"
 
 
 def _open(session: Session) -> Cache:
-    import sys  # noqa: PLC0415  (as it is used)
-    from pathlib import Path  # noqa: PLC0415
-
     from hub_client.cache import Cache  # noqa: PLC0415  (slow)
 
     return Cache(session.config().cache_dir, current=Path(sys.prefix))
@@ -168,8 +167,6 @@ def _confirm(cache: Cache) -> None:
 
     :raises StillRun: if nobody is there to ask.
     """
-    import sys  # noqa: PLC0415  (as it is used)
-
     running = [
         each for each in cache.roots() if each.is_living and each.kind == "environment"
     ]
@@ -178,9 +175,8 @@ def _confirm(cache: Cache) -> None:
         return
     lines = "".join(f"\n  {each.path}" for each in running)
     told = f"Operators go that {format_count(len(running), 'environment')} run{lines}"
-    if not sys.stdin.isatty():
-        raise StillRun(told, hint="Pass `--yes`, or leave `--all` away")
-    confirm(f"{told}\nRemove them?")
+    unasked = StillRun(told, hint="Pass `--yes`, or leave `--all` away")
+    confirm(f"{told}\nRemove them?", unasked=unasked)
 
 
 def _tell(session: Session, removal: Removal, *, dry_run: bool, as_json: bool) -> None:

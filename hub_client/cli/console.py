@@ -100,13 +100,16 @@ class Declined(HubError):
         super().__init__("You said no, and nothing was changed")
 
 
-def confirm(question: str) -> None:
+def confirm(question: str, *, unasked: HubError) -> None:
     """Ask on a terminal.
 
+    :param unasked: raised if nobody is there to ask.
     :raises Declined: if the answer is no.
     """
     import typer  # noqa: PLC0415  (slow; loaded by then)
 
+    if not sys.stdin.isatty():
+        raise unasked
     if not typer.confirm(question, err=True):
         raise Declined
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -247,12 +246,11 @@ def _told(publication: Publication, target: Target) -> str:
 def _confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
-    if not sys.stdin.isatty():
-        raise NotConfirmed(
-            "What is published cannot be taken back, and nobody is here to ask",
-            hint="Pass `--yes`, or look first with `--dry-run`",
-        )
-    confirm(question)
+    unasked = NotConfirmed(
+        "What is published cannot be taken back, and nobody is here to ask",
+        hint="Pass `--yes`, or look first with `--dry-run`",
+    )
+    confirm(question, unasked=unasked)
 
 
 def _done(publication: Publication, target: Target, commit: str) -> str:

@@ -10,6 +10,7 @@ from hub_client.bundle.collecting import check_room
 from hub_client.bundle.reading import Bundle
 from hub_client.bundle.router import BundleRouter
 from hub_client.bundle.weights_cache import keep_weights
+from hub_client.cli.console import format_count
 from hub_client.cli.trust_once import TrustOnce
 from hub_client.transfer import transfer
 from plugin_spec.errors import HubError
@@ -92,7 +93,7 @@ class BundleSync:
         else:
             self.installation.carry_out(plan)
         if brought:
-            files = "1 file" if brought == 1 else f"{brought:,} files"
+            files = format_count(brought, "file")
             console.say(f"Put {files} of weights into the cache")
 
     @contextmanager
@@ -111,7 +112,7 @@ class BundleSync:
         check_room(folder, size)
         with FileLock(folder.with_name("arriving.lock")):
             paths = [folder / file.path.rpartition("/")[2] for file in files]
-            self._say(f"Checking {len(files):,} wheel{'s' * (len(files) != 1)}")
+            self._say(f"Checking {format_count(len(files), 'wheel')}")
             with transfer("Checking wheels", size) as advance:
                 for file, path in zip(files, paths, strict=True):
                     self.bundle.place.bring(file, path, advance)

@@ -80,8 +80,9 @@ def _require(
         read_key_file,
         read_trusted_root,
     )
+    from hub_client.signatures.sigstore_identity import PREFIX  # noqa: PLC0415
 
-    if signer.startswith("sigstore:"):
+    if signer.startswith(PREFIX):
         identity = SigstoreIdentity.parse(signer)
         root = None if trusted_root is None else read_trusted_root(trusted_root)
         add_required(config_dir, source, (identity,), trusted_root=root)

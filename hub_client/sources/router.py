@@ -150,12 +150,12 @@ class SourceRouter:
             return isinstance(index, IndexSource) and index.holds(
                 name, revision, source
             )
-        if not spec.startswith((BUNDLED, DIRECTORY)):
-            return source == spec
-        opened = self._open(spec)
-        return source == spec and (
-            not isinstance(opened, DirectorySource) or opened.holds(name, revision)
-        )
+        if source != spec:
+            return False
+        if _is_remote(spec):
+            return True
+        folder = self._open(spec)
+        return isinstance(folder, DirectorySource) and folder.holds(name, revision)
 
     def fetch(self, wanted: Fetchable, into: Path) -> None:
         """Write the files of ``wanted`` into ``into``, from its own source.
@@ -225,7 +225,7 @@ class SourceRouter:
     def _open(self, spec: str) -> Source:
         # Once a run: an index is fetched when it is first asked.
         if spec not in self._opened:
-            if not spec.startswith((BUNDLED, DIRECTORY)):
+            if _is_remote(spec):
                 self._on_remote()
             self._opened[spec] = open_source(
                 spec,
@@ -234,3 +234,8 @@ class SourceRouter:
                 directory=self._directory,
             )
         return self._opened[spec]
+
+
+def _is_remote(spec: str) -> bool:
+    """Whether what a source gives is copied into the cache."""
+    return not spec.startswith((BUNDLED, DIRECTORY))

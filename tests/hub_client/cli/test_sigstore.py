@@ -12,6 +12,7 @@ from servers.sigstore_world import SigstoreWorld
 
 from hub_client.config import HubConfig
 from hub_client.lockfile import Lockfile
+from hub_client.store import Store
 
 if TYPE_CHECKING:
     from servers.git_repository import GitRepository
@@ -87,7 +88,7 @@ def test_what_another_signed_by_sigstore_never_reaches_the_store(
         "hint: Ask its publisher; if you trust another key of theirs, run "
         "`hub trust add SOURCE --require-signature SIGNER`\n"
     )
-    assert not (HubConfig.load().cache_dir / "store" / "sha256").exists()
+    assert Store(HubConfig.load().cache_dir / "store").digests() == ()
     assert not Path("hub.lock").exists()
 
 
@@ -97,3 +98,12 @@ def test_a_trusted_root_is_for_identities_and_a_bundle_for_git(
     done = hub("trust", "add", source, "--trusted-root", "root.json")
     assert done.returncode == 2
     assert "it is for `--require-signature sigstore:…`" in done.stderr
+    words = ("--require-signature", "alice.pub", "--trusted-root", "root.json")
+    done = hub("trust", "add", source, *words)
+    assert done.returncode == 2
+    assert "a key has none: it is for `sigstore:…`" in done.stderr
+    write_files(Path("work"), {**operator_files("acme/embed", "1.0.0"), **PAGES})
+    words = ("--to", "hf:acme/embed", "--sigstore-bundle", "bundle.json")
+    done = hub("publish", "work", *words)
+    assert done.returncode == 2
+    assert "only git has notes to keep one in" in done.stderr
