@@ -8,6 +8,7 @@ from packaging.specifiers import SpecifierSet
 
 from hub_client.bundle import collecting
 from hub_client.bundle.collecting import NoRoom, NotForPython
+from hub_client.bundle.download import Wanted
 from hub_client.bundle.folder import BundleBusy, BundleFolder, NotABundle
 from hub_client.bundle.platforms import Platform
 from hub_client.bundle.registry import NoWheel
@@ -140,6 +141,25 @@ def test_a_damaged_file_is_found_by_a_recheck(
     folder, _ = publisher.bundle(path, LINUX, recheck=True)
     assert folder.added == [wheel]
     check_whole(path, listing)
+
+
+def test_a_recheck_that_finds_damage_hashes_what_is_whole_once(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, check = tmp_path / "bundle", Wanted.check
+    _, listing = publisher.operators_alone.bundle(path, LINUX)
+    *whole, last = listing.files
+    (path / last).write_bytes(bytes((path / last).stat().st_size))
+    hashed: list[Path] = []
+
+    def checking(wanted: Wanted, file: Path) -> None:
+        hashed.append(file)
+        check(wanted, file)
+
+    monkeypatch.setattr(Wanted, "check", checking)
+    folder, _ = publisher.operators_alone.bundle(path, LINUX, recheck=True)
+    assert folder.added == [last]
+    assert [hashed.count(path / each) for each in whole] == [1] * len(whole)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from hub_client.bundle.platforms import Platform
 from hub_client.bundle.reading import Bundle, OtherLock, OtherPlatform
 from hub_client.bundle.router import BundleRouter
 from hub_client.environment import Environment
+from hub_client.sources.directory import FolderUnreadable
 from hub_client.sources.router import NoSignatures
 from hub_client.store import Store
 from hub_client.trust import find_untrusted
@@ -206,7 +207,7 @@ def test_a_bundled_operator_never_comes_from_a_bundle(
     source = BundleRouter(
         bundle.place, offered.trees, lock.operators, cache_dir=tmp_path / "cache"
     )
-    with pytest.raises(Exception, match="acme/blur"):
+    with pytest.raises(FolderUnreadable, match=r"acme/blur 1\.0\.0 is no longer in"):
         Store(tmp_path / "store").add(
             lambda folder: source.fetch(forged, folder), expected=forged.tree
         )
