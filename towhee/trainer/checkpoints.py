@@ -51,7 +51,9 @@ class Checkpoints:
             text = json.dumps(progress, indent=2)
             (staged / PROGRESS).write_text(text, encoding="utf-8")
             # Rename last: a folder without `.partial` is complete.
-            shutil.rmtree(target, ignore_errors=True)
+            if target.exists():
+                # Whole until its name says otherwise: a kill leaves no half of it.
+                target.rename(self.folder / f"{name}.old.partial")
             staged.rename(target)
             self._prune()
         accelerator.wait_for_everyone()

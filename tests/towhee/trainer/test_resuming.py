@@ -121,12 +121,38 @@ def test_a_folder_that_is_no_checkpoint_is_told(
 def test_the_last_checkpoints_are_kept_and_the_best_weights(
     configure: Configure, tmp_path: Path
 ) -> None:
-    fit(configure(**{**EVERYTHING, "model_checkpoint": {"every_n_step": 1, "keep": 3}}))
+    wanted = {"every_n_step": 1, "keep": 3}
+    _, run = fit(configure(**{**EVERYTHING, "model_checkpoint": wanted}))
     folder = tmp_path / "out" / "checkpoints"
     names = sorted(path.name for path in folder.glob("step-*"))
     assert names == ["step-00000010", "step-00000011", "step-00000012"]
     assert not list(folder.glob("*.partial"))
     assert Checkpoints(folder).latest() == folder / names[-1]
+    assert run.best is not None
+    assert f"{run.best.weights}" in {path.name for path in folder.glob("best-*")}
+
+
+def test_a_kill_while_a_checkpoint_is_replaced_leaves_a_whole_one(
+    configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(path: Path, *, ignore_errors: bool = False) -> None:
+        del ignore_errors
+        if path.is_dir():
+            (path / "progress.json").unlink(missing_ok=True)
+            raise Killed
+
+    # The epoch ends with its fourth step, and both write that one.
+    config = configure(
+        **EVERYTHING, model_checkpoint={"every_n_step": 4, "every_n_epoch": 1}
+    )
+    undisturbed, _ = fit(config)
+    config.output_dir = str(tmp_path / "killed")
+    with monkeypatch.context() as killing:
+        killing.setattr("towhee.trainer.checkpoints.shutil.rmtree", kill)
+        with pytest.raises(Killed):
+            fit(config)
+    resumed, _ = fit(config, resume=True)
+    assert torch.equal(resumed.weights, undisturbed.weights)
 
 
 def test_a_folder_in_use_is_kept_if_that_is_asked_for(configure: Configure) -> None:
