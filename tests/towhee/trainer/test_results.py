@@ -10,12 +10,15 @@ import pytest
 from PIL import Image
 from trainees import CLASSES, Small, points
 
+from towhee.trainer.callbacks import Callback
 from towhee.trainer.training import Training, train
 from towhee.trainer.training_config import TrainingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from towhee.trainer.run import Run
 
 
 @pytest.mark.slow
@@ -73,3 +76,31 @@ def test_tensorboard_reads_what_was_written(
     events.Reload()
     written = [each.value for each in events.Scalars("eval_epoch_loss")]
     assert written == pytest.approx([row["eval_epoch_loss"] for row in run.history])
+
+
+@pytest.mark.slow
+def test_tensorboard_shows_a_resumed_training_whole_and_one_begun_anew_alone(
+    configure: Callable[..., TrainingConfig], tmp_path: Path
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import (  # noqa: PLC0415
+        EventAccumulator,
+    )
+
+    def steps() -> list[int]:
+        events = EventAccumulator(str(tmp_path / "out" / "tensorboard"))
+        events.Reload()
+        return [each.step for each in events.Scalars("train_epoch_loss")]
+
+    class Stop(Callback):
+        def on_epoch_begin(self, run: Run) -> None:
+            if run.epoch == 2:
+                raise KeyboardInterrupt
+
+    config = configure(tensorboard={}, model_checkpoint={"every_n_epoch": 1})
+    with pytest.raises(KeyboardInterrupt):
+        Training(Small(), config, points(24), callbacks=[Stop()]).fit()
+    Training(Small(), config, points(24)).fit(resume=True)
+    assert steps() == [6, 12, 18]
+    config.epoch_num = 1
+    Training(Small(), config, points(24)).fit()
+    assert steps() == [6]

@@ -32,8 +32,11 @@ class TensorBoard(Callback):
         with needed_for("`tensorboard` of the configuration", extra="train"):
             from torch.utils.tensorboard import SummaryWriter
         folder = self._folder or str(Path(run.config.output_dir) / "tensorboard")
+        # What was written after the step that a checkpoint holds, or by an earlier
+        # training into the same folder, is none of these curves.
+        first = run.step + 1 if run.step else 0
         self._writer = SummaryWriter(
-            folder, filename_suffix=self._comment, purge_step=run.step or None
+            folder, filename_suffix=self._comment, purge_step=first
         )
 
     def on_evaluation_end(self, run: Run) -> None:
