@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from towhee.trainer.checkpoints import Checkpoints, check_same, read_progress
-from towhee.trainer.run import Best
+from towhee.trainer.run import Best, is_better
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ class Keeping:
         self._keep_best = config.load_best_model_at_end
         stopping = config.early_stopping or {}
         self._monitor = stopping.get("monitor", "eval_epoch_metric")
-        self._sign = -1 if stopping.get("mode", "max") == "min" else 1
+        self._mode = stopping.get("mode", "max")
         keep = self._wanted.get("keep")
         self.checkpoints = Checkpoints(folder, **({"keep": keep} if keep else {}))
 
@@ -43,7 +43,8 @@ class Keeping:
         run, value = loop.run, loop.run.latest.get(self._monitor)
         if value is None or evaluated != self._monitor.startswith("eval"):
             return
-        if run.best is not None and self._sign * value <= self._sign * run.best.value:
+        best = None if run.best is None else run.best.value
+        if not is_better(value, best, mode=self._mode):
             return
         name = f"best-{run.step:08}.safetensors" if self._keep_best else None
         run.best = Best(self._monitor, value, run.epoch, run.step, name)

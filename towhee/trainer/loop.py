@@ -78,8 +78,8 @@ class Loop:
 
     def fit(self) -> None:
         """Go on to the end, or to where a callback stops it."""
-        self._tell("on_train_begin")
         try:
+            self._tell("on_train_begin")
             while not self.run.stop_reason and self.run.epoch < self.config.epoch_num:
                 self._epoch()
         finally:

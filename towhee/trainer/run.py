@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plugin_spec import Trainee
     from towhee.trainer.training_config import TrainingConfig
+
+
+def is_better(value: float, than: float | None, *, mode: str) -> bool:
+    """Whether a figure is better than the best before; ``than`` is None at first.
+
+    >>> is_better(0.5, 0.7, mode="min"), is_better(0.5, None, mode="max")
+    (True, True)
+
+    What is no number is never better, so that a training that diverges keeps what it
+    had.
+    """
+    if math.isnan(value):
+        return False
+    return than is None or (value < than if mode == "min" else value > than)
 
 
 @dataclass(frozen=True, slots=True)

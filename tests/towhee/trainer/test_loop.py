@@ -10,7 +10,7 @@ import pytest
 import torch
 from trainees import CLASSES, Small, points
 
-from towhee.trainer.callbacks import Callback
+from towhee.trainer.callbacks import Callback, EarlyStopping
 from towhee.trainer.errors import CannotTrain, InvalidTrainingConfig
 from towhee.trainer.training import Training
 
@@ -89,6 +89,52 @@ def test_the_schedule_ends_with_the_last_step(
     _, run = trained(config, Rates(), count=25)
     assert run.step == run.steps == 3 * -(-6 // accumulation)
     assert rates == pytest.approx([0.2, 0.1, 0.0])
+
+
+class Diverging(Callback):
+    """Gives the epochs these losses in place of their own."""
+
+    def __init__(self, *losses: float) -> None:
+        self._losses = iter(losses)
+
+    def on_epoch_end(self, run: Run) -> None:
+        run.latest["train_epoch_loss"] = next(self._losses)
+
+
+def test_a_figure_that_is_no_number_is_never_the_best(configure: Configure) -> None:
+    stopping = {"monitor": "train_epoch_loss", "patience": 9, "mode": "min"}
+    config = configure(early_stopping=stopping, epoch_num=5)
+    nan = float("nan")
+    figures = Diverging(nan, 0.5, nan, nan, nan)
+    _, run = trained(config, figures, EarlyStopping("train_epoch_loss", 2, "min"))
+    assert run.best is not None
+    assert (run.best.value, run.best.epoch) == (0.5, 2)
+    assert run.stop_reason == (
+        "train_epoch_loss was not better than 0.5 for 2 evaluations"
+    )
+
+
+def test_a_training_that_diverges_at_once_is_stopped(configure: Configure) -> None:
+    stopping = {"monitor": "train_epoch_loss", "patience": 2, "mode": "min"}
+    config = configure(early_stopping=stopping, optimizer="SGD", lr=1e30, epoch_num=9)
+    _, run = trained(config)
+    assert run.stop_reason == (
+        "train_epoch_loss was not better than nan for 2 evaluations"
+    )
+    assert run.best is None
+
+
+def test_what_began_is_ended_though_another_callback_could_not_begin(
+    configure: Configure,
+) -> None:
+    class Fails(Callback):
+        def on_train_begin(self, run: Run) -> None:
+            raise RuntimeError("no")
+
+    watch = Watch()
+    with pytest.raises(RuntimeError, match="no"):
+        trained(configure(), watch, Fails())
+    assert watch.moments == ["train begin", "train end"]
 
 
 class Worse(Callback):

@@ -39,7 +39,7 @@ class Callback:
         """After an epoch, and after its evaluation."""
 
     def on_train_end(self, run: Run) -> None:
-        """After the last step, also if a step failed."""
+        """After the last step; also if a step, or another callback's begin, failed."""
 
     def state(self) -> dict[str, Any]:
         """What a resumed run has to know, as JSON values."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from towhee.trainer.callbacks.base import Callback
+from towhee.trainer.run import is_better
 
 if TYPE_CHECKING:
     from towhee.trainer.run import Run
@@ -20,8 +21,7 @@ class EarlyStopping(Callback):
     def __init__(
         self, monitor: str = "eval_epoch_metric", patience: int = 4, mode: str = "max"
     ) -> None:
-        self._monitor, self._patience = monitor, patience
-        self._sign = 1 if mode == "max" else -1
+        self._monitor, self._patience, self._mode = monitor, patience, mode
         self._best: float | None = None
         self._worse = 0
 
@@ -39,13 +39,14 @@ class EarlyStopping(Callback):
         value = run.latest.get(self._monitor)
         if value is None:
             return
-        if self._best is None or self._sign * value > self._sign * self._best:
+        if is_better(value, self._best, mode=self._mode):
             self._best, self._worse = value, 0
             return
         self._worse += 1
         if self._worse >= self._patience:
+            best = "nan" if self._best is None else f"{self._best:.4g}"
             run.stop(
-                f"{self._monitor} was not better than {self._best:.4g} "
+                f"{self._monitor} was not better than {best} "
                 f"for {self._worse} evaluations"
             )
 
