@@ -16,14 +16,17 @@ SUFFIXES: Final = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".w
 
 
 def image_folder(folder: Path) -> Samples:
-    """Images by class, classes and files by their names' order.
+    """Images by class, classes and files by their names' order; none that is hidden.
 
     :raises InvalidDataset: if no folder in it holds an image.
     """
     files = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.parent != folder and path.is_file()
+        if path.suffix.lower() in SUFFIXES
+        and path.parent != folder
+        and not _is_hidden(path.relative_to(folder))
+        and path.is_file()
     )
     if not files:
         raise InvalidDataset(
@@ -34,6 +37,11 @@ def image_folder(folder: Path) -> Samples:
     classes = tuple(sorted(set(names)))
     labels = tuple(classes.index(name) for name in names)
     return Samples(folder.name, _Files(files, labels), classes, labels=labels)
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether it is of a notebook's copies, or of what archives add beside images."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 class _Files:

@@ -44,6 +44,11 @@ def dataset(
 
 
 def _open(source: Any, size: int | None, split: str | None) -> Samples:  # noqa: ANN401
+    if split is not None and source != "digits":
+        raise InvalidDataset(
+            f"There is no part `{split}`: digits alone have parts",
+            hint="Give the images of each part by themselves",
+        )
     if source in ("train", "eval"):
         from towhee.data.fake import fake_images  # noqa: PLC0415
 

@@ -22,6 +22,9 @@ def write_images(folder: Path) -> None:
         path = folder / name / "deep" / f"{grey}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (4, 6), grey).save(path)
+    for hidden in ("cat/._10.png", ".trash/cat.png", "cat/.copies/10.png"):
+        (folder / hidden).parent.mkdir(exist_ok=True)
+        Image.new("L", (4, 6)).save(folder / hidden)
     (folder / "cat" / "notes.txt").write_text("no image")
     Image.new("L", (4, 6)).save(folder / "of no class.png")
 
@@ -122,6 +125,13 @@ def test_what_holds_no_labelled_images_is_told(source: object, message: str) -> 
     with pytest.raises(InvalidDataset) as caught:
         dataset(source)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["train", [("a", 0)]], ids=["fake", "pairs"])
+def test_a_part_of_what_has_none_is_refused(source: object) -> None:
+    with pytest.raises(InvalidDataset) as caught:
+        dataset(source, split="eval")
+    assert str(caught.value) == "There is no part `eval`: digits alone have parts"
 
 
 def test_an_empty_folder_is_told(tmp_path: Path) -> None:
