@@ -43,6 +43,33 @@ def test_a_checkpoint_keeps_what_was_measured_and_warns_of_other_images(
         read.watch.see(white, read.predict(white))
 
 
+def test_who_learned_from_other_images_forgets_what_those_before_looked_like(
+    tmp_path: Path,
+) -> None:
+    first = TimmEmbedding(**SMALL)
+    images = [
+        first.prepare(skimage.data.chelsea()),
+        first.prepare(skimage.data.coffee()),
+    ]
+    seen = zip(images, first.predict(images), strict=True)
+    first.domain = Domain.of([image_statistics(*each) for each in seen])
+    first.save(tmp_path / "first")
+    source = {"checkpoint_path": str(tmp_path / "first"), "check_domain": True}
+    again = TimmEmbedding(**source)
+    again.adopt(again.trainee(("cat", "dog")))
+    assert (again.domain, again.watch) == (None, None)
+    again.save(tmp_path / "again")
+    read = TimmEmbedding(checkpoint_path=str(tmp_path / "again"))
+    assert read.domain is None
+    # What another process restores is what was saved.
+    copy = TimmEmbedding(**source)
+    copy.restore(tmp_path / "first")
+    assert copy.domain == first.domain
+    assert copy.watch is not None
+    copy.restore(tmp_path / "again")
+    assert (copy.domain, copy.watch) == (None, None)
+
+
 def test_nothing_is_watched_unasked_and_nothing_known_is_refused() -> None:
     assert TimmEmbedding(**SMALL).watch is None
     with pytest.raises(NoDomain) as refused:

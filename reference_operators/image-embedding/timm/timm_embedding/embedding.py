@@ -115,8 +115,7 @@ class TimmEmbedding(TrainableOperator):
         }
         self._device = _one_name(device)
         self._differences: dict[str, Mapping[str, float]] = {}
-        said = loaded.config.get("domain")
-        self.domain = None if said is None else Domain.from_dict(said)
+        self.domain = _domain(loaded)
         self._start(network)
         if check_domain:
             self.watch = self._watching()
@@ -236,6 +235,9 @@ class TimmEmbedding(TrainableOperator):
         self._differences = {}
         network = self._network_of(model).eval()
         self._pooling = network.pooling
+        self._embed_with(network)
+
+    def _embed_with(self, network: Network) -> None:
         self._start(deepcopy(network) if self._changes_weights else network)
         self._network = network
 
@@ -251,15 +253,17 @@ class TimmEmbedding(TrainableOperator):
         return Trainee(network, classifier.head, classifier.classes)
 
     def adopt(self, trainee: Trainee) -> None:
-        """Embed with these weights from now on; not while ``predict`` runs."""
+        """Embed with these weights from now on; not while ``predict`` runs.
+
+        What images looked like in the training before is forgotten.
+        """
         network = copied(trainee.network)
         self._classifier = Classifier.copy(trainee)
         self._origin = digest(weights_of(network, self._classifier)[1])
         before = self._backend
-        self._start(deepcopy(network))
+        self._embed_with(network)
         before.close()
-        if self._network is None:
-            self._network = network
+        self.domain = self.watch = None
 
     def save(self, folder: Path) -> None:
         """Write weights, classes, preprocessing, and where vectors are taken."""
@@ -274,7 +278,11 @@ class TimmEmbedding(TrainableOperator):
         """Adopt what ``save`` wrote."""
         loaded = load_model(**{**self._source, "checkpoint_path": str(folder)})
         network, classifier = self._cut(loaded)
+        watched = self.watch is not None
         self.adopt(Trainee(network, classifier.head, classifier.classes))
+        self.domain = _domain(loaded)
+        if watched and self.domain is not None:
+            self.watch = self._watching()
 
     def explain(
         self,
@@ -370,6 +378,11 @@ class TimmEmbedding(TrainableOperator):
     def close(self) -> None:
         """Release the backend's files and threads."""
         self._backend.close()
+
+
+def _domain(loaded: LoadedModel) -> Domain | None:
+    said = loaded.config.get("domain")
+    return None if said is None else Domain.from_dict(said)
 
 
 def _layer(network: Network) -> str:
