@@ -65,8 +65,6 @@ def _run(words: list[str]) -> int:
     from hub_client.cli.completion import enable_completion  # noqa: PLC0415
 
     enable_completion()
-    if words[:1] == ["help"]:
-        words = [*words[1:], "--help"]
     command = typer.main.get_command(app)
     return command.main(words, prog_name="hub", standalone_mode=False) or 0
 

@@ -75,8 +75,10 @@ class PageGroup(TyperGroup):
         return "\n\n".join(sections)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
-        """Answer no command at all with the page, as a mistake."""
+        """Answer no command at all with the page, as a mistake; `help` asks for it."""
         flags, rest = self._split(ctx, args)
+        if rest[:1] == ["help"]:
+            rest = [*rest[1:], "--help"]
         if not rest and not ctx.resilient_parsing:
             print(self.get_help(ctx), file=sys.stderr)  # noqa: T201
             ctx.exit(2)

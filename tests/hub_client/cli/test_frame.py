@@ -121,6 +121,8 @@ def test_the_flags_of_every_command_may_come_before_it(hub: Hub) -> None:
 def test_help_may_be_asked_for_as_a_command(hub: Hub) -> None:
     assert hub("help", "trust", "add").stdout == hub("trust", "add", "--help").stdout
     assert hub("help").stdout == hub("--help").stdout
+    assert hub("-q", "help", "trust").stdout == hub("trust", "--help").stdout
+    assert hub("trust", "help", "add").stdout == hub("trust", "add", "--help").stdout
 
 
 def test_a_folder_that_is_not_there_is_a_wrong_word(hub: Hub) -> None:
