@@ -47,12 +47,7 @@ class BoundOperator:
     def load(self) -> LoadedOperator:
         """Import the operator and build it, unless that was done before."""
         if not self._loaded:
-            if self.trained is None:
-                self._loaded[:] = [self._load()]
-            else:
-                from towhee.trained_weights import unpack  # noqa: PLC0415  (rare)
-
-                unpack(self.trained, self.own().operator)
+            self._loaded[:] = [self._load(own=self.trained is not None)]
         return self._loaded[0]
 
     @property
@@ -75,7 +70,12 @@ class BoundOperator:
 
         installed = self.installed
         tree, digest = installed.tree, installed.receipt.tree
-        return load_operator(tree, digest, installed.manifest, self.options, own=own)
+        loaded = load_operator(tree, digest, installed.manifest, self.options, own=own)
+        if self.trained is not None:
+            from towhee.trained_weights import unpack  # noqa: PLC0415  (rare)
+
+            unpack(self.trained, loaded.operator)
+        return loaded
 
     def ready(self) -> LoadedOperator:
         """The same, for vectors of the space that those which it takes have by now.

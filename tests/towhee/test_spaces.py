@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from towhee.sources import SeveralSpaces
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from towhee.bound import BoundOperator
+    from towhee.loaded_operator import LoadedOperator
 
 EMBED = """
 import numpy as np
@@ -41,6 +45,38 @@ class Subject(ModelOperator):
 
     def predict(self, batch):
         return [np.array([value, 1.0], np.float32) for value in batch]
+"""
+TRAINED = """
+from plugin_spec import EmbeddingSpace, TrainableOperator
+
+class Subject(TrainableOperator):
+    weights = "random"
+
+    @property
+    def space(self):
+        return EmbeddingSpace("test/trained", "tiny", self.weights)
+
+    @property
+    def network(self):
+        raise NotImplementedError
+
+    def trainee(self, classes=()):
+        raise NotImplementedError
+
+    def adopt(self, trainee):
+        self.weights = trainee
+
+    def save(self, folder):
+        (folder / "weights").write_text(self.weights)
+
+    def restore(self, folder):
+        self.adopt((folder / "weights").read_text(encoding="ascii"))
+
+    def prepare(self, value):
+        return value
+
+    def predict(self, batch):
+        return batch
 """
 VECTOR = [{"name": "vector", "type": "vector"}]
 OPTIONS = {
@@ -284,6 +320,41 @@ def test_training_between_two_runs_is_noticed(store: Store) -> None:
     loaded.space_options = ("nearest", "float32", None)
     with pytest.raises(SpacesDiffer):
         chain.to_list()
+
+
+def in_another_process(step: BoundOperator) -> BoundOperator:
+    copied: BoundOperator = pickle.loads(pickle.dumps(step))  # noqa: S301  (our own)
+    return copied
+
+
+def weights_of(loaded: LoadedOperator) -> str:
+    assert loaded.operator.space is not None
+    return loaded.operator.space.weights
+
+
+def test_what_was_trained_is_trained_further_in_another_process(
+    publish: Callable[..., Path],
+) -> None:
+    publish(TRAINED, name="test/trained", outputs=VECTOR)
+    step = ops.test.trained().operators[0]
+    operator: Any = step.own().operator
+    operator.adopt("trained")
+    assert weights_of(in_another_process(step).own()) == "trained"
+    # Whatever is sent on before it is used here.
+    twice = in_another_process(in_another_process(step))
+    assert weights_of(twice.load()) == "trained"
+
+
+def test_trained_weights_that_do_not_read_are_never_left_out(
+    publish: Callable[..., Path],
+) -> None:
+    publish(TRAINED, name="test/trained", outputs=VECTOR)
+    step = replace(
+        ops.test.trained().operators[0], trained={"weights": b"\xff"}, _loaded=[]
+    )
+    for _ in range(2):
+        with pytest.raises(UnicodeDecodeError):
+            step.load()
 
 
 def test_a_collection_is_searched_in_its_own_space_alone() -> None:
