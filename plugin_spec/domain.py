@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -176,5 +177,6 @@ def _mean(values: Iterable[float]) -> float:
 
 def _are_numbers(value: object) -> bool:
     return isinstance(value, Mapping) and all(
-        isinstance(each, int | float) and math.isfinite(each) for each in value.values()
+        isinstance(each, int | float) and abs(each) <= sys.float_info.max
+        for each in value.values()
     )

@@ -71,7 +71,8 @@ def numpy_space(path: Path, count: int) -> EmbeddingSpace | None:
         said = json.loads(file.read_bytes())
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict) or len(said.get("files") or ()) != count:
+    files = said.get("files") if isinstance(said, dict) else None
+    if not isinstance(files, list) or len(files) != count:
         return None
     space = said.get("space")
     return None if space is None else EmbeddingSpace.from_dict(space)

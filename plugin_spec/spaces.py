@@ -17,6 +17,8 @@ _LONGEST: Final = 80
 _MOST: Final = 12
 """Differences that a message lists."""
 _ABSENT: Final = "none"
+_MISSING: Final = object()
+"""What equals no value: a step that only one of two names is a difference."""
 _FIRST: Final = ("recipe", 1)
 """What is not worth a line."""
 
@@ -65,7 +67,7 @@ class EmbeddingSpace:
     """The digest of the weights themselves, wherever they are from."""
     layer: str = _ABSENT
     pooling: str = _ABSENT
-    preprocessing: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
     """JSON values by name: size, interpolation, crop, mean, …"""
     normalisation: str = _ABSENT
     """``L2`` for vectors of length 1."""
@@ -144,7 +146,7 @@ class EmbeddingSpace:
         return tuple(
             f"{_word(key)}: {self._told(key, ours)}, {other._told(key, theirs)}"
             for key in {**ours, **theirs}
-            if ours.get(key) != theirs.get(key)
+            if ours.get(key, _MISSING) != theirs.get(key, _MISSING)
         )
 
     def to_dict(self) -> dict[str, Any]:

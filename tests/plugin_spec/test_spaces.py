@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from plugin_spec.spaces import (
@@ -73,7 +73,7 @@ spaces = st.builds(
     model=words,
     weights=words,
     layer=words,
-    preprocessing=st.dictionaries(words, st.sampled_from([1, 1.5, "x", (1, 2)])),
+    preprocessing=st.dictionaries(words, st.sampled_from([None, 1, 1.5, "x", (1, 2)])),
     normalisation=st.sampled_from(["none", "L2"]),
     precision=st.sampled_from(["float32", "bfloat16"]),
     joint=st.none() | words,
@@ -84,6 +84,10 @@ spaces = st.builds(
 
 @settings(max_examples=30)
 @given(spaces, spaces)
+@example(
+    EmbeddingSpace("a", "b", "w", preprocessing={"crop": None}),
+    EmbeddingSpace("a", "b", "w"),
+)
 def test_comparing_has_no_order_and_equal_spaces_have_equal_fingerprints(
     one: EmbeddingSpace, other: EmbeddingSpace
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from typing import TYPE_CHECKING
 
@@ -113,7 +114,14 @@ def test_in_another_space_only_pixels_are_compared() -> None:
 def test_it_reads_back_and_nothing_else_does() -> None:
     domain = Domain.of(images(0), space="a")
     assert Domain.from_dict(json.loads(json.dumps(domain.to_dict()))) == domain
-    for wrong in (None, {}, {"means": {"a": "b"}, "deviations": {}}):
+    for wrong in (
+        None,
+        {},
+        {"means": {"a": "b"}, "deviations": {}},
+        {"means": {"a": 10**400}, "deviations": {"a": 1}},
+        {"means": {"a": math.nan}, "deviations": {"a": 1}},
+        {"means": {"a": math.inf}, "deviations": {"a": 1}},
+    ):
         with pytest.raises(InvalidDomain, match="does not read"):
             Domain.from_dict(wrong)
     with pytest.raises(InvalidDomain, match="other statistics"):

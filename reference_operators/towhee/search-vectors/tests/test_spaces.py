@@ -63,6 +63,8 @@ def test_metadata_that_say_no_space_are_refused(tmp_path: Path) -> None:
         "no JSON",
         "[1]",
         '{"files": ["a", "b", "c"]}',
+        '{"files": 3}',
+        json.dumps({"files": "abc", "space": OTHER.to_dict()}),
         json.dumps({"files": ["a"], "space": OTHER.to_dict()}),
     ],
 )
