@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final
 
 from plugin_spec.attribution.errors import CannotExplain
@@ -140,7 +141,7 @@ def _is_answer(target: Any, explains: Explains) -> bool:  # noqa: ANN401
     """Whether a target is one as it stands: a class, or a vector."""
     if isinstance(target, str):
         return target in explains.classes
-    return isinstance(target, int) or getattr(target, "ndim", None) == 1
+    return isinstance(target, Integral) or getattr(target, "ndim", None) == 1
 
 
 def _through(steps: Sequence[LoadedOperator], value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from plugin_spec.attribution.heatmap import Heatmap
@@ -78,10 +79,8 @@ class Subject:
             knows of targets if there is one.
         :raises CannotExplain: naming what does fit.
         """
-        import numpy as np
-
         check_method(method)
-        pixels = np.array(image.convert("RGB") if hasattr(image, "convert") else image)
+        pixels = _pixels(image)
         prepared = self._prepared(pixels)
         asked = self._target(self._vector(prepared), target)
         question = Question(
@@ -101,7 +100,7 @@ class Subject:
         return Heatmap(placed, pixels, method, asked.words, asked.answer)
 
     def _target(self, vector: Tensor, target: Any) -> Target:  # noqa: ANN401
-        if isinstance(target, str | int):
+        if isinstance(target, str | Integral):
             return Target.of_class(vector, target, self.head, self.classes)
         if target is None:
             return Target.similarity(vector, None)
@@ -109,9 +108,9 @@ class Subject:
             import torch
 
             return Target.similarity(vector, torch.as_tensor(target))
-        return Target.similarity(vector, self._vector(self._prepared(target)))
+        return Target.similarity(vector, self._vector(self._prepared(_pixels(target))))
 
-    def _prepared(self, image: Any) -> Tensor:  # noqa: ANN401
+    def _prepared(self, image: NDArray[np.uint8]) -> Tensor:
         """One image as a batch, where the model is."""
         return self.prepare(image)[None].to(next(self.network.parameters()))
 
@@ -121,3 +120,9 @@ class Subject:
         with torch.no_grad():
             outputs: Tensor = own_view(self.network)(prepared)
         return outputs[0]
+
+
+def _pixels(image: Any) -> NDArray[np.uint8]:  # noqa: ANN401  (or one of Pillow's)
+    import numpy as np
+
+    return np.array(image.convert("RGB") if hasattr(image, "convert") else image)

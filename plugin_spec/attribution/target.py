@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 from plugin_spec.attribution.errors import CannotExplain
@@ -85,8 +86,9 @@ def _output(head: nn.Module, vectors: Tensor, number: int) -> Tensor:
 
 
 def _number(wanted: Any, classes: Sequence[str]) -> int:  # noqa: ANN401  (what was asked)
-    if isinstance(wanted, int) and 0 <= wanted < len(classes):
-        return wanted
+    # What NumPy's argmax gives is a number, too.
+    if isinstance(wanted, Integral) and 0 <= int(wanted) < len(classes):
+        return int(wanted)
     if wanted in classes:
         return classes.index(wanted)
     known = ", ".join(f"`{each}`" for each in classes[:20])
