@@ -70,9 +70,7 @@ class LayerStudy:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        own = asdict(self)
-        own["results"] = [asdict(each) for each in self.results]
-        return {**own, "best": self.best.layer}
+        return {**asdict(self), "best": self.best.layer}
 
 
 def study_layers(
