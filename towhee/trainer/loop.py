@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from towhee.trainer.evaluation import evaluate
@@ -197,7 +196,10 @@ class Loop:
             "run": self.run.state(),
             "loss": self.loss.state(),
             "meter": None if self.meter is None else self.meter.state(),
-            "callbacks": [callback.state() for callback in self.callbacks],
+            "callbacks": [
+                {"kind": type(each).__name__, "state": each.state()}
+                for each in self.callbacks
+            ],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -206,8 +208,12 @@ class Loop:
         self.loss.restore(state["loss"])
         if self.meter is not None:
             self.meter.restore(state["meter"])
-        # One's own callbacks may be others than before.
-        with suppress(ValueError):
-            pairs = list(zip(self.callbacks, state["callbacks"], strict=True))
-            for callback, saved in pairs:
-                callback.restore(saved)
+        # One's own callbacks may be others than before: each takes what one of its
+        # kind left.
+        left = list(state["callbacks"])
+        for callback in self.callbacks:
+            kind = type(callback).__name__
+            saved = next((each for each in left if each["kind"] == kind), None)
+            if saved is not None:
+                left.remove(saved)
+                callback.restore(saved["state"])

@@ -76,6 +76,26 @@ def test_a_resumed_training_ends_as_an_undisturbed_one(
     assert run.best == expected.best
 
 
+def test_patience_goes_on_where_it_was_whatever_else_watches(
+    configure: Configure, tmp_path: Path
+) -> None:
+    stopping = {"monitor": "eval_epoch_metric", "patience": 2, "mode": "max"}
+    config = configure(
+        early_stopping=stopping,
+        epoch_num=9,
+        freeze_bn=True,
+        lr=0.0,
+        model_checkpoint={"every_n_epoch": 1},
+    )
+    _, expected = fit(config)
+    config.output_dir = str(tmp_path / "killed")
+    with pytest.raises(Killed):
+        fit(config, KillAt(13))
+    _, run = fit(config, resume=True)
+    assert run.history == expected.history
+    assert (run.epoch, run.stop_reason) == (3, expected.stop_reason)
+
+
 def test_a_whole_training_resumed_is_what_it_was(configure: Configure) -> None:
     config = configure(model_checkpoint={"every_n_epoch": 1})
     whole, expected = fit(config)
