@@ -154,12 +154,21 @@ class Loop:
             figures["train_epoch_metric"] = self._total(self.meter).value()
         rate = self.optimizer.param_groups[0]["lr"]
         run.history.append({**self._place(), **figures, "lr": rate})
-        if self.config.eval_strategy == "epoch":
+        if self._judges_epoch():
             self._evaluate()
         self._tell("on_epoch_end")
         self.keeping.consider(self, evaluated=False)
         if self.keeping.is_due_after_epoch(run):
             self.keeping.save(self)
+
+    def _judges_epoch(self) -> bool:
+        """Each; with the strategy ``steps``, the last, unless its last step was."""
+        run = self.run
+        if self.config.eval_strategy != "steps":
+            return self.config.eval_strategy == "epoch"
+        ends = bool(run.stop_reason) or run.epoch == self.config.epoch_num
+        judged = {row["step"] for row in run.history if "eval_epoch_loss" in row}
+        return ends and run.step not in judged
 
     def _place(self) -> dict[str, Any]:
         return {"epoch": self.run.epoch, "step": self.run.step}

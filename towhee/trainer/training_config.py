@@ -34,7 +34,7 @@ class TrainingConfig:
     eval_strategy: str = "epoch"
     """``epoch``, ``steps`` or ``no``."""
     eval_steps: int | None = None
-    """How many steps lie between two evaluations, with the strategy ``steps``."""
+    """With the strategy ``steps``: one evaluation each so many, and one at the end."""
     batch_size: int = 8
     """Images a step, on each device."""
     val_batch_size: int = -1

@@ -63,11 +63,11 @@ class TrainingResult:
     @property
     def figures(self) -> dict[str, float]:
         """What was measured of the weights that were kept."""
-        rows = [row for row in self.history if "eval_epoch_metric" in row]
-        rows = rows or list(self.history)
-        if self.kept_best and self.best is not None:
-            rows = [row for row in rows if row["step"] == self.best["step"]]
-        return dict(rows[-1]) if rows else {}
+        if not self.history:
+            return {}
+        kept = (self.best if self.kept_best else None) or self.history[-1]
+        rows = [row for row in self.history if row["step"] == kept["step"]]
+        return {name: value for row in rows for name, value in row.items()}
 
     def write(self, operator: TrainableOperator, folder: Path) -> None:
         """Write the operator, what it was trained with, and what was measured."""

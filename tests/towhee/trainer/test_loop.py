@@ -13,6 +13,7 @@ from trainees import CLASSES, Small, points
 from towhee.trainer.callbacks import Callback, EarlyStopping
 from towhee.trainer.errors import CannotTrain, InvalidTrainingConfig
 from towhee.trainer.training import Training
+from towhee.trainer.training_result import TrainingResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -284,6 +285,33 @@ def test_evaluations_between_epochs_have_rows_of_their_own(
     _, run = trained(config, evaluation=points(6, seed=1))
     rows = [(row["step"], "eval_epoch_metric" in row) for row in run.history]
     assert rows == [(4, True), (6, False), (8, True), (12, True), (12, False)]
+
+
+def test_the_weights_that_are_kept_are_judged_wherever_the_last_step_falls(
+    configure: Configure,
+) -> None:
+    config = configure(eval_strategy="steps", eval_steps=5, epoch_num=2)
+    evaluation = points(6, seed=1)
+    _, run = trained(config, evaluation=evaluation)
+    rows = [(row["step"], "eval_epoch_metric" in row) for row in run.history]
+    assert rows == [(5, True), (6, False), (10, True), (12, True)]
+    result = TrainingResult.of(run, evaluation, evaluation, 0.0)
+    assert result.figures == run.latest
+
+
+def test_figures_are_of_the_best_epoch_by_whatever_it_is_the_best(
+    configure: Configure,
+) -> None:
+    config = configure(
+        eval_strategy="steps",
+        eval_steps=5,
+        load_best_model_at_end=True,
+        early_stopping={"monitor": "train_epoch_loss", "mode": "min"},
+    )
+    evaluation = points(6, seed=1)
+    _, run = trained(config, Diverging(0.5, 0.2, 0.9), evaluation=evaluation)
+    figures = TrainingResult.of(run, evaluation, evaluation, 0.0).figures
+    assert (figures["step"], figures["train_epoch_loss"]) == (12, 0.2)
 
 
 def test_an_evaluation_is_over_every_image(configure: Configure) -> None:
