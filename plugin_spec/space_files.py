@@ -1,7 +1,7 @@
 """What a file of vectors says of their space.
 
-A Parquet file has it in the metadata of its schema, by column. An ``.npy`` file holds
-numbers and nothing else: ``.files.json`` beside it, which `hub run` writes, has it.
+A Parquet file has it in its metadata, by column. An ``.npy`` file holds numbers and
+nothing else: ``.files.json`` beside it, which `hub run` writes, has it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def beside(path: Path) -> Path:
 
 
 def parquet_metadata(spaces: Mapping[str, EmbeddingSpace]) -> dict[bytes, bytes]:
-    """What goes into a schema's metadata; nothing if no space is known."""
+    """What goes into a file's metadata; nothing if no space is known."""
     if not spaces:
         return {}
     said = {column: space.to_dict() for column, space in spaces.items()}
@@ -38,7 +38,9 @@ def parquet_metadata(spaces: Mapping[str, EmbeddingSpace]) -> dict[bytes, bytes]
 def parquet_spaces(
     path: str, metadata: Mapping[bytes, bytes] | None
 ) -> dict[str, EmbeddingSpace]:
-    """Spaces by column, as a schema's metadata say.
+    """Spaces by column, as a file's metadata say.
+
+    Those of its Arrow schema are a part of them: not what was said after the rows.
 
     >>> space = EmbeddingSpace("acme/embed", "tiny", "sha256:00")
     >>> parquet_spaces("a.parquet", parquet_metadata({"v": space})) == {"v": space}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +12,14 @@ import pytest
 from pyarrow import parquet
 from vector_stores import Store, store_in
 
-from plugin_spec.space_files import beside, parquet_spaces
+from plugin_spec.space_files import beside, numpy_space, parquet_spaces
 from plugin_spec.spaces import SpacesDiffer
 from towhee import DataCollection, ops, pipe
+from towhee.cli import main
 from towhee.sources import SeveralSpaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from towhee.bound import BoundOperator
     from towhee.loaded_operator import LoadedOperator
@@ -404,3 +405,18 @@ def test_a_numpy_file_has_its_space_beside_it(tmp_path: Path) -> None:
     np.save(other, np.ones((3, 2), np.float32))
     beside(path).rename(beside(other))
     assert len(nearest.towhee.search_vectors(data=str(other))) == 3
+
+
+def test_hub_run_says_of_which_space_the_vectors_are_that_it_writes(
+    publish: Callable[..., Path],
+) -> None:
+    code = EMBED.replace("[value, 1.0]", "[1.0, 1.0]")
+    publish(code, name="test/file", outputs=VECTOR, parameters=OPTIONS)
+    Path("a.jpg").touch()
+    words = ["run", "test/file", "a.jpg", "--option", "interpolation=nearest", "-o"]
+    for name in ("vectors.npy", "vectors.parquet"):
+        assert main([*words, name]) == 0
+    space = embedded(interpolation="nearest").space
+    assert numpy_space(Path("vectors.npy"), 1) == space
+    metadata = parquet.read_metadata("vectors.parquet").metadata
+    assert parquet_spaces("vectors.parquet", metadata) == {"embedding": space}

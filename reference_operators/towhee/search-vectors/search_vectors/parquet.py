@@ -37,7 +37,8 @@ class VectorColumn(Vectors):
         self._file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
         self._path = path
         self._column = column or _vector_column(self._file.schema_arrow, path)
-        spaces = parquet_spaces(str(path), self._file.schema_arrow.metadata)
+        # The file's, not the schema's: what was said after the rows is in these alone.
+        spaces = parquet_spaces(str(path), self._file.metadata.metadata)
         self.space = spaces.get(self._column)
         self.count = self._file.metadata.num_rows
         if self._column not in self._file.schema_arrow.names or not self.count:

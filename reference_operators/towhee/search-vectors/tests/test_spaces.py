@@ -49,6 +49,16 @@ def test_a_column_of_a_parquet_file_is_of_the_space_that_its_metadata_say(
     assert mixed.for_space(OTHER) is mixed
 
 
+def test_a_space_that_was_said_after_the_rows_is_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.parquet"
+    table = pa.table({"v": pa.array(VECTORS.tolist())})
+    with parquet.ParquetWriter(path, table.schema) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(parquet_metadata({"v": SPACE}))
+    with pytest.raises(SpacesDiffer, match="layer: none, layer3"):
+        SearchVectors(data=str(path)).for_space(OTHER)
+
+
 def test_metadata_that_say_no_space_are_refused(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "vectors.parquet", {b"towhee.spaces": b"[1]"})
     with pytest.raises(InvalidSpace) as caught:
