@@ -420,3 +420,4 @@ def test_hub_run_says_of_which_space_the_vectors_are_that_it_writes(
     assert numpy_space(Path("vectors.npy"), 1) == space
     metadata = parquet.read_metadata("vectors.parquet").metadata
     assert parquet_spaces("vectors.parquet", metadata) == {"embedding": space}
+    assert DataCollection.from_parquet("vectors.parquet").space == space

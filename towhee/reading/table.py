@@ -29,7 +29,7 @@ class ParquetRows(FileRows, SourcedRows):
     batch_size: int = 1024
 
     def made(self) -> Known:
-        """The spaces that the schema's metadata say, by column.
+        """The spaces that the file's metadata say, by column.
 
         :raises InvalidSpace: if they say what cannot be read.
         """
@@ -40,7 +40,7 @@ class ParquetRows(FileRows, SourcedRows):
             import pyarrow as pa
             from pyarrow import parquet
         try:
-            metadata = parquet.read_schema(self.path).metadata
+            metadata = parquet.read_metadata(self.path).metadata
         except (pa.ArrowException, OSError):
             return {}  # reading it says what is wrong
         spaces = parquet_spaces(str(self.path), metadata)
