@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,6 +66,10 @@ def test_what_is_started_listens_to_this_machine_alone_and_ends_with_its_process
     assert names
     import psutil  # noqa: PLC0415  (Ray makes it importable)
 
+    # They notice by themselves that it has ended.
+    deadline = time.monotonic() + 10
+    while any(map(psutil.pid_exists, processes)) and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert [each for each in processes if psutil.pid_exists(each)] == []
 
 
