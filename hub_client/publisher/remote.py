@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 TIP: Final = "refs/hub/tip"
 """Where what was fetched last stands."""
+
+
+_LEFT_LOCK: Final = re.compile(r"Unable to create '([^']+\.lock)': File exists")
 
 
 class PushRefused(HubError):
@@ -85,7 +89,7 @@ class Remote:
             raise PushRefused(
                 f"`{self.url}` did not take the push, and has none of it: "
                 f"{push_reason(error)}",
-                hint="Check that you may write there, and run this again",
+                hint=push_hint(error),
             ) from error
 
     def _unreachable(self, error: GitFailed) -> RepositoryUnreachable:
@@ -107,3 +111,19 @@ def push_reason(error: GitFailed) -> str:
         if line.startswith(("remote:", " ! "))
     ]
     return "; ".join([*filter(None, said), error.reason])
+
+
+def push_hint(error: GitFailed) -> str:
+    """What helps: most often a right; after a kill, what git leaves to its owner.
+
+    >>> said = "error: Unable to create '/srv/a.git/refs/heads/main.lock': File exists."
+    >>> push_hint(GitFailed("push", said))
+    'If no git is at work there, a killed one left `/srv/a.git/refs/heads/main.lock...
+    """
+    left = _LEFT_LOCK.search(error.stderr)
+    if left is None:
+        return "Check that you may write there, and run this again"
+    return (
+        f"If no git is at work there, a killed one left `{left[1]}`: "
+        "delete it, and run this again"
+    )

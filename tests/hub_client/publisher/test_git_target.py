@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,8 +21,6 @@ from plugin_spec.errors import HubError
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from servers.git_repository import GitRepository
 
     from hub_client.candidate import Release
@@ -316,6 +316,22 @@ def test_a_push_that_the_server_refuses_leaves_no_branch_and_no_tag(
         publisher.publish(author.folder)
     assert repository.git("for-each-ref") == ""
     hook.unlink()
+    publisher.publish(author.folder)
+    assert publisher.versions() == ["1.0.0"]
+
+
+def test_a_lock_that_a_killed_git_left_is_named_and_not_taken_away(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    lock = repository.path / "refs" / "heads" / "main.lock"
+    lock.touch()
+    with pytest.raises(PushRefused, match="has none of it") as caught:
+        publisher.publish(author.folder)
+    left = re.search(r"a killed one left `([^`]+)`: delete it", str(caught.value.hint))
+    assert left
+    assert Path(left[1]).samefile(lock)
+    assert repository.git("for-each-ref") == ""
+    lock.unlink()
     publisher.publish(author.folder)
     assert publisher.versions() == ["1.0.0"]
 
