@@ -7,7 +7,6 @@ import platform
 import re
 import subprocess
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +19,7 @@ from hub_client.config import (
 from hub_client.discretion import discreet
 from hub_client.packages.uv import find_uv
 from hub_client.settings import SETTINGS
+from hub_client.version import hub_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -96,14 +96,6 @@ class BugReport:
         names = ("name", "version", "source")
         operators = [dict(zip(names, each, strict=True)) for each in self.operators]
         return {**asdict(self), "operators": operators}
-
-
-def hub_version() -> str:
-    """The version of this distribution."""
-    try:
-        return metadata.version("towhee-hub")
-    except metadata.PackageNotFoundError:
-        return "(a checkout that is not installed)"
 
 
 def _versions(environment: Environment) -> dict[str, str | None]:

@@ -44,7 +44,7 @@ def _new_group() -> typer.Typer:
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    from hub_client.bug_report import hub_version  # noqa: PLC0415  (10 ms)
+    from hub_client.version import hub_version  # noqa: PLC0415  (10 ms)
 
     typer.echo(f"hub {hub_version()}")
     raise typer.Exit
