@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 from plugin_spec.nearest import did_you_mean
 from plugin_spec.wording import shown
-from towhee.trainer.retrieval import is_retrieval
+from towhee.trainer.retrieval import is_retrieval, ranked_figures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "eval_strategy": ("epoch", "steps", "no"),
@@ -23,30 +23,35 @@ _LEAST: Final[Mapping[str, float]] = {
     "batch_size": 1,
     "dataloader_num_workers": 0,
     "early_stopping.patience": 1,
-    "ema": 0,
     "epoch_num": 1,
     "eval_steps": 1,
     "gradient_accumulation_steps": 1,
     "images_per_class": 2,
-    "label_smoothing": 0,
     "layer_decay": 0,
     "lora.alpha": 1,
-    "lora.dropout": 0,
     "lora.rank": 1,
     "lr": 0,
     "max_grad_norm": 0,
     "mixup.cutmix_alpha": 0,
     "mixup.mixup_alpha": 0,
-    "mixup.prob": 0,
-    "mixup.switch_prob": 0,
     "model_checkpoint.every_n_epoch": 1,
     "model_checkpoint.every_n_step": 1,
     "model_checkpoint.keep": 1,
     "print_steps": 1,
     "seed": 0,
-    "warmup_ratio": 0,
     "warmup_steps": 0,
     "weight_decay": 0,
+}
+_RANGES: Final[Mapping[str, tuple[Callable[[float], bool], str]]] = {
+    "ema": (lambda value: 0 < value < 1, "more than 0 and less than 1"),
+    **dict.fromkeys(
+        ("label_smoothing", "lora.dropout"),
+        (lambda value: 0 <= value < 1, "0 or more and less than 1"),
+    ),
+    **dict.fromkeys(
+        ("mixup.prob", "mixup.switch_prob", "warmup_ratio"),
+        (lambda value: 0 <= value <= 1, "0 to 1"),
+    ),
 }
 _WORDS: Final = {
     bool: "true or false",
@@ -79,6 +84,24 @@ def field_problems(
         yield from _out_of_range(name, value)
         if name in _PARTS and isinstance(value, dict):
             yield from _part_problems(name, value)
+    yield from _monitor_problems(values)
+
+
+def _monitor_problems(values: Mapping[str, Any]) -> Iterator[str]:
+    """A line for a figure that no training with this metric measures."""
+    stopping, metric = values["early_stopping"], values["metric"]
+    monitor = stopping.get("monitor") if isinstance(stopping, dict) else None
+    if not (isinstance(monitor, str) and isinstance(metric, str)):
+        return
+    found = (
+        [f"eval_{name}" for name in ranked_figures(metric)]
+        if is_retrieval(metric)
+        else ["train_epoch_metric"]
+    )
+    known = ["eval_epoch_metric", "eval_epoch_loss", "train_epoch_loss", *found]
+    if monitor not in known:
+        near = did_you_mean(monitor, known) or f": there are {', '.join(known)}"
+        yield f"early_stopping.monitor: nothing measures `{monitor}`{near}"
 
 
 def _part_problems(name: str, value: Mapping[str, Any]) -> Iterator[str]:
@@ -97,8 +120,13 @@ def _out_of_range(where: str, value: Any) -> Iterator[str]:  # noqa: ANN401
     if where in _CHOICES and value not in _CHOICES[where]:
         choices = ", ".join(_CHOICES[where])
         yield f"{where}: expected one of {choices}, got {shown(value)}"
-    if where in _LEAST and value is not None and value < _LEAST[where]:
+    # Nothing is said of nan but by what it is not.
+    if where in _LEAST and value is not None and not value >= _LEAST[where]:
         yield f"{where}: expected {_LEAST[where]} or more, got {shown(value)}"
+    if where in _RANGES and value is not None:
+        holds, words = _RANGES[where]
+        if not holds(value):
+            yield f"{where}: expected {words}, got {shown(value)}"
     if where == "metric" and value != "Accuracy" and not is_retrieval(value):
         known = "Accuracy, MeanAveragePrecision, Recall@1 (or at another rank)"
         yield f"metric: expected one of {known}, got {shown(value)}"

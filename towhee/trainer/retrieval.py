@@ -37,14 +37,26 @@ def is_retrieval(metric: str) -> bool:
     return metric == MEAN_AVERAGE_PRECISION or bool(_RECALL.fullmatch(metric))
 
 
+def ranked_figures(metric: str) -> list[str]:
+    """The names of what is measured for such a metric.
+
+    >>> ranked_figures("Recall@3")
+    ['Recall@1', 'Recall@3', 'Recall@5', 'MeanAveragePrecision']
+    """
+    return [*(f"Recall@{depth}" for depth in _depths(metric)), MEAN_AVERAGE_PRECISION]
+
+
+def _depths(metric: str) -> list[int]:
+    wanted = _RECALL.fullmatch(metric)
+    return sorted({*_ALWAYS, *((int(wanted[1]),) if wanted else ())})
+
+
 class Retrieval:
     """Figures of one evaluation; ``metric`` says which of them is the first."""
 
     def __init__(self, metric: str) -> None:
         self._metric = metric
-        wanted = _RECALL.fullmatch(metric)
-        own = (int(wanted[1]),) if wanted else ()
-        self._depths = sorted({*_ALWAYS, *own})
+        self._depths = _depths(metric)
         self._vectors: list[Tensor] = []
         self._labels: list[Tensor] = []
 

@@ -89,6 +89,55 @@ def test_every_problem_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     assert config == TrainingConfig()
 
 
+@pytest.mark.parametrize(
+    ("field", "allowed", "refused", "words"),
+    [
+        ("ema", (0.5, 0.9999), (0.0, 1.0), "more than 0 and less than 1"),
+        ("label_smoothing", (0.0, 0.99), (-0.1, 1.0), "0 or more and less than 1"),
+        ("warmup_ratio", (0.0, 1.0), (-0.1, 1.5), "0 to 1"),
+        ("lr", (0.0, 9.0), (-1.0, float("nan")), "0 or more"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused(
+    field: str, allowed: tuple[float, ...], refused: tuple[float, ...], words: str
+) -> None:
+    for value in allowed:
+        assert getattr(TrainingConfig.from_dict({field: value}), field) == value
+    for value in refused:
+        with pytest.raises(InvalidTrainingConfig) as caught:
+            TrainingConfig.from_dict({field: value})
+        assert caught.value.problems == (
+            f"{field}: expected {words}, got the number {value}",
+        )
+
+
+@pytest.mark.parametrize(
+    ("metric", "monitor", "near"),
+    [
+        ("Accuracy", "eval_epch_metric", "did you mean `eval_epoch_metric`?"),
+        ("Recall@3", "eval_Recal@3", "did you mean `eval_Recall@3`?"),
+        ("Recall@3", "train_epoch_metric", "did you mean `eval_epoch_metric`?"),
+        (
+            "Accuracy",
+            "f1",
+            (
+                "there are eval_epoch_metric, eval_epoch_loss, train_epoch_loss, "
+                "train_epoch_metric"
+            ),
+        ),
+    ],
+)
+def test_a_figure_that_nothing_measures_is_not_waited_for(
+    metric: str, monitor: str, near: str
+) -> None:
+    stopping = {"monitor": monitor}
+    with pytest.raises(InvalidTrainingConfig) as caught:
+        TrainingConfig(metric=metric, early_stopping=stopping)
+    assert caught.value.problems == (
+        f"early_stopping.monitor: nothing measures `{monitor}`: {near}",
+    )
+
+
 def test_what_is_no_yaml_is_told_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "train.yaml"
     path.write_text("batch_size: 2\nbatch_size: 3\n")
