@@ -34,6 +34,8 @@ class Store:
 
     kind: str
     folder: str
+    server: str = ""
+    """The address, if it is a server's rather than in the folder."""
 
     @property
     def place(self) -> dict[str, str]:
@@ -41,7 +43,10 @@ class Store:
         return {
             "faiss": {"path": f"{self.folder}/photos"},
             "lancedb": {"uri": f"{self.folder}/database", "table": "photos"},
-            "milvus": {"uri": f"{self.folder}/photos.db", "collection": "photos"},
+            "milvus": {
+                "uri": self.server or f"{self.folder}/photos.db",
+                "collection": "photos",
+            },
         }[self.kind]
 
     def inserter(self, **options: object) -> InsertOperator:
@@ -79,7 +84,7 @@ class Store:
 
     def there(self, action: str, *arguments: object) -> object:
         """Do it here, or elsewhere if the store would stay this process's own."""
-        if self.kind == "milvus":
+        if self.kind == "milvus" and not self.server:
             return self.elsewhere(action, *arguments)
         found: object = getattr(self, action)(*arguments)
         return found
@@ -92,7 +97,7 @@ class Store:
                 "-c",
                 ELSEWHERE,
                 str(ROOT / "tests"),
-                json.dumps([self.kind, self.folder]),
+                json.dumps([self.kind, self.folder, self.server]),
                 action,
                 json.dumps(arguments),
             ],

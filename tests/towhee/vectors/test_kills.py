@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from installation import ROOT
+from servers.milvus import MilvusServer
 from vector_stores import CLASSES, Store, store_in
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def check_against_an_uninterrupted_run(
     begun = len(computed(log))
     assert start(store, environment, log).wait() == 0
     assert all(row > where for row in computed(log)[begun:])
-    whole = store_in(tmp_path / "whole", store.kind)
+    whole = Store(store.kind, str(tmp_path / "whole"))
     (tmp_path / "whole").mkdir()
     assert start(whole, environment, tmp_path / "whole.log").wait() == 0
     assert store.there("content", 3) == whole.there("content", 3)
@@ -102,3 +103,19 @@ def test_two_kills_do_not_show(environment: Path, tmp_path: Path) -> None:
 def test_ten_kills_do_not_show(kind: str, environment: Path, tmp_path: Path) -> None:
     store = store_in(tmp_path, kind)
     check_against_an_uninterrupted_run(store, environment, tmp_path, kills=10)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_neither_do_those_of_a_job_that_fills_a_server_nor_the_servers_own(
+    environment: Path, tmp_path: Path
+) -> None:
+    with MilvusServer(tmp_path / "served") as server:
+        store = Store("milvus", str(tmp_path), server.address)
+        job = start(store, environment, tmp_path / "rows.log")
+        while len(computed(tmp_path / "rows.log")) < ROWS // 4 and job.poll() is None:
+            time.sleep(0.001)
+        server.kill()
+        assert job.wait() == 1
+        server.start()
+        check_against_an_uninterrupted_run(store, environment, tmp_path, kills=5)

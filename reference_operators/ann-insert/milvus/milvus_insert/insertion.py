@@ -14,7 +14,6 @@ from plugin_spec.milvus_connection import (
     connect,
     held_space,
     is_file,
-    quietly,
 )
 from plugin_spec.records import InvalidRecord, check_columns, columns_of, unit_vector
 from plugin_spec.vector_stores import (
@@ -93,8 +92,7 @@ class MilvusInsert(InsertOperator):
                 self._make(records, noted=note is not None)
         if records:
             self._check(records)
-            with quietly():
-                self._client.upsert(self._name, [self._row(each) for each in records])
+            self._client.upsert(self._name, [self._row(each) for each in records])
         if note is not None and self._fields:
             self._client.alter_collection_properties(
                 self._name, properties={_NOTE: json.dumps(note)}

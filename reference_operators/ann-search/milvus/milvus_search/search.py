@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pymilvus import DataType
 from pymilvus.exceptions import MilvusException
 
-from plugin_spec.milvus_connection import connect, held_space, is_file, quietly
+from plugin_spec.milvus_connection import connect, held_space
 from plugin_spec.records import unit_vector
 from plugin_spec.vector_stores import (
     InvalidFilter,
@@ -43,9 +43,8 @@ class MilvusSearch(SearchOperator):
         self.allow_mixed_spaces = allow_mixed_spaces
         self._uri, self._name, self._topk = uri, collection, topk
         self._filter = filter or ""
-        # A graph in a file, which another program may have made, looks at 64 neighbours
-        # if it is not told; a server looks at enough.
-        self._params = {"params": {"ef": max(64, topk)}} if is_file(uri) else {}
+        # A graph looks at 64 neighbours if it is not told, however many are asked for.
+        self._params = {"params": {"ef": max(64, topk)}}
         self._client = connect(uri)
         if not self._client.has_collection(collection):
             raise MissingStore(
@@ -84,17 +83,16 @@ class MilvusSearch(SearchOperator):
 
     def predict(self, batch: Sequence[Vector]) -> list[SearchResult]:
         """Find the nearest of each query, among what is in the collection by now."""
-        with quietly():
-            found = self._client.search(
-                self._name,
-                data=list(batch),
-                anns_field=self._vector,
-                limit=self._topk,
-                filter=self._filter,
-                output_fields=self._columns,
-                search_params=self._params,
-                consistency_level="Strong",
-            )
+        found = self._client.search(
+            self._name,
+            data=list(batch),
+            anns_field=self._vector,
+            limit=self._topk,
+            filter=self._filter,
+            output_fields=self._columns,
+            search_params=self._params,
+            consistency_level="Strong",
+        )
         return [self._result(hits) for hits in found]
 
     def describe(self) -> dict[str, Any]:
@@ -142,8 +140,7 @@ class MilvusSearch(SearchOperator):
         if not self._filter:
             return
         try:
-            with quietly():
-                self._client.query(self._name, filter=self._filter, limit=1)
+            self._client.query(self._name, filter=self._filter, limit=1)
         except MilvusException as error:
             columns = ", ".join(f"`{name}`" for name in (self._id, *self._columns))
             raise InvalidFilter(
