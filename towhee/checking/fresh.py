@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.requirements import Requirement as PackageRequirement
 from packaging.specifiers import SpecifierSet
 
-from hub_client.config import HubConfig
+from hub_client.config import HubConfig, find_project_file
 from hub_client.environment import Environment
 from hub_client.installer import Installer
 from hub_client.packages import open_installer
@@ -74,11 +74,16 @@ def _install(operator: Path, environment: Environment, source: Path) -> None:
     trusted = (*config.trusted, spec)
     narrowed = None if config.narrowed is None else (*config.narrowed, spec)
     config = replace(config, trusted=trusted, narrowed=narrowed)
+    project = find_project_file(Path.cwd())
+    directory = project and project.parent
     router = SourceRouter(
-        config.sources, cache_dir=config.cache_dir, offline=config.offline
+        config.sources,
+        cache_dir=config.cache_dir,
+        offline=config.offline,
+        directory=directory,
     )
     store = Store(config.cache_dir / "store")
-    installer = Installer(environment, store, router, config)
+    installer = Installer(environment, store, router, config, directory=directory)
     wanted = Requirement(name, SpecifierSet(f"=={manifest.version}"))
     installer.apply(installer.plan([wanted], prerelease=True))
 

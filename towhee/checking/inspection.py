@@ -12,6 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from hub_client.config import HubConfig, find_project_file
+from hub_client.sources import DIRECTORY
+from hub_client.trust import locate
 from plugin_spec.finding import Finding
 from plugin_spec.tree_paths import walk_tree
 from towhee.checking.report import Report
@@ -32,7 +35,8 @@ def inspect(
 ) -> tuple[Finding, ...]:
     """Run the operator in ``repository`` on samples; its code runs as the user.
 
-    A copy of it runs, in another process and in an empty folder.
+    A copy of it runs, in another process and in an empty folder. What a pipeline
+    there misses is installed as the project of the current folder says.
 
     :param fresh: in an environment that has only what the manifest requires.
     :param seconds: how long all of it may take.
@@ -41,6 +45,7 @@ def inspect(
         scratch = Path(folder).resolve()
         copy = scratch / "operator"
         _copy(repository, copy)
+        _write_configuration(scratch)
         python = Path(sys.executable)
         if fresh:
             from towhee.checking.fresh import prepare_fresh  # noqa: PLC0415  (slow)
@@ -70,6 +75,29 @@ def _copy(repository: Path, target: Path) -> None:
         if not path.startswith(environments):
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target / path)
+
+
+def _write_configuration(folder: Path) -> None:
+    """Let names lead below ``folder`` where they lead here."""
+    import tomlkit  # noqa: PLC0415  (slow)
+
+    config = HubConfig.load()
+    project = find_project_file(Path.cwd())
+
+    def here(spec: str) -> str:
+        directory = project and project.parent
+        return locate(spec, directory) if spec.startswith(DIRECTORY) else spec
+
+    settings: dict[str, object] = {
+        "offline": config.offline,
+        "install": config.install,
+        "installer": config.installer,
+        "sources": {name: here(spec) for name, spec in config.sources.items()},
+    }
+    if config.narrowed is not None:
+        settings["trusted"] = [here(entry) for entry in config.narrowed]
+    text = tomlkit.dumps(settings)
+    (folder / "hub.toml").write_text(text, encoding="utf-8")
 
 
 def _run(  # noqa: PLR0913  (what a process is started with)
