@@ -35,7 +35,8 @@ def dataset(
     :param transform: applied to each image, which is a Pillow one; by default an
         operator prepares images itself.
     :param split: of digits: ``train`` or ``eval``, two and one of three.
-    :raises InvalidDataset: if it holds no images with labels.
+    :raises InvalidDataset: if it holds no images with labels, or a name is a folder's
+        too.
     """
     opened = _open(source, size, split)
     if size is not None and size > len(opened):
@@ -49,6 +50,8 @@ def _open(source: Any, size: int | None, split: str | None) -> Samples:  # noqa:
             f"There is no part `{split}`: digits alone have parts",
             hint="Give the images of each part by themselves",
         )
+    if split is None and isinstance(source, str) and source in _NAMES:
+        _check_name(source)
     if source in ("train", "eval"):
         from towhee.data.fake import fake_images  # noqa: PLC0415
 
@@ -67,6 +70,16 @@ def _open(source: Any, size: int | None, split: str | None) -> Samples:  # noqa:
 
         return image_folder(Path(source))
     return Samples.of(source)
+
+
+def _check_name(name: str) -> None:
+    """Refuse a name that stands for two things: one of them would be a surprise."""
+    if Path(name).is_dir():
+        known = "scikit-learn's digits" if name == "digits" else "fake images"
+        raise InvalidDataset(
+            f"`{name}` means {known}, and there is a folder `{name}` here",
+            hint=f"Write `./{name}` for the folder; for the other, work elsewhere",
+        )
 
 
 def _first(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +12,6 @@ from torch.utils.data import TensorDataset
 
 from towhee.data import Samples, dataset
 from towhee.data.samples import InvalidDataset
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def write_images(folder: Path) -> None:
@@ -66,6 +63,21 @@ def test_a_folder_has_a_class_for_each_folder_in_it(tmp_path: Path) -> None:
         ("RGB", 200),
     ]
     assert len(dataset(str(tmp_path), size=2)) == 2
+
+
+def test_a_name_that_is_a_folder_too_is_refused() -> None:
+    write_images(Path("train"))
+    with pytest.raises(InvalidDataset) as caught:
+        dataset("train")
+    assert str(caught.value) == (
+        "`train` means fake images, and there is a folder `train` here"
+    )
+    assert caught.value.hint == (
+        "Write `./train` for the folder; for the other, work elsewhere"
+    )
+    assert (
+        dataset("./train").classes == dataset(Path("train")).classes == ("cat", "dog")
+    )
 
 
 def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
