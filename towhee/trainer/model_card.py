@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SHOWN = 20
-_USE = """```python
-from towhee import ops
+_USE = """Once it is published and installed:
 
-op = ops.image_embedding.timm(checkpoint_path="PATH OF THIS FOLDER")
+```python
+from towhee import pipeline
+
+embed = pipeline("{name}")
+```
+
+From the folder itself, by the operator that was trained:
+
+```python
+from towhee import pipeline
+
+embed = pipeline("{operator}", checkpoint_path="PATH OF THIS FOLDER")
 ```"""
+_USE_UNNAMED = "The operator that was trained takes this folder as `checkpoint_path`."
 
 
-def model_card(facts: Mapping[str, Any]) -> str:
+class Origin(NamedTuple):
+    """Where a model is from, and where it goes to."""
+
+    name: str
+    """What it is published as."""
+    operator: str
+    """The operator that was trained."""
+    version: str
+    weights: str
+    """Those that it began with."""
+
+
+def model_card(facts: Mapping[str, Any], origin: Origin | None = None) -> str:
     """A page in Markdown: what it is, what it learned from, how well, and its use."""
     operator, data = facts["operator"], facts["trained_on"]
     judged = facts["evaluated_on"]
     parts = [
         f"# {operator.get('model', 'A model')}, trained on {data['name']}",
-        f"Weights `{operator.get('weights', 'unknown')}`.",
+        f"Weights `{operator.get('weights', 'unknown')}`.{_began_with(origin)}",
         "## Use",
-        _USE,
+        _USE.format_map(origin._asdict()) if origin else _USE_UNNAMED,
         "Vectors come under the preprocessing below, which the folder keeps.",
         "## Data",
         _trained_on(data),
@@ -46,6 +69,13 @@ def model_card(facts: Mapping[str, Any]) -> str:
         _table(facts["config"], ("field", "value")),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _began_with(origin: Origin | None) -> str:
+    if origin is None:
+        return ""
+    base = f"`{origin.operator}` {origin.version}"
+    return f" The training began with {base}, weights `{origin.weights}`."
 
 
 def _trained_on(data: Mapping[str, Any]) -> str:

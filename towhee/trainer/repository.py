@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import shutil
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from hub_client.atomic_file import write_atomically
 from plugin_spec import InvalidManifest, Manifest
 from plugin_spec.names import OperatorName
 from towhee.trainer.errors import CannotTrain
+from towhee.trainer.model_card import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +28,6 @@ _LONGEST: Final = 200
 _OF_THIS_MACHINE: Final = {"batch_size", "device", "num_classes", "pretrained"}
 """Options that are left out: the weights answer for some, each machine for others."""
 _STAYS: Final = "/checkpoints/\n/tensorboard/\n/heatmaps/\n"
-_PLACE: Final = ("epoch", "step", "lr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,19 @@ class Repository:
         }
         return cls(steps, trained, _parsed(name), base)
 
+    def origin(self, folder: Path) -> Origin:
+        """What a model card says beside what the training came to."""
+        receipt = self.trained.installed.receipt
+        return Origin(
+            name=str(self._name(folder, _read(folder))),
+            operator=str(receipt.name),
+            version=str(receipt.version),
+            weights=self.base.get("weights", "unknown"),
+        )
+
+    def _name(self, folder: Path, earlier: Manifest | None) -> OperatorName:
+        return self.name or (earlier.name if earlier else _default_name(folder))
+
     def write(self, result: TrainingResult) -> None:
         """Write a manifest, a licence, and what is to stay at home.
 
@@ -77,11 +89,10 @@ class Repository:
         import yaml  # noqa: PLC0415  (as it is used)
 
         base = self.trained.installed.manifest
-        name = self.name or (earlier.name if earlier else _default_name(result))
         first, last = (self.steps[each].installed.manifest for each in (0, -1))
         manifest = {
             "spec": 1,
-            "name": str(name),
+            "name": str(self._name(result.output_dir, earlier)),
             "version": str(earlier.version) if earlier else "1.0.0",
             "kind": "pipeline",
             "summary": earlier.summary if earlier else _summary(self.base, result),
@@ -94,7 +105,7 @@ class Repository:
                 "data": result.trained_on,
                 **({"evaluated": result.evaluated_on} if result.evaluated_on else {}),
                 "base": dict(self.base),
-                "metrics": _metrics(result),
+                "metrics": result.measured,
             },
         }
         # What others could not read is not written.
@@ -129,8 +140,8 @@ def _read(folder: Path) -> Manifest | None:
         return None
 
 
-def _default_name(result: TrainingResult) -> OperatorName:
-    words = re.findall(r"[a-z0-9]+", result.output_dir.resolve().name.lower())
+def _default_name(folder: Path) -> OperatorName:
+    words = re.findall(r"[a-z0-9]+", folder.resolve().name.lower())
     return OperatorName.parse(
         f"{_NAMESPACE}/{'-'.join(words)[:60].strip('-') or 'model'}"
     )
@@ -141,15 +152,6 @@ def _summary(base: Mapping[str, str], result: TrainingResult) -> str:
     count = len(result.trained_on["classes"])
     text = f"{model}, trained on {result.trained_on['name']} of {count} classes"
     return "".join(each for each in text if each.isprintable())[:_LONGEST]
-
-
-def _metrics(result: TrainingResult) -> dict[str, float]:
-    """By the metric's own name: who reads a manifest does not know which it was."""
-    return {
-        name.replace("epoch_metric", result.metric): value
-        for name, value in result.figures.items()
-        if name not in _PLACE and math.isfinite(value)
-    }
 
 
 def _is_json(value: object) -> bool:

@@ -98,7 +98,8 @@ class Training:
         seconds = time.perf_counter() - begin
         result = TrainingResult.of(run, self.samples, self.evaluation, seconds)
         if is_main:
-            result.write(self.operator, self.folder)
+            origin = self.repository and self.repository.origin(self.folder)
+            result.write(self.operator, self.folder, origin)
             if self.repository is not None:
                 self.repository.write(result)
         return result

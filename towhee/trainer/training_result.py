@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hub_client.atomic_file import write_atomically
 from towhee.trainer.curves import draw_curves
-from towhee.trainer.model_card import model_card
+from towhee.trainer.model_card import Origin, model_card
 from towhee.trainer.training_config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from towhee.trainer.run import Run
 
 FACTS: Final = "training.json"
+_PLACE: Final = ("epoch", "step", "lr")
 _PACKAGES: Final = ("towhee-hub", "torch", "accelerate")
 
 
@@ -69,7 +71,18 @@ class TrainingResult:
         rows = [row for row in self.history if row["step"] == kept["step"]]
         return {name: value for row in rows for name, value in row.items()}
 
-    def write(self, operator: TrainableOperator, folder: Path) -> None:
+    @property
+    def measured(self) -> dict[str, float]:
+        """The figures by the metric's own name; finite ones, for who was not there."""
+        return {
+            name.replace("epoch_metric", self.metric): value
+            for name, value in self.figures.items()
+            if name not in _PLACE and math.isfinite(value)
+        }
+
+    def write(
+        self, operator: TrainableOperator, folder: Path, origin: Origin | None = None
+    ) -> None:
         """Write the operator, what it was trained with, and what was measured."""
         operator.save(folder)
         facts = self.to_dict(operator)
@@ -78,7 +91,9 @@ class TrainingResult:
         _write(folder / "metrics.json", _json(list(self.history)))
         _write(folder / "metrics.csv", _csv(self.history))
         draw_curves(self.history, self.metric, folder / "curves.png")
-        _write(folder / "README.md", model_card(facts))
+        place = {"epoch": self.figures["epoch"]} if self.figures else {}
+        card = model_card({**facts, "figures": place | self.measured}, origin)
+        _write(folder / "README.md", card)
 
     def to_dict(self, operator: TrainableOperator) -> dict[str, Any]:
         """All of it as JSON values, with what the operator says of itself now."""

@@ -156,6 +156,11 @@ def test_the_folder_is_published_by_one_command_and_says_where_it_is_from(
         "metrics": metrics,
     }
     assert metrics["eval_Accuracy"] == 1.0
+    card = Path("out", "README.md").read_text(encoding="utf-8")
+    assert 'embed = pipeline("acme/colours")\n' in card
+    assert 'embed = pipeline("test/small", checkpoint_path="PATH OF' in card
+    assert "began with `test/small` 1.0.0, weights `sha256:none`." in card
+    assert "| eval_Accuracy | 1 |" in card
 
     target = f"git+file://{tmp_path / 'colours.git'}"
     subprocess.run(["git", "init", "--quiet", "--bare", target[11:]], check=True)

@@ -55,6 +55,7 @@ def test_the_folder_holds_weights_figures_curves_and_a_card(
     assert result.figures["step"] == result.best["step"]
     card = (out / "README.md").read_text()
     assert card.startswith("# small, trained on points\n")
+    assert "was trained takes this folder as `checkpoint_path`.\n" in card
     assert "Trained on 24 images of 3 classes (left, right, middle)." in card
     assert str(result).splitlines()[0] == (
         "epoch   step    loss  accuracy  evaluation loss  evaluation accuracy"
