@@ -1,4 +1,4 @@
-"""Which operators have newer versions at their sources."""
+"""Which operators have newer versions at their sources, and which were yanked."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from packaging.specifiers import SpecifierSet
 from plugin_spec.requirement import Requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from packaging.version import Version
 
+    from hub_client.candidate import Release
     from hub_client.needs import Need, Needs
     from hub_client.sources.router import SourceRouter
     from plugin_spec.names import OperatorName
@@ -21,19 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Newer:
-    """An operator of which there is a newer version."""
+    """An operator that should become another version."""
 
     name: OperatorName
     version: Version
     """The one that is here."""
     fitting: Version | None
-    """The newest that all who ask for it accept; None if that is the one here."""
-    newest: Version
+    """The newest that all who ask for it accept; None if there is none but this one.
+    It may be older, as may the next, if the one here was yanked."""
+    newest: Version | None
+    """The newest of all; None if everything was yanked."""
+    yanked: str | None = None
+    """Why the one here was yanked; None if it was not."""
 
-    @property
-    def fitting_text(self) -> str:
-        """The fitting version for people."""
-        return "-" if self.fitting is None else str(self.fitting)
+    def row(self) -> tuple[str, ...]:
+        """The finding in the columns of a table."""
+        here = f"{self.version}{'' if self.yanked is None else ' (yanked)'}"
+        others = ("-" if v is None else str(v) for v in (self.fitting, self.newest))
+        return (str(self.name), here, *others)
 
     def to_dict(self) -> dict[str, str | None]:
         """The finding as JSON values."""
@@ -41,30 +47,38 @@ class Newer:
             "name": str(self.name),
             "version": str(self.version),
             "fitting": None if self.fitting is None else str(self.fitting),
-            "newest": str(self.newest),
+            "newest": None if self.newest is None else str(self.newest),
+            "yanked": self.yanked,
         }
 
 
 def find_newer(needs: Needs, router: SourceRouter) -> tuple[Newer, ...]:
-    """Ask the source of each operator; withdrawn versions and pre-releases are left.
+    """Ask the source of each operator what is newer, or instead of a yanked version.
 
-    A pre-release counts where one is here already.
+    Yanked versions and pre-releases are nothing to go to. A pre-release is one where
+    one is here already.
     """
-    found = []
-    for need in needs.found.values():
-        versions = [
-            release.version
-            for release in router.versions(need.name)
-            if release.yanked is None
-            and release.version > need.version
-            and (need.version.is_prerelease or not release.version.is_prerelease)
-        ]
-        if versions:
-            fitting = [each for each in versions if _all_accept(needs, need, each)]
-            newest = max(versions)
-            best = max(fitting, default=None)
-            found.append(Newer(need.name, need.version, best, newest))
-    return tuple(sorted(found, key=lambda each: each.name))
+    wanted = sorted(needs.found.values(), key=lambda each: each.name)
+    found = (_newer(needs, each, router.versions(each.name)) for each in wanted)
+    return tuple(each for each in found if each)
+
+
+def _newer(needs: Needs, need: Need, releases: Sequence[Release]) -> Newer | None:
+    yanked = next(
+        (each.yanked for each in releases if each.version == need.version), None
+    )
+    versions = [
+        each.version
+        for each in releases
+        if each.yanked is None
+        and (yanked is not None or each.version > need.version)
+        and (need.version.is_prerelease or not each.version.is_prerelease)
+    ]
+    if yanked is None and not versions:
+        return None
+    fitting = (each for each in versions if _all_accept(needs, need, each))
+    best, newest = max(fitting, default=None), max(versions, default=None)
+    return Newer(need.name, need.version, best, newest, yanked)
 
 
 def _all_accept(needs: Needs, need: Need, version: Version) -> bool:

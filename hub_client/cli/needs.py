@@ -72,7 +72,7 @@ def why(
 
 
 def outdated(session: Session, *, as_json: options.Json = False) -> None:
-    """List operators of which there is something newer.
+    """List operators of which there is something newer, or that were yanked.
 
     Of the project's lock; outside a project, of what is installed. `fits` is what
     `hub lock --upgrade` would take as far as the versions that are asked for say.
@@ -89,12 +89,12 @@ def outdated(session: Session, *, as_json: options.Json = False) -> None:
         what = "locked" if project else "installed"
         session.console.say(f"Everything that is {what} is the newest")
         return
-    rows = [
-        (str(each.name), str(each.version), each.fitting_text, str(each.newest))
-        for each in found
-    ]
     header = ("operator", "here", "fits", "newest")
-    session.console.result(format_table([header, *rows]))
+    session.console.result(format_table([header, *(each.row() for each in found)]))
+    for each in found:
+        if each.yanked is not None:
+            here = f"{each.name} {each.version}"
+            session.console.warn(f"{here} was yanked: {each.yanked}")
 
 
 def _needs(session: Session) -> Needs:

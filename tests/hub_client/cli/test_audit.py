@@ -84,6 +84,33 @@ def test_a_yanked_operator_is_found_with_the_reason(
     ]
 
 
+def test_outdated_names_a_yanked_operator_and_what_to_go_to(
+    hub: Hub, locked: str, repository: GitRepository
+) -> None:
+    repository.git("tag", "-a", "-m", "halos on dark edges", "yanked-v1.0.0", locked)
+    done = hub("outdated")
+    assert done.stdout == (
+        "operator    here            fits  newest\n"
+        "acme/embed  1.0.0 (yanked)  -     -\n"
+    )
+    assert done.stderr == (
+        "Asking the sources\n"
+        "warning: acme/embed 1.0.0 was yanked: halos on dark edges\n"
+    )
+    # What was there before is something to go to, until there is something newer.
+    repository.release("0.9.0", operator_files("acme/embed", "0.9.0"))
+    (found,) = json.loads(hub("outdated", "--json").stdout)
+    assert found == {
+        "name": "acme/embed",
+        "version": "1.0.0",
+        "fitting": "0.9.0",
+        "newest": "0.9.0",
+        "yanked": "halos on dark edges",
+    }
+    repository.release("1.1.0", operator_files("acme/embed", "1.1.0"))
+    assert "acme/embed  1.0.0 (yanked)  1.1.0  1.1.0\n" in hub("outdated").stdout
+
+
 def test_a_moved_and_a_deleted_tag_are_found(
     hub: Hub, locked: str, service: str, repository: GitRepository
 ) -> None:

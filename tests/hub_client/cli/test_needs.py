@@ -91,6 +91,7 @@ def test_outdated_says_what_fits_and_what_is_newest(
         "version": "1.0.0",
         "fitting": "1.1.0",
         "newest": "2.0.0",
+        "yanked": None,
     }
 
 
