@@ -14,6 +14,7 @@ from hub_client.cli.session import Session
 
 if TYPE_CHECKING:
     from hub_client.search.catalogue import Card
+    from hub_client.search.hugging_face import Place
     from hub_client.search.library import Library
 
 _WIDEST: Final = 88
@@ -68,7 +69,7 @@ def search(  # noqa: PLR0913  (one a flag)
     elif found:
         session.console.result("\n".join(map(_shown, found[:limit])))
     if not found:
-        session.console.problem(_miss(library, words))
+        session.console.problem(_miss(library, words, everywhere=hub))
         return 1
     if len(found) > limit:
         more = format_count(len(found) - limit, "more operator")
@@ -84,20 +85,32 @@ def _at_hugging_face(
 
     at_hub = (HUGGING_FACE, HUGGING_FACE_AT)
     specs = [each for each in library.rules.specs() if each.startswith(at_hub)]
-    if session.config().offline or not (specs or everywhere):
+    if not (specs or everywhere):
+        return []
+    if session.config().offline:
+        session.console.warn("Offline, so Hugging Face was not searched")
         return []
     from hub_client.search import hugging_face  # noqa: PLC0415  (slow)
     from plugin_spec.errors import HubError  # noqa: PLC0415
 
     cards: list[Card] = []
-    try:
-        for place in hugging_face.places_of(specs):
-            found = hugging_face.search_hub(text, place)
-            cards += (c for c in found if library.answers(c.source, c.name))
-        if everywhere:
-            cards += hugging_face.search_hub(text, hugging_face.everywhere())
-    except HubError as error:
-        session.console.warn(str(error))
+    silent: set[str] = set()
+
+    def search(place: Place) -> list[Card]:
+        # What one server does not say hides nothing that others do.
+        if place.server in silent:
+            return []
+        try:
+            return hugging_face.search_hub(text, place)
+        except HubError as error:
+            silent.add(place.server)
+            session.console.warn(f"Not searched: {error}")
+            return []
+
+    for place in hugging_face.places_of(specs):
+        cards += (c for c in search(place) if library.answers(c.source, c.name))
+    if everywhere:
+        cards += search(hugging_face.everywhere())
     return cards
 
 
@@ -124,9 +137,11 @@ def _shown(card: Card) -> str:
     return "\n  ".join(lines)
 
 
-def _miss(library: Library, text: str) -> str:
+def _miss(library: Library, text: str, *, everywhere: bool) -> str:
     near = library.nearest(text)
-    hint = "Try fewer or other words; `--hub` searches all of Hugging Face"
+    hint = "Try fewer or other words"
+    if not everywhere:
+        hint += "; `--hub` searches all of Hugging Face"
     if near:
         names = [f"`{name}`" for name in near]
         listed = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -5,8 +5,7 @@ Nothing is downloaded but the manifest of the newest version.
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hub_client.search.catalogue import Card
 from hub_client.sources import (
@@ -28,6 +27,8 @@ TAG: Final = "towhee-operator"
 """What a repository's card is tagged with; ``hub init`` writes it."""
 _MOST: Final = 20
 _AT_ONCE: Final = 8
+_PATIENCE: Final = 5.0
+"""Seconds that a server may be silent: whoever searches looks on."""
 
 
 class Place(NamedTuple):
@@ -68,27 +69,35 @@ def search_hub(text: str, place: Place) -> list[Card]:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (as it runs)
 
     server = HuggingFaceRepository("models", place.server)
-    found = server.ask(
-        lambda api: [
-            model.id
-            for model in islice(
-                api.list_models(
-                    search=text, author=place.organization, filter=TAG, limit=_MOST
-                ),
-                _MOST,
-            )
-        ],
-        waits=(),
-    )
+    found = server.ask(lambda api: _names(api, text, place), waits=())
     repositories = [HuggingFaceRepository(name, place.server) for name in found]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return [card for card in pool.map(_card, repositories) if card]
 
 
+def _names(api: Any, text: str, place: Place) -> list[str]:  # noqa: ANN401  (its own)
+    """Repositories on the first page of what a server finds.
+
+    The client's own listing would try again for half a minute while nothing answers.
+    """
+    from huggingface_hub import get_session
+    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+
+    words = {"search": text, "author": place.organization, "filter": TAG}
+    answer = get_session().get(
+        f"{api.endpoint}/api/models",
+        params={key: word for key, word in words.items() if word} | {"limit": _MOST},
+        headers=build_hf_headers(token=api.token, library_name=api.library_name),
+        timeout=_PATIENCE,
+    )
+    hf_raise_for_status(answer)
+    return [str(model["id"]) for model in answer.json()[:_MOST]]
+
+
 def _card(repository: HuggingFaceRepository) -> Card | None:
     """The newest version of an operator; None if a repository holds none."""
     try:
-        releases = read_releases(list_tags(repository), {})
+        releases = read_releases(list_tags(repository, waits=()), {})
         offered = [each for each in releases if each.yanked is None]
         offered.sort(key=lambda each: each.version, reverse=True)
         final = [each for each in offered if not each.version.is_prerelease]

@@ -29,6 +29,8 @@ from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hub_client.candidate import Fetchable, Release
     from plugin_spec.names import OperatorName
 
@@ -219,9 +221,14 @@ def _download(
     )
 
 
-def list_tags(repository: HuggingFaceRepository) -> dict[str, str]:
-    """Commits by ref, of every tag that names a commit."""
-    refs = repository.ask(lambda api: api.list_repo_refs(repository.name))
+def list_tags(
+    repository: HuggingFaceRepository, *, waits: Sequence[float] | None = None
+) -> dict[str, str]:
+    """Commits by ref, of every tag that names a commit.
+
+    :param waits: as ``HuggingFaceRepository.ask`` takes them.
+    """
+    refs = repository.ask(lambda api: api.list_repo_refs(repository.name), waits=waits)
     return {
         f"refs/tags/{tag.name}": tag.target_commit
         for tag in refs.tags

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 from servers.operator_files import operator_files
@@ -67,3 +68,21 @@ def test_hugging_face_is_searched_when_asked(
     assert hub(*words, HF_ENDPOINT=hugging_face.url).returncode == 1
     offline = hub(*words, "--hub", "--offline", HF_ENDPOINT=hugging_face.url)
     assert (offline.returncode, offline.stdout) == (1, "[]\n")
+    assert offline.stderr == (
+        "warning: Offline, so Hugging Face was not searched\n"
+        "No operator matches `acme/embed`\n\n"
+        "hint: Try fewer or other words\n"
+    )
+
+
+def test_a_hugging_face_that_does_not_answer_hides_nothing_else_and_is_not_waited_for(
+    hub: Hub, shelf: OperatorFolder
+) -> None:
+    shelf.publish("acme/embed", "1.0.0")
+    started = time.monotonic()
+    done = hub("search", "embed", "acme", "--hub", HF_ENDPOINT="http://127.0.0.1:9")
+    assert done.stdout.startswith("acme/embed 1.0.0")
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith("warning: Not searched: `http://127.0.0.1:9` does not")
+    # The client alone would try for 23 seconds.
+    assert time.monotonic() - started < 15
