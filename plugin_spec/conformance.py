@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from plugin_spec.errors import InvalidManifest
 from plugin_spec.finding import Finding
+from plugin_spec.licenses import find_license_problem
 from plugin_spec.manifest import Manifest
 from plugin_spec.nearest import did_you_mean
 from plugin_spec.package_source import check_package
@@ -34,6 +35,7 @@ def check_operator(path: Path) -> tuple[Finding, ...]:
     found += _check_documents(files)
     found += _check_pickles(files)
     if manifest is not None:
+        found += _check_license(manifest)
         found += _check_weights(manifest)
         found += _check_step_files(manifest, files)
         if manifest.module is not None:
@@ -92,6 +94,16 @@ def _check_documents(files: Collection[str]) -> Iterator[Finding]:
     if not {"LICENSE", "LICENSE.md", "LICENSE.txt", "license"} & set(files):
         mend = "Add the text of the licence that the manifest names"
         yield Finding("error", "LICENSE", "missing", mend)
+
+
+def _check_license(manifest: Manifest) -> Iterator[Finding]:
+    # Not where manifests are read: what is published already stays what it is.
+    if problem := find_license_problem(manifest.license):
+        mend = (
+            "Write an identifier of https://spdx.org/licenses/, "
+            "or `LicenseRef-` and a name for terms of your own"
+        )
+        yield Finding("error", f"{MANIFEST}: license", problem, mend)
 
 
 def _check_pickles(files: Collection[str]) -> Iterator[Finding]:

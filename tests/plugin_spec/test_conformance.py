@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from plugin_spec.conformance import check_operator
+from plugin_spec.manifest import Manifest
 
 MANIFEST = """\
 spec: 1
@@ -96,6 +97,25 @@ def test_every_problem_of_the_manifest_is_a_finding(repository: Path) -> None:
         'error: operator.yaml: line 3: version: expected a quoted string, got the number 1.10: write "1.10"',
         "error: operator.yaml: line 7: module: expected a Python identifier, got 'b-rightness'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("BSD", "`BSD` is not on the list of SPDX: did you mean `BSD-2-Clause` or "),
+        ("MIT OR GPLv3", "`GPLv3` is not on the list of SPDX: did you mean `GPL-3.0-"),
+        ("GPL-2.0-only WITH Nothing", "expected an SPDX expression, got 'GPL-2.0-on"),
+    ],
+)
+def test_a_licence_that_spdx_does_not_have_is_named_and_its_manifest_loads(
+    repository: Path, written: str, problem: str
+) -> None:
+    text = MANIFEST.replace("Apache-2.0", written)
+    (repository / "operator.yaml").write_text(text)
+    (finding,) = found(repository)
+    assert finding.startswith(f"error: operator.yaml: license: {problem}")
+    # What was published before the check, or without it, is installed all the same.
+    assert Manifest.from_yaml(text.encode()).license == written
 
 
 def test_the_package_must_be_a_folder_with_an_init_file(repository: Path) -> None:
