@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import typer
 
+from hub_client.cli import options
 from hub_client.cli.session import Session
 
 if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+
     from hub_client.lockfile import Lockfile
     from hub_client.project import Project
 
+Locked: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--locked",
+        help="Fail if the lock does not match the project, as without this flag.",
+    ),
+]
+_PYTHON: Final = "python "
 
-def export(
+
+def export(  # noqa: PLR0913  (one a flag)
     session: Session,
     *,
     form: Annotated[
@@ -33,6 +45,9 @@ def export(
             help="Where to write, if not to stdout.",
         ),
     ] = None,
+    locked: Locked = False,
+    frozen: options.Frozen = False,
+    as_json: options.Json = False,
 ) -> None:
     """Write what hub.lock pins in a form that other tools read.
 
@@ -41,17 +56,39 @@ def export(
     materials of operators, weights and packages.
     """
     from hub_client.atomic_file import write_atomically  # noqa: PLC0415  (slow)
-    from hub_client.cli.recording import NoProject, current_lock  # noqa: PLC0415
 
-    project = session.project()
-    if project is None:
-        raise NoProject
-    text = _text(session, project, current_lock(project), form)
-    if output is None:
+    if locked and frozen:
+        raise typer.BadParameter("`--locked` and `--frozen` contradict each other")
+    project, lock = _locked(session, frozen=frozen)
+    text = _text(session, project, lock, form)
+    if output is not None:
+        write_atomically(output, text.encode())
+    if as_json:
+        file, printed = (None, text) if output is None else (str(output), None)
+        session.console.result_json({"format": form, "output": file, "text": printed})
+    elif output is None:
         session.console.result(text.removesuffix("\n"))
     else:
-        write_atomically(output, text.encode())
         session.console.say(f"Wrote `{output}`")
+
+
+def _locked(session: Session, *, frozen: bool) -> tuple[Project, Lockfile]:
+    """The project of this folder, and its lock.
+
+    :param frozen: take the lock as it is, whatever the project says, or without one.
+    :raises StaleLock: if the project changed since, unless it does not matter.
+    :raises NoProject: if there is none, likewise.
+    """
+    from hub_client.cli.recording import NoProject, current_lock  # noqa: PLC0415
+    from hub_client.lockfile import Lockfile  # noqa: PLC0415
+    from hub_client.project import Project  # noqa: PLC0415
+
+    if frozen:
+        project = Project.open_or_create(Path.cwd())
+        return project, Lockfile.load(project.lock_path)
+    if (found := session.project()) is None:
+        raise NoProject
+    return found, current_lock(found)
 
 
 def _text(session: Session, project: Project, lock: Lockfile, form: str) -> str:
@@ -70,5 +107,13 @@ def _text(session: Session, project: Project, lock: Lockfile, form: str) -> str:
     return to_pylock(
         lock.packages,
         installer=open_installer(config.installer, offline=config.offline),
-        requires_python=project.requires_python,
+        requires_python=_requires_python(lock),
     )
+
+
+def _requires_python(lock: Lockfile) -> SpecifierSet:
+    """What the project asked for when it was locked."""
+    from plugin_spec.requirement import parse_specifier  # noqa: PLC0415  (slow)
+
+    said = (each for each in lock.inputs if each.startswith(_PYTHON))
+    return parse_specifier(next(said, "").removeprefix(_PYTHON))

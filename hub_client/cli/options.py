@@ -37,6 +37,10 @@ Names: TypeAlias = Annotated[
 DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan, and change nothing.")
 ]
+Frozen: TypeAlias = Annotated[
+    bool,
+    typer.Option("--frozen", help="Use the lock as it is, whatever the project says."),
+]
 Yes: TypeAlias = Annotated[
     bool,
     typer.Option(

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 Locked: TypeAlias = Annotated[
     bool, typer.Option("--locked", help="Fail if the lock does not match the project.")
 ]
-Frozen: TypeAlias = Annotated[
-    bool,
-    typer.Option("--frozen", help="Use the lock as it is, whatever the project says."),
-]
 WithWeights: TypeAlias = Annotated[
     bool,
     typer.Option("--weights", help="Fetch the weights that the lock pins as well."),
@@ -163,7 +159,7 @@ def sync(  # noqa: PLR0913  (one a flag)
     *,
     python: options.Python = None,
     locked: Locked = False,
-    frozen: Frozen = False,
+    frozen: options.Frozen = False,
     weights: WithWeights = False,
     bundle: From = None,
     trust_once: options.TrustOnce = False,

@@ -108,6 +108,20 @@ def test_a_bill_of_materials_names_operators_packages_and_who_needs_whom(
 
 def test_a_stale_lock_is_not_exported(hub: Hub, lock: Lockfile) -> None:
     Path("hub.toml").write_text('operators = ["acme/blur"]\n', encoding="utf-8")
-    assert hub.refused("export", "--format", "requirements").startswith(
-        "error: `hub.lock` does not match `hub.toml`"
-    )
+    words = ("export", "--format", "requirements")
+    said = hub.refused(*words)
+    assert said.startswith("error: `hub.lock` does not match `hub.toml`")
+    assert hub.refused(*words, "--locked") == said == hub.refused("sync", "--locked")
+    frozen = hub.result(*words, "--frozen")
+    assert tuple(parse_pins(frozen)) == lock.packages
+    assert json.loads(hub.result(*words, "--frozen", "--json")) == {
+        "format": "requirements",
+        "output": None,
+        "text": frozen,
+    }
+    assert hub(*words, "--frozen", "--locked").returncode == 2
+    # The lock alone is enough, as in an image; what it was made for is in it.
+    Path("hub.toml").unlink()
+    hub.said("export", "--frozen", "-o", "pylock.toml")
+    read = tomllib.loads(Path("pylock.toml").read_text(encoding="utf-8"))
+    assert len(read["packages"]) == 2

@@ -105,6 +105,7 @@ def test_what_a_project_prints_is_as_promised(
     assert len(printed("why", "hub-tensor")[0]) == 3
     shelf.publish("acme/embed", "1.1.0", operators=["acme/blur"])
     assert [each["newest"] for each in printed("outdated")] == ["1.1.0"]
+    assert printed("export", "--format", "sbom")["text"]
     assert printed("verify", *into)["receipts"] == 2
     assert printed("lock", "--upgrade")["changes"] == [
         {
