@@ -50,7 +50,10 @@ def audit_operator(
     try:
         find_signer(locked)
     except HubError as error:
-        yield Finding("unsigned", subject, str(error))
+        from hub_client.signatures import SignatureUnreachable  # noqa: PLC0415 (seldom)
+
+        unasked = isinstance(error, SignatureUnreachable)
+        yield Finding("unreachable" if unasked else "unsigned", subject, str(error))
 
 
 def audit_packages(found: Sequence[Vulnerability]) -> Iterator[Finding]:

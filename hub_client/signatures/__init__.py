@@ -10,11 +10,16 @@ from hub_client.signatures.policy import (
 from hub_client.signatures.signer import parse_signer
 from hub_client.signatures.sigstore_bundle import read_trusted_root
 from hub_client.signatures.sigstore_identity import SigstoreIdentity
-from hub_client.signatures.verifying import SignatureRefused, verify_release
+from hub_client.signatures.verifying import (
+    SignatureRefused,
+    SignatureUnreachable,
+    verify_release,
+)
 
 __all__ = [
     "InvalidKey",
     "SignatureRefused",
+    "SignatureUnreachable",
     "SigningKey",
     "SigstoreIdentity",
     "add_required",

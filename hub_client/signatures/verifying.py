@@ -15,7 +15,7 @@ from hub_client.signatures.policy import read_armored
 from hub_client.signatures.sigstore_bundle import BundleRefused, check_bundle
 from hub_client.signatures.sigstore_identity import SigstoreIdentity
 from hub_client.signatures.statement import release_statement
-from hub_client.sources.git_mirror import NOTE_SIZE_LIMIT
+from hub_client.sources.git_mirror import NOTE_SIZE_LIMIT, SignatureUnfetched
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -43,11 +43,21 @@ class SignatureRefused(HubError):
         self.found = tuple(found)
         lines = "".join(f"\n  {each}" for each in self.found)
         super().__init__(
-            f"{what} is not signed as your configuration requires{lines}\n"
-            f"  expected {expected}",
-            hint="Ask its publisher; if you trust another key of theirs, run "
-            "`hub trust add SOURCE --require-signature SIGNER`",
+            f"{what} {self._is_it}{lines}\n  expected {expected}", hint=self._next
         )
+
+    _is_it = "is not signed as your configuration requires"
+    _next = (
+        "Ask its publisher; if you trust another key of theirs, run "
+        "`hub trust add SOURCE --require-signature SIGNER`"
+    )
+
+
+class SignatureUnreachable(SignatureRefused):
+    """Nobody can tell whether a release is signed: its signature cannot be had."""
+
+    _is_it = "may be signed as your configuration requires, which cannot be told"
+    _next = "Check the address, your network and that you may read it"
 
 
 def verify_release(
@@ -64,20 +74,28 @@ def verify_release(
     :param trusted_root: what counts as sigstore, as ``check_bundle`` takes it.
     :returns: who signed it, as a lock writes it.
     :raises SignatureRefused: with what was found instead.
+    :raises SignatureUnreachable: if what might be signed cannot be had.
     """
     found: list[str] = []
+    unfetched: list[str] = []
     own = [each for each in keys if isinstance(each, SigningKey)]
-    if own and (signer := _verify_in_git(signed, own, config_dir, found)):
-        return signer
     identities = [each for each in keys if isinstance(each, SigstoreIdentity)]
-    if identities:
-        try:
-            return _verify_bundle(operator, signed, identities, trusted_root)
-        except BundleRefused as error:
-            found.append(f"its sigstore bundle {error}")
+    try:
+        if own and (signer := _verify_in_git(signed, own, config_dir, found)):
+            return signer
+    except SignatureUnfetched as error:
+        unfetched.append(f"its tag cannot be fetched: {error}")
+    try:
+        if identities and (
+            signer := _verify_bundle(operator, signed, identities, trusted_root, found)
+        ):
+            return signer
+    except SignatureUnfetched as error:
+        unfetched.append(f"its sigstore bundle cannot be fetched: {error}")
     what = f"{operator.name} {operator.release.version} from `{operator.source}`"
     expected = ", ".join(f"{each.signer} {each.name}".rstrip() for each in keys)
-    raise SignatureRefused(what, found, expected)
+    refusal = SignatureUnreachable if unfetched else SignatureRefused
+    raise refusal(what, [*found, *unfetched], expected)
 
 
 def _verify_bundle(
@@ -85,26 +103,34 @@ def _verify_bundle(
     signed: SignedRelease,
     identities: Sequence[SigstoreIdentity],
     trusted_root: Path | None,
-) -> str:
+    found: list[str],
+) -> str | None:
     """Who signed the statement of this very release, by a bundle that is its note.
 
-    :raises BundleRefused: as the last one says; another may have come since.
+    :param found: takes why the last one does not count; another may have come since.
     """
     name, version = operator.name, operator.release.version
-    refusal = BundleRefused("is missing: its commit has no such note")
+    problem = "is missing: its commit has no such note"
     statement = None
-    for bundle in signed.find_bundles():
-        if len(bundle) > NOTE_SIZE_LIMIT:
-            refusal = BundleRefused(f"is larger than {NOTE_SIZE_LIMIT} bytes")
-            continue
-        statement = statement or release_statement(name, version, signed.tree_digest())
-        try:
-            return check_bundle(
-                bundle, statement, identities, trusted_root=trusted_root
-            ).signer
-        except BundleRefused as error:
-            refusal = error
-    raise refusal
+    try:
+        for bundle in signed.find_bundles():
+            if len(bundle) > NOTE_SIZE_LIMIT:
+                problem = f"is larger than {NOTE_SIZE_LIMIT} bytes"
+                continue
+            if statement is None:
+                statement = release_statement(name, version, signed.tree_digest())
+            try:
+                return check_bundle(
+                    bundle, statement, identities, trusted_root=trusted_root
+                ).signer
+            except BundleRefused as error:
+                problem = str(error)
+    except SignatureUnfetched:
+        if statement is not None:
+            found.append(f"its sigstore bundle {problem}")
+        raise
+    found.append(f"its sigstore bundle {problem}")
+    return None
 
 
 def _verify_in_git(
@@ -116,6 +142,7 @@ def _verify_in_git(
     """Have git check the commit, or else the tag, against these keys alone.
 
     :param found: takes what was found instead.
+    :raises SignatureUnfetched: if the tag cannot be had.
     """
     with _trusted(keys, config_dir) as (signers, gnupg_home):
 

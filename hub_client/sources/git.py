@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,14 +13,14 @@ from hub_client.git_commands import GitFailed
 from hub_client.git_url import parse_git_url
 from hub_client.listed_file import BLOB, ListedFile
 from hub_client.sources import MANIFEST_FILE, MANIFEST_SIZE_LIMIT
-from hub_client.sources.git_mirror import GitMirror, SignedRelease
+from hub_client.sources.git_mirror import GitMirror, SignatureUnfetched, SignedRelease
 from hub_client.sources.version_tags import read_releases
 from hub_client.tree_digest import tree_digest
 from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from hub_client.candidate import Fetchable
     from hub_client.sources.git_mirror import Tag
@@ -111,9 +111,8 @@ class GitSource:
 
         def find_tag() -> str | None:
             known = mirror.annotated_tag(tag, release.revision)
-            if known is None and not self._offline:
-                with suppress(GitFailed):
-                    mirror.fetch_tag(tag)
+            if known is None:
+                self._refresh(partial(mirror.fetch_tag, tag))
                 known = mirror.annotated_tag(tag, release.revision)
             return known
 
@@ -121,12 +120,10 @@ class GitSource:
             known = mirror.note(release.revision)
             if known is not None:
                 yield known
-            if not self._offline:
-                with suppress(GitFailed):
-                    mirror.fetch_notes()
-                now = mirror.note(release.revision)
-                if now is not None and now != known:
-                    yield now
+            self._refresh(mirror.fetch_notes)
+            now = mirror.note(release.revision)
+            if now is not None and now != known:
+                yield now
 
         def digest() -> str:
             with TemporaryDirectory(prefix="hub-signed-") as folder:
@@ -136,6 +133,18 @@ class GitSource:
         return SignedRelease(
             mirror.path, release.revision, find_tag, find_bundles, digest
         )
+
+    def _refresh(self, fetch: Callable[[], object]) -> None:
+        """Fetch what may be signed, if it is there.
+
+        :raises SignatureUnfetched: if that cannot be told.
+        """
+        if self._offline:
+            raise SignatureUnfetched("you are offline, and it was not fetched before")
+        try:
+            fetch()
+        except GitFailed as error:
+            raise SignatureUnfetched(error.reason) from error
 
     def _mirror(self, name: OperatorName) -> GitMirror:
         url = self.url_template.replace("{namespace}", name.namespace)

@@ -46,6 +46,10 @@ class InvalidRevision(HubError, ValueError):
     """A revision is not a full commit id, or a ref is not that of a version's tag."""
 
 
+class SignatureUnfetched(HubError):
+    """What may be signed of a release cannot be had; the message is the reason."""
+
+
 class Tag(NamedTuple):
     """What a tag's ref names."""
 
@@ -60,7 +64,8 @@ class SignedRelease(NamedTuple):
     git_dir: Path
     commit: str
     find_tag: Callable[[], str | None]
-    """Gives the id of its annotated tag, fetched if need be; None if there is none."""
+    """Gives the id of its annotated tag, fetched if need be; None if there is none.
+    Raises ``SignatureUnfetched`` if nobody can tell, as does the next."""
     find_bundles: Callable[[], Iterator[bytes]]
     """Gives its commit's note of sigstore as it is in the mirror, and then as it is at
     the repository, if that differs."""
@@ -182,9 +187,11 @@ class GitMirror:
         return None
 
     def fetch_tag(self, tag: str) -> None:
-        """Fetch a tag's own object, with what it names."""
-        with self._locked():
-            self._run_fetch(f"+{tag}:{_signature(tag)}")
+        """Fetch a tag's own object, with what it names; there need be none.
+
+        :raises GitFailed: if the URL does not answer.
+        """
+        self._fetch_if_there(tag, _signature(tag))
 
     def note(self, commit: str) -> bytes | None:
         """What the notes of sigstore say of a commit, as they were fetched last.
@@ -212,9 +219,11 @@ class GitMirror:
         return run_git("cat-file", "blob", object_id, git_dir=self.path)
 
     def fetch_notes(self) -> None:
-        """Fetch the notes of sigstore, of every commit."""
-        with self._locked():
-            self._run_fetch(f"+{SIGSTORE_NOTES}:{_OUR_NOTES}")
+        """Fetch the notes of sigstore, of every commit; there need be none.
+
+        :raises GitFailed: if the URL does not answer.
+        """
+        self._fetch_if_there(SIGSTORE_NOTES, _OUR_NOTES)
 
     def entries(self, commit: str) -> tuple[TreeEntry, ...]:
         """Every file of a commit, sorted by path.
@@ -253,6 +262,14 @@ class GitMirror:
             shutil.rmtree(new)
         run_git("init", "-q", "--bare", "--template=", "--", str(new))
         new.rename(self.path)
+
+    def _fetch_if_there(self, ref: str, ours: str) -> None:
+        try:
+            with self._locked():
+                self._run_fetch(f"+{ref}:{ours}")
+        except GitFailed as error:
+            if f"couldn't find remote ref {ref}" not in error.stderr:
+                raise
 
     def _run_fetch(self, *refspecs: str) -> None:
         arguments = ("--", str(self.url), *refspecs)

@@ -112,6 +112,9 @@ def test_an_unsigned_release_is_refused(
         "  its tag is not signed\n"
         f"  expected {ssh.signer} alice@acme"
     )
+    repository.path.rename(repository.path.with_name("elsewhere.git"))
+    told = "is not signed" if annotated else "cannot be fetched: '"
+    assert refusal(repository, commit)[1].startswith(f"its tag {told}")
 
 
 @pytest.mark.parametrize("sign", ["commit", "tag"])

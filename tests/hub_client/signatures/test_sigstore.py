@@ -22,6 +22,7 @@ from hub_client.config import HubConfig, InvalidConfig
 from hub_client.signatures import (
     InvalidKey,
     SignatureRefused,
+    SignatureUnreachable,
     SigstoreIdentity,
     read_key_file,
 )
@@ -136,6 +137,30 @@ def test_a_release_without_a_bundle_is_refused(released: Released) -> None:
         f"acme/embed 1.0.0 from `git+{released.repository.url}` is not signed as your "
         "configuration requires\n"
         "  its sigstore bundle is missing: its commit has no such note\n"
+        "  expected sigstore:alice@acme.example of https://id.example"
+    )
+
+
+def test_notes_that_cannot_be_fetched_are_not_called_missing(
+    released: Released, world: SigstoreWorld
+) -> None:
+    with pytest.raises(SignatureRefused):
+        released.signer()
+    with pytest.raises(SignatureUnreachable, match="you are offline, and it was not"):
+        released.signer(offline=True)
+    # One that is here and does not count is told too: another may have come since.
+    released.attach(world.sign(STATEMENT))
+    problem = released.refusal()
+    path = released.repository.path
+    path.rename(path.with_name("elsewhere.git"))
+    with pytest.raises(SignatureUnreachable) as caught:
+        released.signer()
+    assert str(caught.value) == (
+        f"acme/embed 1.0.0 from `git+{released.repository.url}` may be signed as your "
+        "configuration requires, which cannot be told\n"
+        f"  its sigstore bundle {problem}\n"
+        f"  its sigstore bundle cannot be fetched: '{path}' does not appear to be a git "
+        "repository\n"
         "  expected sigstore:alice@acme.example of https://id.example"
     )
 
