@@ -20,6 +20,7 @@ from hub_client.discretion import discreet
 from hub_client.packages.uv import find_uv
 from hub_client.settings import SETTINGS
 from hub_client.version import hub_version
+from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,6 +49,14 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class DecidedSource(Decided):
+    """A source by its pattern."""
+
+    problem: str | None
+    """Why nothing can come from it; None if nothing speaks against it."""
+
+
+@dataclass(frozen=True, slots=True)
 class BugReport:
     """Everything in it may be shown to anyone."""
 
@@ -57,8 +66,7 @@ class BugReport:
     """Versions of the Python packages that the installed operators ask for."""
     paths: Mapping[str, str | None]
     settings: tuple[Decided, ...]
-    sources: tuple[Decided, ...]
-    """By pattern."""
+    sources: tuple[DecidedSource, ...]
     variables: tuple[str, ...]
     operators: tuple[tuple[str, str, str], ...]
     """Name, version, source."""
@@ -74,6 +82,14 @@ class BugReport:
         except InvalidConfig as error:
             problems.append(discreet(str(error)))
         receipts = environment.receipts()
+        sources = () if config is None else tuple(_sources(config))
+        problems += (
+            f"`{each.value}` for `{each.key}` in `{each.origin}`: {each.problem}"
+            for each in sources
+            if each.problem
+        )
+        if config is not None and (problem := _trust_problem(config)):
+            problems.append(problem)
         return cls(
             versions=_versions(environment),
             packages=_packages(environment, receipts),
@@ -82,7 +98,7 @@ class BugReport:
                 for key, path in _paths(environment, config).items()
             },
             settings=() if config is None else tuple(_settings(config)),
-            sources=() if config is None else tuple(_sources(config)),
+            sources=sources,
             variables=tuple(_variables(offline=offline)),
             operators=tuple(
                 (str(each.name), str(each.version), discreet(each.source))
@@ -179,7 +195,30 @@ def _settings(config: HubConfig) -> Iterable[Decided]:
             yield Decided(setting.key, values[setting.key], origin)
 
 
-def _sources(config: HubConfig) -> Iterable[Decided]:
+def _sources(config: HubConfig) -> Iterable[DecidedSource]:
     for pattern, spec in sorted(config.sources.items()):
         origin = discreet(config.origins[f"sources {pattern}"])
-        yield Decided(pattern, discreet(spec), origin)
+        yield DecidedSource(pattern, discreet(spec), origin, _problem(pattern, spec))
+
+
+def _problem(pattern: str, spec: str) -> str | None:
+    from hub_client.sources.router import check_spec  # noqa: PLC0415  (slow)
+    from hub_client.sources.rules import SourceRules  # noqa: PLC0415
+
+    project = find_project_file(Path.cwd())
+    try:
+        SourceRules({pattern: spec})
+        check_spec(spec, directory=project and project.parent)
+    except HubError as error:
+        return discreet(str(error))
+    return None
+
+
+def _trust_problem(config: HubConfig) -> str | None:
+    from hub_client.trust import InvalidTrust, find_untrusted  # noqa: PLC0415  (slow)
+
+    try:
+        find_untrusted((), config.trusted)
+    except InvalidTrust as error:
+        return f"trusted: {discreet(str(error))}"
+    return None

@@ -47,7 +47,10 @@ def _page(report: BugReport) -> Iterator[str]:
         "Settings": [
             (each.key, _shown(each.value), each.origin) for each in report.settings
         ],
-        "Sources": [(each.key, each.value, each.origin) for each in report.sources],
+        "Sources": [
+            (each.key, each.value, each.origin, (each.problem or "").partition("\n")[0])
+            for each in report.sources
+        ],
         "Variables that are set": [(each,) for each in report.variables],
         "Operators": [*report.operators],
     }

@@ -52,15 +52,22 @@ class DirectorySource:
         :raises FolderUnreadable: if the source's folder is missing.
         :raises InvalidManifest: if a folder without a version has a broken manifest.
         """
+        self.check_folder()
+        return tuple(
+            Release(version, revision=self._digest(folder))
+            for version, folder in _versions(self._folder(name))
+        )
+
+    def check_folder(self) -> None:
+        """Refuse a folder that is not there.
+
+        :raises FolderUnreadable: naming it.
+        """
         if not self.path.is_dir():
             raise FolderUnreadable(
                 f"The source's folder `{self.path}` does not exist",
                 hint="Create it, or correct the path in `[tool.hub.sources]`",
             )
-        return tuple(
-            Release(version, revision=self._digest(folder))
-            for version, folder in _versions(self._folder(name))
-        )
 
     def manifest(self, name: OperatorName, release: Release) -> Manifest:
         """Read ``operator.yaml``."""

@@ -76,6 +76,27 @@ def open_source(
     )
 
 
+def check_spec(spec: str, *, directory: Path | None = None) -> None:
+    """Refuse a source that gives nothing to any name, as far as that shows unasked.
+
+    :param directory: as for ``open_source``.
+    :raises InvalidSource: if it describes none, or another error of its own kind.
+    """
+    filled = spec.replace("{namespace}", "x").replace("{name}", "x")
+    if spec.startswith(GIT):
+        from hub_client.git_url import parse_git_url  # noqa: PLC0415  (as above)
+
+        parse_git_url(filled.removeprefix(GIT))
+    elif spec.startswith((HUGGING_FACE, HUGGING_FACE_AT)):
+        from hub_client.sources.hugging_face import parse_spec  # noqa: PLC0415
+
+        parse_spec(filled)
+    else:
+        source = open_source(spec, cache_dir=Path(), directory=directory)
+        if isinstance(source, DirectorySource) and "{" not in spec:
+            source.check_folder()
+
+
 class SourceRouter:
     """A source that asks, for each name, the one source that its rule points to.
 

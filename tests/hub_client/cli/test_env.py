@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hub_client.bug_report import BugReport
+from hub_client.environment import Environment
+
 if TYPE_CHECKING:
     from servers.operator_files import OperatorFolder
 
@@ -46,10 +49,16 @@ def test_a_bug_report_says_what_decided_each_value(hub: Hub) -> None:
         f"{user}/config.toml",
     )
     assert report["sources"] == [
-        {"key": "*", "value": "bundled", "origin": "default"},
-        {"key": "a/*", "value": "dir:/ops", "origin": f"{user}/config.toml"},
+        {"key": "*", "value": "bundled", "origin": "default", "problem": None},
+        {
+            "key": "a/*",
+            "value": "dir:/ops",
+            "origin": f"{user}/config.toml",
+            "problem": "The source's folder `/ops` does not exist",
+        },
     ]
-    assert report["problems"] == []
+    (problem,) = report["problems"]
+    assert problem.startswith(f"`dir:/ops` for `a/*` in `{user}/config.toml`: The so")
     assert "HUB_TUNE" in report["variables"]
     assert "HUB_OFFLINE" not in report["variables"]
 
@@ -65,9 +74,8 @@ def test_a_bug_report_tells_no_secret_and_no_home(hub: Hub) -> None:
     )
     for words in (["env"], ["env", "--json"]):
         done = hub(*words, HF_TOKEN=SECRETS[1], HTTPS_PROXY=f"http://u:{SECRETS[0]}@p")
-        assert done.returncode == 0, done.stderr
         for secret in (*SECRETS, str(home)):
-            assert secret not in done.stdout
+            assert secret not in done.stdout + done.stderr
         assert "git+https://***@git.acme.example/{name}.git" in done.stdout
         assert "HF_TOKEN" in done.stdout
         assert "HTTPS_PROXY" in done.stdout
@@ -83,6 +91,36 @@ def test_a_bug_report_is_printed_although_configuration_does_not_read(hub: Hub) 
         f"error: `{str(file).replace(str(Path.home()), '~')}` "
         "is not a valid configuration\n"
         "  offline: expected `true` or `false`, got 3\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "spec", "problem"),
+    [
+        ("a/*", "https://git.acme.example/a", "expected a source, got 'https://git."),
+        ("a/*", "git+https://git.acme.example/{nam}", "has a query, a fragment or an "),
+        ("a/*", "index+ftp://acme.example/i", "expected the address of a git reposi"),
+        ("a/*", "hf:acme", "expected a Hugging Face repository, got 'hf:acme'"),
+        ("a/b/c", "bundled", "expected a pattern of names, got 'a/b/c'"),
+    ],
+)
+def test_a_source_that_is_none_is_shown_with_the_reason(
+    pattern: str, spec: str, problem: str
+) -> None:
+    write_config(f'[sources]\n"{pattern}" = "{spec}"\n')
+    report = BugReport.of(Environment.current())
+    (shown,) = (each for each in report.sources if each.key == pattern)
+    assert problem in str(shown.problem)
+    assert [each.problem for each in report.sources if each.key != pattern] == [None]
+    (told,) = report.problems
+    assert told.startswith(f"`{spec}` for `{pattern}` in `")
+
+
+def test_a_source_that_is_none_is_trusted_to_no_avail() -> None:
+    write_config('trusted = ["git.acme.example"]\n')
+    (told,) = BugReport.of(Environment.current()).problems
+    assert told.startswith(
+        "trusted: expected a source to trust, got 'git.acme.example'"
     )
 
 
