@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from hub_client.origin import read_origin
 from hub_client.roots import Root
 from hub_client.sources import MANIFEST_FILE
 from hub_client.store import Store
@@ -33,7 +34,8 @@ class Entry:
 
     kind: Kind
     subject: str
-    """An operator and its version, or else the name of the file or folder."""
+    """An operator and its version, the address of what was copied, or else the name of
+    the file or folder."""
     path: Path
     size: int
     """Bytes of its files."""
@@ -216,7 +218,10 @@ def _root_to_dict(root: Root) -> dict[str, str]:
 
 
 def _entry(kind: Kind, path: Path) -> Entry:
-    return Entry(kind, path.name, path, _size(path))
+    origin = read_origin(path.with_suffix(""))
+    # Beside the mirror of an index lies when that was asked.
+    asked = " (when it was asked)" if origin and path.suffix == ".asked" else ""
+    return Entry(kind, f"{origin or path.name}{asked}", path, _size(path))
 
 
 def _children(folder: Path) -> Sequence[Path]:

@@ -13,6 +13,7 @@ from filelock import FileLock
 from hub_client.git_commands import GitFailed, open_objects, run_git
 from hub_client.git_tree import TreeEntry, tree_entries, write_tree
 from hub_client.git_url import mirror_path
+from hub_client.origin import note_origin
 from hub_client.sources.version_tags import is_version_tag, is_yank_tag
 from hub_client.store import CacheUnwritable
 from hub_client.tree_digest import UnsafeTree
@@ -251,6 +252,7 @@ class GitMirror:
                     self._create()
                 for stale in chain.from_iterable(map(self.path.glob, _LEFT_BEHIND)):
                     stale.unlink()
+                note_origin(self.path, str(self.url))
                 yield
         except OSError as error:
             raise CacheUnwritable(self.path, error) from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hub_client.atomic_file import write_atomically
 from hub_client.listed_file import ListedFile
+from hub_client.origin import note_origin
 from hub_client.store import CacheUnwritable
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ class RepositoryNotes:
     """A folder of the cache, for one repository at one server."""
 
     folder: Path
+    url: str
 
     @classmethod
     def open(cls, cache_dir: Path, url: str) -> Self:
         """The notes on the repository at ``url``; there need be none yet."""
         name = hashlib.sha256(url.encode()).hexdigest()[:32]
-        return cls(cache_dir / "hugging-face" / name)
+        return cls(cache_dir / "hugging-face" / name, url)
 
     def tags(self) -> dict[str, str]:
         """Commits by tag, of those commits whose files are noted."""
@@ -62,6 +64,7 @@ class RepositoryNotes:
     def _write(self, name: str, value: object) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            note_origin(self.folder, self.url)
             write_atomically(self._file(name), json.dumps(value).encode())
         except OSError as error:
             raise CacheUnwritable(self.folder, error) from error

@@ -15,6 +15,9 @@ import pytest
 from servers.operator_files import operator_files
 
 from hub_client.cache import Cache
+from hub_client.git_url import parse_git_url
+from hub_client.index.mirror import IndexMirror
+from hub_client.sources.hugging_face_notes import RepositoryNotes
 from hub_client.store import Store
 
 if TYPE_CHECKING:
@@ -176,6 +179,8 @@ def test_clean_keeps_what_is_run_and_all_asks_before_it_takes_that_too(
         "indexes": 0,
         "unfinished": 0,
     }
+    planned = hub("cache", "clean", "--dry-run").stdout
+    assert planned.startswith(f"- {repository.url}  ")
     hub.said("cache", "clean")
     assert (list(mirrors.glob("*/HEAD")), trees(store)) == ([], 1)
     refused = hub.refused("cache", "clean", "--all")
@@ -207,6 +212,21 @@ def test_verify_names_each_tree_and_file_that_differs(
         "1 difference in 2 operators\n\n"
         "hint: Delete a folder that was changed; `hub sync` fetches it again\n"
     )
+
+
+def test_copies_are_named_by_where_they_are_from_without_credentials(
+    repository: GitRepository, tmp_path: Path
+) -> None:
+    repository.commit({"README.md": b"An index\n"})
+    cache = tmp_path / "cache"
+    IndexMirror(parse_git_url(repository.url), cache).fetch_tip()
+    url = "https://hf_0123456789abcdef@hub.acme.example/acme/embed"
+    RepositoryNotes.open(cache, url).note_tags({})
+    assert sorted(each.subject for each in Cache(cache).entries()) == [
+        repository.url,
+        f"{repository.url} (when it was asked)",
+        "https://***@hub.acme.example/acme/embed",
+    ]
 
 
 @pytest.mark.slow
