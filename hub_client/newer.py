@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 
+from plugin_spec.errors import InvalidManifest
 from plugin_spec.requirement import Requirement
+from plugin_spec.spaces import space_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from hub_client.needs import Need, Needs
     from hub_client.sources.router import SourceRouter
     from plugin_spec.names import OperatorName
+    from plugin_spec.spaces import EmbeddingSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Newer:
     """The newest of all; None if everything was yanked."""
     yanked: str | None = None
     """Why the one here was yanked; None if it was not."""
+    space: tuple[str, ...] = ()
+    """In what the other version's vectors differ, if they do not compare."""
 
     def row(self) -> tuple[str, ...]:
         """The finding in the columns of a table."""
@@ -41,7 +47,7 @@ class Newer:
         others = ("-" if v is None else str(v) for v in (self.fitting, self.newest))
         return (str(self.name), here, *others)
 
-    def to_dict(self) -> dict[str, str | None]:
+    def to_dict(self) -> dict[str, object]:
         """The finding as JSON values."""
         return {
             "name": str(self.name),
@@ -49,6 +55,7 @@ class Newer:
             "fitting": None if self.fitting is None else str(self.fitting),
             "newest": None if self.newest is None else str(self.newest),
             "yanked": self.yanked,
+            "space": list(self.space),
         }
 
 
@@ -59,8 +66,32 @@ def find_newer(needs: Needs, router: SourceRouter) -> tuple[Newer, ...]:
     one is here already.
     """
     wanted = sorted(needs.found.values(), key=lambda each: each.name)
-    found = (_newer(needs, each, router.versions(each.name)) for each in wanted)
-    return tuple(each for each in found if each)
+    found = []
+    for need in wanted:
+        releases = router.versions(need.name)
+        if newer := _newer(needs, need, releases):
+            declared = _Spaces(router, need.name, releases)
+            instead = newer.fitting or newer.newest
+            changes = space_changes(declared.of(newer.version), declared.of(instead))
+            found.append(replace(newer, space=changes))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spaces:
+    """What an operator's manifests say of its vectors."""
+
+    router: SourceRouter
+    name: OperatorName
+    releases: Sequence[Release]
+
+    def of(self, version: Version | None) -> EmbeddingSpace | None:
+        """The space of a version; None if it is not said, or cannot be read."""
+        for each in self.releases:
+            if each.version == version:
+                with suppress(InvalidManifest):
+                    return self.router.manifest(self.name, each).space
+        return None
 
 
 def _newer(needs: Needs, need: Need, releases: Sequence[Release]) -> Newer | None:

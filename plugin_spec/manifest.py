@@ -13,6 +13,7 @@ from plugin_spec.errors import InvalidManifest
 from plugin_spec.names import OperatorName
 from plugin_spec.port import Port
 from plugin_spec.requirement import Requirement, parse_specifier
+from plugin_spec.spaces import EmbeddingSpace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +67,8 @@ class Manifest:
     weights: tuple[Weights, ...]
     training: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """On what, from which base, and with which metrics; empty if nothing is said."""
+    space: EmbeddingSpace | None = None
+    """Of its vectors, with no option given; None if it is not said."""
 
     @property
     def dependencies(self) -> tuple[Requirement, ...]:
@@ -126,6 +129,7 @@ class Manifest:
                 parameters=dict(self.parameters),
                 steps=[_step_to_dict(step) for step in self.steps],
                 weights=[_weights_to_dict(weights) for weights in self.weights],
+                space=None if self.space is None else self.space.stated(),
                 training=dict(self.training),
             ),
         }
@@ -165,6 +169,7 @@ class Manifest:
             steps=tuple(map(_step_from_dict, data.get("steps", ()))),
             weights=tuple(map(_weights_from_dict, data.get("weights", ()))),
             training=data.get("training", {}),
+            space=EmbeddingSpace(**data["space"]) if "space" in data else None,
         )
 
 

@@ -95,15 +95,23 @@ class EmbeddingSpace:
         >>> space.fingerprint, space.but(layer="layer3").fingerprint
         ('6fe34d09b738', '97c7da84da77')
         """
-        # Fields that say nothing are left out, so that a new one changes no old space.
-        own = {
+        text = json.dumps(self.stated(), sort_keys=True, separators=(",", ":"))
+        return sha256(text.encode()).hexdigest()[:_SHORT]
+
+    def stated(self) -> dict[str, Any]:
+        """The fields that decide and say something, as manifests and locks have them.
+
+        Those that say nothing are left out, so that a new one changes no old space.
+
+        >>> EmbeddingSpace("acme/embed", "tiny", "sha256:00", layer="layer3").stated()
+        {'operator': 'acme/embed', 'model': 'tiny', 'weights': 'sha256:00', ...
+        """
+        return {
             each.name: value
             for each in fields(self)
             if each.compare
             and (value := getattr(self, each.name)) not in (each.default, {})
         }
-        text = json.dumps(own, sort_keys=True, separators=(",", ":"))
-        return sha256(text.encode()).hexdigest()[:_SHORT]
 
     def but(self, **changes: Any) -> Self:  # noqa: ANN401  (fields of this class)
         """The same space with other fields."""
@@ -178,7 +186,10 @@ class EmbeddingSpace:
             raise InvalidSpace(
                 f"A space cannot have the {name} {_word(document.get(name))}"
             )
-        return cls(**document)
+        try:
+            return cls(**document)
+        except (TypeError, RecursionError) as error:
+            raise InvalidSpace(f"A preprocessing is JSON values: {error}") from error
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -233,6 +244,24 @@ class KnownSpace:
     """A space that was found out elsewhere, in another process for example."""
 
     space: EmbeddingSpace | None
+
+
+def space_changes(
+    before: EmbeddingSpace | None, after: EmbeddingSpace | None
+) -> tuple[str, ...]:
+    """What differs between two versions whose vectors do not compare.
+
+    Nothing, where either space is not known.
+
+    >>> space = EmbeddingSpace("acme/embed", "tiny", "sha256:00")
+    >>> space_changes(space, space.but(layer="layer3"))
+    ('layer: none, layer3',)
+    >>> space_changes(space, None)
+    ()
+    """
+    if before is None or after is None or before.compatible_with(after):
+        return ()
+    return before.differences(after)
 
 
 def check_spaces(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from plugin_spec.errors import HubError, InvalidOperator
 from towhee.bound import BoundOperator, BoundPipeline
+from towhee.declared_space import DeclaredSpace
 from towhee.options import InvalidOptions, checked_options, unknown_option
 from towhee.pipelines import FunctionCall, OperatorCall
 from towhee.sources import Sources
@@ -98,6 +100,16 @@ def _announce(message: str) -> None:
 def _expand(
     installed: InstalledOperator, options: Mapping[str, object]
 ) -> list[BoundOperator]:
+    steps = _expanded(installed, options)
+    if not options:
+        declared = DeclaredSpace.of(installed.manifest)
+        steps[-1] = replace(steps[-1], declared=declared)
+    return steps
+
+
+def _expanded(
+    installed: InstalledOperator, options: Mapping[str, object]
+) -> list[BoundOperator]:
     name, manifest = str(installed.manifest.name), installed.manifest
     if manifest.kind == "operator":
         values = checked_options(name, manifest.parameters, options)
@@ -115,7 +127,7 @@ def _in_columns(
     if call.columns is None:
         return tuple(steps)
     return tuple(
-        BoundOperator(step.installed, step.options, each)
+        step.in_columns(each)
         for step, each in zip(steps, call.columns.through(len(steps)), strict=True)
     )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from plugin_spec.names import OperatorName
     from plugin_spec.spaces import EmbeddingSpace, HasSpace
     from towhee.columns import Columns
+    from towhee.declared_space import DeclaredSpace
     from towhee.loaded_operator import LoadedOperator
 
 
@@ -31,6 +32,8 @@ class BoundOperator:
     """What made the vectors that it takes, if that is known."""
     trained: Mapping[str, bytes] | None = field(default=None, compare=False, repr=False)
     """Files of weights that another process trained; None for the operator's own."""
+    declared: DeclaredSpace | None = field(default=None, compare=False, repr=False)
+    """What its manifest, or its pipeline's, says that its vectors are of."""
     _loaded: list[LoadedOperator] = field(
         default_factory=list, compare=False, repr=False
     )
@@ -93,7 +96,10 @@ class BoundOperator:
     @property
     def space(self) -> EmbeddingSpace | None:
         """The space of the vectors that it makes; it is loaded for that."""
-        return self.load().operator.space
+        space = self.load().operator.space
+        if self.declared is not None and not self.is_trained:
+            self.declared.hold(space)
+        return space
 
     def describe(self) -> dict[str, object]:
         """What decides the results: the exact code, options, and the operator's own."""

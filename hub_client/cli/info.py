@@ -64,6 +64,8 @@ class _Facts:
         if manifest.parameters:
             rows = manifest.parameters.items()
             yield "\n".join(["Parameters", *starmap(_parameter, rows)])
+        if manifest.space is not None:
+            yield "Its vectors\n" + textwrap.indent(str(manifest.space), "  ")
         if manifest.weights:
             yield "Weights\n" + format_table(map(_weights, manifest.weights))
 

@@ -77,7 +77,8 @@ def outdated(session: Session, *, as_json: options.Json = False) -> None:
     Of the project's lock; outside a project, of what is installed. `fits` is what
     `hub lock --upgrade` would take as far as the versions that are asked for say.
     """
-    from hub_client.newer import find_newer  # noqa: PLC0415  (slow)
+    from hub_client.lockfile.changes import space_lines  # noqa: PLC0415  (slow)
+    from hub_client.newer import find_newer  # noqa: PLC0415
 
     project = session.project()
     with session.console.working("Asking the sources"):
@@ -95,6 +96,10 @@ def outdated(session: Session, *, as_json: options.Json = False) -> None:
         if each.yanked is not None:
             here = f"{each.name} {each.version}"
             session.console.warn(f"{here} was yanked: {each.yanked}")
+        if each.space:
+            other = f"{each.name} {each.fitting or each.newest}"
+            lines = "\n    ".join(space_lines(each.space))
+            session.console.warn(f"{other} makes {lines}")
 
 
 def _needs(session: Session) -> Needs:

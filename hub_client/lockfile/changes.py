@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from plugin_spec.spaces import space_changes
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from hub_client.lockfile import Lockfile
+    from plugin_spec.spaces import EmbeddingSpace
 
 Kind: TypeAlias = Literal["operator", "package"]
 
@@ -23,8 +26,13 @@ class LockChange:
     """What was locked; None if it is new."""
     after: str | None
     """What is locked; None if it is gone."""
+    space: tuple[str, ...] = ()
+    """In what its vectors' space differs, if they do not compare."""
 
     def __str__(self) -> str:
+        return "\n    ".join([self._line(), *space_lines(self.space)])
+
+    def _line(self) -> str:
         if self.before is None:
             return f"+ {self.name} {self.after}"
         if self.after is None:
@@ -33,7 +41,7 @@ class LockChange:
             return f"~ {self.name} {self.after}, which is another one now"
         return f"~ {self.name} {self.before} -> {self.after}"
 
-    def to_dict(self) -> dict[str, str | None]:
+    def to_dict(self) -> dict[str, object]:
         """The change as JSON values."""
         action = (
             "add"
@@ -48,12 +56,28 @@ class LockChange:
             "name": self.name,
             "version": self.after,
             "locked": self.before,
+            "space": list(self.space),
         }
+
+
+def space_lines(differences: Iterable[str]) -> Iterator[str]:
+    r"""What follows for people from two spaces that differ; no line if they do not.
+
+    >>> print("\n".join(space_lines(["layer: layer3, layer4"])))
+    vectors of another space: make them and their indexes anew
+      layer: layer3, layer4
+    """
+    for number, each in enumerate(differences):
+        if not number:
+            yield "vectors of another space: make them and their indexes anew"
+        yield f"  {each}"
 
 
 def lock_changes(before: Lockfile, after: Lockfile) -> Iterator[LockChange]:
     """Operators, then Python packages, each by name."""
-    yield from _changes("operator", _operators(before), _operators(after))
+    for each in _changes("operator", _operators(before), _operators(after)):
+        old, new = _space(before, each.name), _space(after, each.name)
+        yield replace(each, space=space_changes(old, new))
     yield from _changes("package", _packages(before), _packages(after))
 
 
@@ -74,6 +98,10 @@ def _operators(lock: Lockfile) -> dict[str, tuple[str, object]]:
         str(each.name): (str(each.version), (each.source, each.tree))
         for each in lock.operators
     }
+
+
+def _space(lock: Lockfile, name: str) -> EmbeddingSpace | None:
+    return next((each.space for each in lock.operators if str(each.name) == name), None)
 
 
 def _packages(lock: Lockfile) -> dict[str, tuple[str, object]]:

@@ -24,6 +24,7 @@ from hub_client.lockfile.entry import (
 from plugin_spec.manifest import Weights
 from plugin_spec.names import OperatorName
 from plugin_spec.requirement import Requirement, parse_specifier
+from plugin_spec.spaces import EmbeddingSpace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,6 +101,8 @@ class LockedOperator:
     yanked: str | None = None
     weights: tuple[Weights, ...] = ()
     signer: str | None = None
+    space: EmbeddingSpace | None = None
+    """Of its vectors, if its manifest says it."""
 
     @classmethod
     def from_candidate(
@@ -130,6 +133,7 @@ class LockedOperator:
             yanked=release.yanked,
             weights=said.weights if weights is None else tuple(weights),
             signer=signer,
+            space=said.space,
         )
 
     @property
@@ -145,7 +149,8 @@ class LockedOperator:
         """
         entry.check_keys(
             *("name", "version", "source", "ref", "revision", "tree", "manifest"),
-            *("requires", "requires-python", "packages", "yanked", "signer", "weights"),
+            *("requires", "requires-python", "packages", "yanked", "signer", "space"),
+            "weights",
         )
         return cls(
             name=entry.get("name", parsed(OperatorName.parse)),
@@ -162,6 +167,7 @@ class LockedOperator:
             packages=entry.get("packages", each(_package_requirement)),
             yanked=entry.get("yanked", as_text, None),
             signer=entry.get("signer", as_text, None),
+            space=entry.get("space", EmbeddingSpace.from_dict, None),
             weights=entry.get("weights", each(_weights), ()),
         )
 
@@ -194,6 +200,7 @@ class LockedOperator:
                 "packages": list(self.packages),
                 "yanked": self.yanked,
                 "signer": self.signer,
+                "space": None if self.space is None else self.space.stated(),
                 "weights": weights or None,
             }
         )

@@ -58,6 +58,7 @@ def test_the_manifest_page_lists_every_key_and_no_other() -> None:
         "inputs and outputs": SCHEMA["$defs"]["port"],
         "steps": properties["steps"]["items"],
         "weights": properties["weights"]["items"],
+        "space": properties["space"],
         "training": properties["training"],
     }
     for title, schema in tables.items():

@@ -16,6 +16,7 @@ from plugin_spec.space_files import beside, numpy_space, parquet_spaces
 from plugin_spec.spaces import SpacesDiffer
 from towhee import DataCollection, ops, pipe
 from towhee.cli import main
+from towhee.declared_space import SpaceChanged
 from towhee.sources import SeveralSpaces
 
 if TYPE_CHECKING:
@@ -122,6 +123,23 @@ def test_an_operator_and_a_collection_know_their_space() -> None:
     assert embed.space == embedded(interpolation="nearest").space
     assert str(embed.space).startswith(f"space          {embed.space.fingerprint}\n")
     assert embedded().space != embed.space
+
+
+def test_an_operator_that_makes_other_vectors_than_it_says_warns_of_it(
+    publish: Callable[..., Path],
+) -> None:
+    said = {"operator": "test/embed", "model": "tiny", "weights": "sha256:00"}
+    said["preprocessing"] = {"interpolation": "nearest"}
+    declared = {"name": "test/said", "outputs": VECTOR, "parameters": OPTIONS}
+    publish(EMBED, **declared, space=said)
+    with pytest.warns(SpaceChanged) as caught:
+        space = DataCollection([1.0]).test.said().space
+    assert space is not None
+    (warning,) = caught
+    assert str(warning.message).splitlines()[1] == "  interpolation: nearest, bicubic"
+    # With options it is another operator than the one that says so.
+    assert DataCollection([1.0]).test.said(dtype="bfloat16").space is not None
+    assert DataCollection([1.0]).test.said(interpolation="nearest").space is not None
 
 
 def test_what_a_function_gives_has_no_known_space() -> None:

@@ -99,6 +99,8 @@ class _Examination:
                 for step in subject.steps:
                     step.load()
                 self._describe(subject)
+                if not options:
+                    self._compare_space(subject)
             except InvalidOptions as error:
                 severity: Any = "error" if options else "warning"
                 mend = (
@@ -111,6 +113,20 @@ class _Examination:
                 self._fail("construction", error, mend)
                 return None
         return subject
+
+    def _compare_space(self, subject: Subject) -> None:
+        """Hold what the manifest says of its vectors against what they are."""
+        said, found = subject.manifest.space, subject.steps[-1].load().operator.space
+        if said is None or said == found:
+            return
+        if found is None:
+            message = "says a `space`, and its operator knows of none"
+            mend = "Define the property `space`, or say none"
+        else:
+            first = "makes vectors of another space than it says"
+            message = "\n  ".join([first, *said.differences(found)])
+            mend = f"Say `space: {json.dumps(found.stated())}`"
+        self.report.add("error", "space", message, mend)
 
     def _describe(self, subject: Subject) -> None:
         for step in subject.steps:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from plugin_spec.spaces import EmbeddingSpace
     from towhee.bound import BoundOperator
     from towhee.trainer.training_result import TrainingResult
 
@@ -101,6 +102,7 @@ class Repository:
             "inputs": first.to_dict()["inputs"],
             "outputs": last.to_dict()["outputs"],
             "steps": [self._step(each) for each in self.steps],
+            **_declared(self.steps[-1].load().operator.space),
             "training": {
                 "data": result.trained_on,
                 **({"evaluated": result.evaluated_on} if result.evaluated_on else {}),
@@ -124,6 +126,13 @@ class Repository:
         if step is self.trained:
             options["checkpoint_path"] = {"file": _WEIGHTS}
         return {"operator": wanted, **({"with": options} if options else {})}
+
+
+def _declared(space: EmbeddingSpace | None) -> dict[str, Any]:
+    """What a manifest says of a space: nothing, if it has no words for it."""
+    if space is None or None in space.preprocessing.values():
+        return {}
+    return {"space": space.stated()}
 
 
 def _parsed(name: str | None) -> OperatorName | None:

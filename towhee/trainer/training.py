@@ -98,9 +98,11 @@ class Training:
         seconds = time.perf_counter() - begin
         result = TrainingResult.of(run, self.samples, self.evaluation, seconds)
         if is_main:
-            origin = self.repository and self.repository.origin(self.folder)
-            result.write(self.operator, self.folder, origin)
-            if self.repository is not None:
+            if self.repository is None:
+                result.write(self.operator, self.folder)
+            else:
+                origin = self.repository.origin(self.folder)
+                result.write(self.operator, self.folder, origin)
                 self.repository.write(result)
         return result
 

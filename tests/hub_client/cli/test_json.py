@@ -114,6 +114,7 @@ def test_what_a_project_prints_is_as_promised(
             "name": "acme/embed",
             "version": "1.1.0",
             "locked": "1.0.0",
+            "space": [],
         }
     ]
     with serve_vulnerabilities({("hub-tensor", "2.0"): "HUB-2026-1"}) as service:

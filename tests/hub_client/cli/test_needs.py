@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,7 +93,30 @@ def test_outdated_says_what_fits_and_what_is_newest(
         "fitting": "1.1.0",
         "newest": "2.0.0",
         "yanked": None,
+        "space": [],
     }
+
+
+def test_a_version_whose_vectors_are_of_another_space_says_so(
+    hub: Hub, locked: OperatorFolder
+) -> None:
+    for version, layer in (("1.1.0", "layer3"), ("1.2.0", "layer4")):
+        manifest = locked.publish("acme/blur", version) / "operator.yaml"
+        space = f"{{operator: acme/blur, model: tiny, weights: w, layer: {layer}}}"
+        manifest.write_text(f"{manifest.read_text()}space: {space}\n")
+        if layer == "layer3":
+            # What was not known before is no other space.
+            assert "space" not in hub.said("lock", "--upgrade")
+    lock = Path("hub.lock").read_text()
+    assert 'space = { operator = "acme/blur", model = "tiny", weights = "w", ' in lock
+    told = (
+        "vectors of another space: make them and their indexes anew\n"
+        "      layer: layer3, layer4\n"
+    )
+    assert f"warning: acme/blur 1.2.0 makes {told}" in hub("outdated").stderr
+    (found,) = json.loads(hub("outdated", "--json").stdout)
+    assert found["space"] == ["layer: layer3, layer4"]
+    assert f"~ acme/blur 1.1.0 -> 1.2.0\n    {told}" in hub.said("lock", "--upgrade")
 
 
 def test_an_upgrade_of_one_operator_keeps_the_others(

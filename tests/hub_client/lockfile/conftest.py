@@ -10,6 +10,7 @@ from hub_client.lockfile import LockedOperator, LockedPackage, Lockfile
 from plugin_spec.manifest import Weights
 from plugin_spec.names import OperatorName
 from plugin_spec.requirement import Requirement
+from plugin_spec.spaces import EmbeddingSpace
 
 
 def digest(digit: str) -> str:
@@ -54,6 +55,12 @@ def lockfile() -> Lockfile:
             Weights({}, "timm/resnet18", "m.safetensors"),
         ),
         signer="SHA256:key",
+        space=EmbeddingSpace(
+            "image-embedding/timm",
+            "the 'tiny' one",
+            digest("8"),
+            preprocessing={"mean": [0.5, 1.0], "crop": 1, "a b": {"c": True}},
+        ),
     )
     return Lockfile(
         ("operator image-embedding/timm>=1,<2", "python >=3.11"),

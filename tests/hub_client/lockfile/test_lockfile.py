@@ -64,6 +64,7 @@ requires-python = ">=3.11"
 packages = ["timm<2,>=1.0.9", "torch>=2.4"]
 yanked = "says \"no\", \\ and\nbreaks lines"
 signer = "SHA256:key"
+space = { operator = "image-embedding/timm", model = "the 'tiny' one", weights = "sha256:8888888888888888888888888888888888888888888888888888888888888888", preprocessing = { mean = [0.5, 1.0], crop = 1, "a b" = { c = true } } }
 weights = [
     { for = { model_name = "resnet50" }, repo = "timm/resnet50.a1_in1k", file = "m.safetensors", revision = "main", sha256 = "9999999999999999999999999999999999999999999999999999999999999999", size = 102 },
     { repo = "timm/resnet18", file = "m.safetensors" },
@@ -219,7 +220,7 @@ def test_a_line_that_was_lost_is_noticed_or_was_optional(
 ) -> None:
     lines = EXPECTED.splitlines(keepends=True)
     lost = lines.pop(number - 1)
-    optional = ("\n", "#", "ref", "yanked", "signer", "    {", '    "')
+    optional = ("\n", "#", "ref", "yanked", "signer", "space", "    {", '    "')
     if lost.startswith(optional):
         assert lost[0] in "\n#" or Lockfile.loads("".join(lines)) != lockfile
     else:
@@ -256,14 +257,16 @@ DIGEST = "expected `sha256:` and 64 hexadecimal digits, got "
         ('"image-decode/cv2<2,>=1"', '"image-decode/cv2<2,>=1", "../x"', "line 27: operator[1].requires: expected `namespace/name`, got '../x'"),
         ('"torch>=2.4"', '"torch @ file:///etc/passwd"', "line 29: operator[1].packages: expected no address, got 'torch @ file:///etc/passwd'"),
         ('"torch>=2.4"', '"--index-url=x"', None),
-        ("size = 102", "size = 102, mode = 7", "line 32: operator[1].weights: mode: unknown key"),
-        ("9" * 64, "9" * 63, f"line 32: operator[1].weights: sha256: expected 64 hexadecimal digits, got '{'9' * 63}'"),
+        ("size = 102", "size = 102, mode = 7", "line 33: operator[1].weights: mode: unknown key"),
+        ("9" * 64, "9" * 63, f"line 33: operator[1].weights: sha256: expected 64 hexadecimal digits, got '{'9' * 63}'"),
+        ("mean = [0.5, 1.0]", "mean = 2026-11-24", "line 32: operator[1].space: A preprocessing is JSON values: Object of type date is not JSON serializable"),
+        ('weights = "sha256', 'weight = "sha256', "line 32: operator[1].space: A space has no field `weight`"),
         ('signer = "', 'signature = "', "line 31: operator[1].signature: unknown key"),
-        ('name = "numpy"', 'name = "NumPy"', "line 39: packages[0].name: expected a canonical name, got 'NumPy'"),
-        ('"2.1.0"', '"2.x"', "line 39: packages[0].version: Invalid version: '2.x'"),
-        (f'hashes = ["sha256:{"1" * 64}"]', "hashes = []", "line 39: packages[0].hashes: expected at least one"),
-        (f', hashes = ["sha256:{"1" * 64}"]', "", "line 39: packages[0].hashes: missing"),
-        ("[python]", "[python]\nindex = 'x'", "line 38: python.index: unknown key"),
+        ('name = "numpy"', 'name = "NumPy"', "line 40: packages[0].name: expected a canonical name, got 'NumPy'"),
+        ('"2.1.0"', '"2.x"', "line 40: packages[0].version: Invalid version: '2.x'"),
+        (f'hashes = ["sha256:{"1" * 64}"]', "hashes = []", "line 40: packages[0].hashes: expected at least one"),
+        (f', hashes = ["sha256:{"1" * 64}"]', "", "line 40: packages[0].hashes: missing"),
+        ("[python]", "[python]\nindex = 'x'", "line 39: python.index: unknown key"),
         ('"image-decode/cv2"', '"image-embedding/timm"', "operator `image-embedding/timm` stands twice"),
         ('name = "image-decode/cv2"\nversion = "1.0.0"', 'name = "image-decode/cv2"\nversion = "2.0.0"', "image-embedding/timm 1.2.0 requires `image-decode/cv2<2,>=1`, and the lock has 2.0.0"),
         ('name = "image-decode/cv2"', 'name = "image-decode/pil"', "image-embedding/timm 1.2.0 requires `image-decode/cv2<2,>=1`, and the lock has none"),
@@ -286,7 +289,7 @@ def test_every_entry_tells_its_own_problem() -> None:
     assert problems(damaged) == (
         "line 11: operator[0].from: unknown key",
         "line 22: operator[1].from: unknown key",
-        f"line 39: packages[0].hashes: {DIGEST}'sha1:{'1' * 64}'",
+        f"line 40: packages[0].hashes: {DIGEST}'sha1:{'1' * 64}'",
     )
 
 

@@ -101,6 +101,30 @@ def test_every_broken_promise_of_a_call_is_found(write_operator: Write) -> None:
     ]
 
 
+def test_a_space_that_is_not_the_one_of_its_vectors_is_found(
+    write_operator: Write,
+) -> None:
+    code = """
+    import numpy as np
+    from plugin_spec import EmbeddingSpace
+
+    class Subject(ModelOperator):
+        space = EmbeddingSpace("test/subject", "tiny", "w", layer="layer4")
+
+        def prepare(self, text):
+            return len(text)
+
+        def predict(self, batch):
+            return [np.array([each, 1], np.float32) for each in batch]
+    """
+    said = {"operator": "test/subject", "model": "tiny", "weights": "w"}
+    (shown,) = found(write_operator, code, outputs=VECTOR, space=said)
+    assert shown.splitlines() == [
+        "error: space: makes vectors of another space than it says",
+        "  layer: none, layer4",
+    ]
+
+
 @pytest.mark.slow
 def test_a_row_that_depends_on_those_beside_it_is_found(write_operator: Write) -> None:
     code = """
@@ -228,9 +252,9 @@ def test_where_an_operator_fails_is_told(
 def test_an_operator_that_hangs_is_ended(write_operator: Write) -> None:
     code = "import time\ntime.sleep(600)"
     tree = write_operator(code).tree
-    (finding,) = inspect(tree, options={}, seconds=2)
+    (finding,) = inspect(tree, options={}, seconds=8)
     assert str(finding) == (
-        "error: import: does not end within 2 seconds\n"
+        "error: import: does not end within 8 seconds\n"
         "  Run its test, and look at what it leaves running or where it stops"
     )
 
