@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from towhee.trainer.evaluation import evaluate
-from towhee.trainer.meters import Average
+from towhee.trainer.meters import Average, widest
 from towhee.trainer.randomness import seed_all
 from towhee.trainer.trainee_module import set_mode
 
@@ -60,11 +60,16 @@ class Loop:
         self.accelerator = accelerator
         self.trained = trained
         self.module = module
-        self.optimizer, self.schedule = optimizer, schedule
+        self.optimizer, self.schedule = _stepped(optimizer, accelerator), schedule
         self.objective = objective
         self.samples = samples
         self.batches, self.evaluation = batches, evaluation
         self.callbacks = callbacks
+        self._told = [
+            each
+            for each in callbacks
+            if accelerator.is_main_process or not each.main_only
+        ]
         self.keeping = keeping
         self.mixing, self.average = mixing, average
         self.loss, self.meter = Average(), objective.training_meter()
@@ -125,9 +130,11 @@ class Loop:
                 accelerator.clip_grad_norm_(
                     self.module.parameters(), self.config.max_grad_norm
                 )
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-        self.loss.add(loss.detach().double() * len(labels), len(labels))
+            if accelerator.sync_gradients:
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+        exact = loss.detach().to(widest(loss.device))
+        self.loss.add(exact * len(labels), len(labels))
         if self.meter is not None:
             self.meter.update(outputs, labels)
         run.batch += 1
@@ -188,16 +195,16 @@ class Loop:
 
         if self.accelerator.num_processes == 1:
             return meter
-        state = torch.tensor(meter.state(), dtype=torch.float64)
+        device = self.accelerator.device
+        state = torch.tensor(meter.state(), dtype=widest(device), device=device)
         total = type(meter)()
-        reduced = self.accelerator.reduce(state.to(self.accelerator.device), "sum")
+        reduced = self.accelerator.reduce(state, "sum")
         total.restore(reduced.tolist())
         return total
 
     def _tell(self, moment: str) -> None:
-        for callback in self.callbacks:
-            if self.accelerator.is_main_process or not callback.main_only:
-                getattr(callback, moment)(self.run)
+        for callback in self._told:
+            getattr(callback, moment)(self.run)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside weights, optimizer and schedule."""
@@ -226,3 +233,17 @@ class Loop:
             if saved is not None:
                 left.remove(saved)
                 callback.restore(saved["state"])
+
+
+def _stepped(optimizer: Any, accelerator: Accelerator) -> Any:  # noqa: ANN401
+    """What takes the steps: accelerate's wrapper, or torch's optimizer in it.
+
+    The wrapper looks for optional packages on the disk at each step. It is needed where
+    gradients are scaled, and where a device or a library has its own way to step.
+    """
+    from accelerate import DistributedType
+    from accelerate.optimizer import AcceleratedOptimizer
+
+    own_way = accelerator.distributed_type == DistributedType.XLA
+    plain = type(optimizer) is AcceleratedOptimizer and optimizer.scaler is None
+    return optimizer.optimizer if plain and not own_way else optimizer

@@ -5,9 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from towhee.trainer.trainee_module import Outputs
+
+
+def widest(device: torch.device) -> torch.dtype:
+    """What sums over an epoch are kept in: Apple's GPUs know no float64.
+
+    >>> import torch
+    >>> [widest(torch.device(name)) for name in ("cpu", "mps")]
+    [torch.float64, torch.float32]
+    """
+    import torch
+
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 class Meter(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from contextlib import contextmanager
+from functools import cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,20 @@ def seed_all(*place: int) -> None:
     seed = int.from_bytes(digest, "little")
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  (transforms draw from it)
-    torch.manual_seed(seed)
+    if _has_other_devices():
+        torch.manual_seed(seed)
+    else:
+        # For every kind of device, `manual_seed` writes a stack trace down in case that
+        # one appears: a hundred times as long as seeding the one that there is.
+        torch.default_generator.manual_seed(seed)
+
+
+@cache
+def _has_other_devices() -> bool:
+    """Whether torch draws on anything but the CPU."""
+    import torch
+
+    return torch.accelerator.is_available()
 
 
 @contextmanager
