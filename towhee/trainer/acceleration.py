@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from towhee.extras import needed_for
+from towhee.trainer.errors import CannotTrain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ def accelerating(config: TrainingConfig) -> Iterator[Accelerator]:
     The state is set aside and put back: other trainings of the user's go on.
 
     :raises MissingExtra: if accelerate is not installed.
+    :raises CannotTrain: if the device cannot do what the configuration asks for.
     """
     with needed_for("Training", extra="train"):
         from accelerate import Accelerator
@@ -37,7 +39,7 @@ def accelerating(config: TrainingConfig) -> Iterator[Accelerator]:
     named = {} if device in {None, "cpu"} else {"ACCELERATE_TORCH_DEVICE": device}
     try:
         with patch_environment(**named):
-            yield Accelerator(
+            accelerator = Accelerator(
                 cpu=device == "cpu",
                 mixed_precision=config.mixed_precision,
                 gradient_accumulation_steps=config.gradient_accumulation_steps,
@@ -46,7 +48,25 @@ def accelerating(config: TrainingConfig) -> Iterator[Accelerator]:
                     use_seedable_sampler=True, data_seed=config.seed
                 ),
             )
+            _check_device(accelerator, config)
+            yield accelerator
     finally:
         for each, state in zip(states, kept, strict=True):
             each._shared_state.clear()  # noqa: SLF001
             each._shared_state.update(state)  # noqa: SLF001
+
+
+def _check_device(accelerator: Accelerator, config: TrainingConfig) -> None:
+    """Refuse what accelerate would leave out, and torch fail at in the first step."""
+    if accelerator.device.type != "cpu":
+        return
+    if config.mixed_precision == "fp16":
+        raise CannotTrain(
+            "`mixed_precision` is fp16, which accelerate trains in on no CPU",
+            hint="Set `mixed_precision` to bf16 or no",
+        )
+    if config.sync_bn and accelerator.num_processes > 1:
+        raise CannotTrain(
+            "`sync_bn` is set, and torch shares statistics of batches on no CPU",
+            hint="Set `sync_bn` to false, or `freeze_bn` to true in its place",
+        )

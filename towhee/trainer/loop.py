@@ -35,7 +35,8 @@ class Loop:
     :param optimizer: as accelerate wraps it, and so are ``module`` and both batches.
     :param mixing: what blends a batch, if that is wanted.
     :param average: what follows the weights, and is judged and kept in their place.
-    :param schedule: torch's own; it takes one step for each of the optimizer.
+    :param schedule: torch's own; it takes one step for each that the optimizer takes:
+        where gradients are scaled, one that overflows is left out.
     """
 
     def __init__(  # noqa: PLR0913  (the parts of a training)
@@ -141,7 +142,8 @@ class Loop:
 
     def _after_step(self) -> None:
         run, config = self.run, self.config
-        self.schedule.step()
+        if not self.accelerator.optimizer_step_was_skipped:
+            self.schedule.step()
         run.step += 1
         if self.average is not None:
             self.average.update(self.trained, step=run.step)

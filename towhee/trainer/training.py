@@ -158,21 +158,21 @@ class Training:
         transform = self.operator.training_transform(config.augmentation)
         prepared = Prepared(self.samples, transform, config.seed)
         batches, evaluation = self._batches(prepared)
-        module, wrapped, batches, evaluation = accelerator.prepare(
-            trained, optimizer, batches, evaluation
-        )
+        module, batches, evaluation = accelerator.prepare(trained, batches, evaluation)
         average = make_average(trained, config)
         if average is not None:
             accelerator.register_for_checkpointing(average)
         per_epoch = -(-len(batches) // config.gradient_accumulation_steps)
         run = Run(config, trainee, per_epoch)
+        schedule = self._schedule(accelerator, optimizer, run)
         return Loop(
             run,
             trained=trained,
             accelerator=accelerator,
             module=module,
-            optimizer=wrapped,
-            schedule=self._schedule(accelerator, optimizer, run),
+            # Last: torch's schedule watches the steps of an optimizer as it is then.
+            optimizer=accelerator.prepare(optimizer),
+            schedule=schedule,
             objective=objective,
             samples=prepared,
             batches=batches,
