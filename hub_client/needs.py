@@ -82,11 +82,31 @@ class Needs:
             },
         )
 
-    def tree(self, names: Iterable[OperatorName] | None = None) -> Iterator[str]:
-        """Lines that show what each root brings; what stands above is not repeated."""
+    def tree(self, names: Iterable[str] = ()) -> Iterator[str]:
+        """Lines that show what each root brings; what stands above is not repeated.
+
+        :param names: operators to start from; the roots if there are none.
+        :raises NotNeeded: for one that is none, with the nearest name.
+        """
         shown: set[OperatorName] = set()
-        for name in sorted(self.roots if names is None else names):
+        for name in sorted([self._operator(each) for each in names] or self.roots):
             yield from self._branch(name, "", "", shown)
+
+    def below(self, names: Iterable[str]) -> Mapping[OperatorName, Need]:
+        """These operators and all that they bring; everything if there are none.
+
+        :raises NotNeeded: as ``tree``.
+        """
+        reached: set[OperatorName] = set()
+        left = [self._operator(each) for each in names]
+        if not left:
+            return self.found
+        while left:
+            name = left.pop()
+            if name not in reached and (need := self.found.get(name)):
+                reached.add(name)
+                left += need.operators
+        return {name: self.found[name] for name in self.found if name in reached}
 
     def paths(self, name: str) -> Iterator[tuple[str, ...]]:
         """Chains of sentences from what is asked for to ``name``, shortest first.
@@ -114,6 +134,15 @@ class Needs:
             return package
         known = {*map(str, self.found), *packages}
         raise NotNeeded(f"`{name}` is not needed here{did_you_mean(name, known)}")
+
+    def _operator(self, name: str) -> OperatorName:
+        known = self._known(name)
+        if isinstance(known, OperatorName):
+            return known
+        raise NotNeeded(
+            f"`{name}` is a Python package, and no operator",
+            hint=f"`hub why {name}` says who needs it",
+        )
 
     def _steps(
         self, at: OperatorName, wanted: OperatorName | str, above: tuple[str, ...]

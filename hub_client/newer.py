@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 
-from plugin_spec.errors import InvalidManifest
+from hub_client.resolver.explain import UnknownOperator
+from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.requirement import Requirement
 from plugin_spec.spaces import space_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from packaging.version import Version
 
@@ -59,21 +60,28 @@ class Newer:
         }
 
 
-def find_newer(needs: Needs, router: SourceRouter) -> tuple[Newer, ...]:
+def find_newer(
+    needs: Needs, router: SourceRouter, unasked: Callable[[HubError], object]
+) -> tuple[Newer, ...]:
     """Ask the source of each operator what is newer, or instead of a yanked version.
 
     Yanked versions and pre-releases are nothing to go to. A pre-release is one where
     one is here already.
+
+    :param unasked: told why a source says nothing of an operator.
     """
-    wanted = sorted(needs.found.values(), key=lambda each: each.name)
     found = []
-    for need in wanted:
-        releases = router.versions(need.name)
-        if newer := _newer(needs, need, releases):
-            declared = _Spaces(router, need.name, releases)
-            instead = newer.fitting or newer.newest
-            changes = space_changes(declared.of(newer.version), declared.of(instead))
-            found.append(replace(newer, space=changes))
+    for need in sorted(needs.found.values(), key=lambda each: each.name):
+        try:
+            releases = router.versions(need.name)
+            if not releases:
+                raise UnknownOperator(need.name, router.source_spec(need.name))
+            if newer := _newer(needs, need, releases):
+                found.append(newer)
+                declared = _Spaces(router, need.name, releases)
+                found[-1] = replace(newer, space=declared.changes(newer))
+        except HubError as error:
+            unasked(error)
     return tuple(found)
 
 
@@ -85,7 +93,12 @@ class _Spaces:
     name: OperatorName
     releases: Sequence[Release]
 
-    def of(self, version: Version | None) -> EmbeddingSpace | None:
+    def changes(self, newer: Newer) -> tuple[str, ...]:
+        """What differs for who goes to the other version."""
+        instead = newer.fitting or newer.newest
+        return space_changes(self._of(newer.version), self._of(instead))
+
+    def _of(self, version: Version | None) -> EmbeddingSpace | None:
         """The space of a version; None if it is not said, or cannot be read."""
         for each in self.releases:
             if each.version == version:

@@ -12,6 +12,8 @@ from hub_client.cli.session import Session
 
 if TYPE_CHECKING:
     from hub_client.needs import Needs
+    from hub_client.sources.router import SourceRouter
+    from plugin_spec.errors import HubError
 
 SomeNames = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME]…", help="Names of operators.")
@@ -25,10 +27,7 @@ def tree(
 
     Of the project's lock; outside a project, of what is installed.
     """
-    from plugin_spec.names import OperatorName  # noqa: PLC0415  (slow)
-
-    needs = _needs(session)
-    wanted = [OperatorName.parse(name) for name in names or ()]
+    needs, wanted = _needs(session), names or ()
     if as_json:
         session.console.result_json(
             {
@@ -38,10 +37,10 @@ def tree(
                     "operators": list(each.operators.values()),
                     "packages": list(each.packages.values()),
                 }
-                for each in needs.found.values()
+                for each in needs.below(wanted).values()
             }
         )
-    elif lines := list(needs.tree(wanted or None)):
+    elif lines := list(needs.tree(wanted)):
         session.console.result("\n".join(lines))
     else:
         session.console.say("Nothing is asked for")
@@ -71,35 +70,60 @@ def why(
     session.console.result("\n\n".join(blocks))
 
 
-def outdated(session: Session, *, as_json: options.Json = False) -> None:
+def outdated(session: Session, *, as_json: options.Json = False) -> int:
     """List operators of which there is something newer, or that were yanked.
 
     Of the project's lock; outside a project, of what is installed. `fits` is what
     `hub lock --upgrade` would take as far as the versions that are asked for say.
+    What a source does not tell is told, and hides nothing that others do.
     """
     from hub_client.lockfile.changes import space_lines  # noqa: PLC0415  (slow)
     from hub_client.newer import find_newer  # noqa: PLC0415
 
-    project = session.project()
+    project, needs = session.project(), _needs(session)
+    router = session.router() if project else _router_of_installed(session)
+    # Many operators may be at one source, which is told once.
+    unasked: dict[str, HubError] = {}
     with session.console.working("Asking the sources"):
-        found = find_newer(_needs(session), session.router())
+        found = find_newer(
+            needs, router, lambda error: unasked.setdefault(str(error), error)
+        )
+    for problem in unasked:
+        session.console.warn(problem)
     if as_json:
         session.console.result_json([each.to_dict() for each in found])
-        return
-    if not found:
+    elif found:
+        header = ("operator", "here", "fits", "newest")
+        session.console.result(format_table([header, *(each.row() for each in found)]))
+        for each in found:
+            if each.yanked is not None:
+                here = f"{each.name} {each.version}"
+                session.console.warn(f"{here} was yanked: {each.yanked}")
+            if each.space:
+                other = f"{each.name} {each.fitting or each.newest}"
+                lines = "\n    ".join(space_lines(each.space))
+                session.console.warn(f"{other} makes {lines}")
+    elif not unasked:
         what = "locked" if project else "installed"
-        session.console.say(f"Everything that is {what} is the newest")
-        return
-    header = ("operator", "here", "fits", "newest")
-    session.console.result(format_table([header, *(each.row() for each in found)]))
-    for each in found:
-        if each.yanked is not None:
-            here = f"{each.name} {each.version}"
-            session.console.warn(f"{here} was yanked: {each.yanked}")
-        if each.space:
-            other = f"{each.name} {each.fitting or each.newest}"
-            lines = "\n    ".join(space_lines(each.space))
-            session.console.warn(f"{other} makes {lines}")
+        known = " that was fetched before" if session.config().offline else ""
+        session.console.say(f"Everything that is {what} is the newest{known}")
+    return 1 if unasked else 0
+
+
+def _router_of_installed(session: Session) -> SourceRouter:
+    """What asks where each installed operator is from, whatever the rules say now.
+
+    An index that lists it answers all the same: for many it is asked once.
+    """
+    router = session.router()
+    receipts = session.environment().receipts()
+    return session.router(
+        sources={
+            str(each.name): each.source
+            for each in receipts
+            if not router.holds(each.name, each.revision, each.source)
+        }
+    )
 
 
 def _needs(session: Session) -> Needs:

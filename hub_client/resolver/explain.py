@@ -65,7 +65,8 @@ class UnknownOperator(HubError, LookupError):
             "\n  ".join((f"`{source}` has no operator `{name}`", *clauses)),
             hint=f"Did you mean {_series([f'`{each}`' for each in nearest], 'or')}?"
             if nearest
-            else "Check the name, and the source that answers for it",
+            else "Check the name, or say where it is from: "
+            f'`"{name.namespace}/*" = "SOURCE"` below `sources`',
         )
 
 

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.version import Version
+from servers.python_packages import make_environment
+
+from hub_client.needs import Need, Needs
+from hub_client.newer import find_newer
+from hub_client.sources.router import SourceRouter
+from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
+    from servers.git_repository import GitRepository
     from servers.operator_files import OperatorFolder
     from servers.python_packages import PackageFolder
 
@@ -38,12 +49,20 @@ def test_the_tree_shows_which_operator_brings_which(
         "└── acme/blur 1.0.0\n"
     )
     assert hub.result("tree", "acme/blur") == "acme/blur 1.0.0\n"
-    assert json.loads(hub.result("tree", "--json"))["acme/blur"] == {
-        "version": "1.0.0",
-        "requested": False,
-        "operators": [],
-        "packages": ["hub-tensor>=2"],
+    assert json.loads(hub.result("tree", "acme/blur", "--json")) == {
+        "acme/blur": {
+            "version": "1.0.0",
+            "requested": False,
+            "operators": [],
+            "packages": ["hub-tensor>=2"],
+        }
     }
+    assert hub.refused("tree", "acme/blurr") == (
+        "error: `acme/blurr` is not needed here: did you mean `acme/blur`?\n"
+    )
+    assert hub.refused("tree", "hub-tensor").startswith(
+        "error: `hub-tensor` is a Python package, and no operator\n"
+    )
 
 
 def test_why_names_every_chain_that_leads_to_an_operator(
@@ -117,6 +136,46 @@ def test_a_version_whose_vectors_are_of_another_space_says_so(
     (found,) = json.loads(hub("outdated", "--json").stdout)
     assert found["space"] == ["layer: layer3, layer4"]
     assert f"~ acme/blur 1.1.0 -> 1.2.0\n    {told}" in hub.said("lock", "--upgrade")
+
+
+def test_outdated_asks_where_an_operator_is_from_and_tells_what_it_does_not_learn(
+    operators: OperatorFolder, repository: GitRepository, tmp_path: Path
+) -> None:
+    operators.publish("acme/blur", "1.1.0")
+    source = f"git+{repository.url}"
+    router = SourceRouter(
+        {"acme/blur": operators.spec, "acme/embed": source, "*": "bundled"},
+        cache_dir=tmp_path,
+    )
+    here = {
+        name: Need(name, Version("1.0.0"), {}, {})
+        for name in map(OperatorName.parse, ("acme/blur", "acme/embed", "acme/rank"))
+    }
+    told: list[str] = []
+    (found,) = find_newer(Needs({}, here), router, lambda e: told.append(str(e)))
+    assert (str(found.name), str(found.newest)) == ("acme/blur", "1.1.0")
+    assert told[1:] == ["`bundled` has no operator `acme/rank`"]
+    shutil.rmtree(repository.path)
+    find_newer(Needs({}, here), router, lambda e: told.append(str(e)))
+    assert told[2].startswith(f"Cannot list the versions at `{repository.url}`: ")
+
+
+@pytest.mark.slow
+def test_outdated_asks_the_source_that_only_an_install_named(
+    hub: Hub, operators: OperatorFolder
+) -> None:
+    operators.publish("acme/embed", "1.0.0")
+    environment = make_environment(Path("hubs-own"))
+    packages = next(environment.prefix.rglob("site-packages"))
+    (packages / "all.pth").write_text("\n".join(filter(None, sys.path)))
+    command = [environment.python, "-m", "hub_client.cli"]
+    words = ("install", "acme/embed", "--source", operators.spec, "--trust-once")
+    subprocess.run([*command, *words], check=True, capture_output=True)
+    operators.publish("acme/embed", "1.1.0")
+    done = subprocess.run(
+        [*command, "outdated"], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.endswith("\nacme/embed  1.0.0  1.1.0  1.1.0\n")
 
 
 def test_an_upgrade_of_one_operator_keeps_the_others(
