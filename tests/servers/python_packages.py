@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 UV = uv.find_uv_bin()
 
+_BUILDS_ITSELF = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class PackageFolder:
@@ -49,11 +56,19 @@ class PackageFolder:
         return wheel
 
     def add_sdist(self, name: str, version: str, *, setup: str) -> Path:
-        """Write a package that has no wheel, and whose ``setup.py`` is ``setup``."""
+        """Write a package that has no wheel, and that runs ``setup`` if it is built.
+
+        It builds itself, as there is no setuptools to have.
+        """
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
         sdist = self.path / f"{name}-{version}.tar.gz"
         with tarfile.open(sdist, "w:gz") as archive:
-            for path, text in {"PKG-INFO": metadata, "setup.py": setup}.items():
+            files = {
+                "PKG-INFO": metadata,
+                "pyproject.toml": _BUILDS_ITSELF,
+                "backend.py": setup,
+            }
+            for path, text in files.items():
                 member = tarfile.TarInfo(f"{name}-{version}/{path}")
                 member.size = len(text)
                 archive.addfile(member, io.BytesIO(text.encode()))

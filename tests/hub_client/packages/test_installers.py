@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from hub_client.packages import (
     open_installer,
 )
 from plugin_spec import OperatorName
+from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,6 +182,33 @@ def test_a_package_without_a_wheel_is_not_built(
         if kind == "uv"
         else None
     )
+
+
+@pytest.mark.slow
+def test_a_pin_builds_nothing_by_itself_and_needs_a_hash(
+    python_packages: PackageFolder,
+    target: Environment,
+    installer: PackageInstaller,
+    tmp_path: Path,
+) -> None:
+    witness = tmp_path / "ran"
+    setup = f"open({str(witness)!r}, 'w')"
+    sdist = python_packages.add_sdist("hub-source", "1.0", setup=setup)
+    digest = hashlib.sha256(sdist.read_bytes()).hexdigest()
+    pin = PinnedPackage("hub-source", "1.0", (f"sha256:{digest}",))
+    with pytest.raises(PackageInstallFailed):
+        installer.install([pin], target, sdists=())
+    with pytest.raises(HubError):
+        installer.lock(needs("hub-source"), requires_python=SpecifierSet(">=3.11"))
+    assert not witness.exists()
+    # It would run: what is built says so.
+    with pytest.raises(PackageInstallFailed):
+        installer.install([pin], target, sdists=("hub-source",))
+    assert witness.exists()
+    python_packages.add("hub-tensor", "2.0")
+    with pytest.raises(PackageInstallFailed):
+        installer.install([PinnedPackage("hub-tensor", "2.0", ())], target, sdists=())
+    assert target.installed_packages() == {}
 
 
 def test_a_file_that_is_not_the_pinned_one_is_refused(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from packaging.version import Version
@@ -12,8 +13,9 @@ from servers.git_repository import GitRepository, Special
 from servers.operator_files import operator_files
 
 from hub_client.candidate import Candidate, Release
-from hub_client.git_commands import run_git
+from hub_client.git_commands import GitFailed, run_git
 from hub_client.git_url import InvalidGitUrl, parse_git_url
+from hub_client.index.mirror import IndexMirror
 from hub_client.sources.git import GitSource
 from hub_client.sources.git_mirror import InvalidRevision
 from hub_client.store import Store
@@ -122,6 +124,26 @@ def test_git_itself_refuses_other_protocols_and_options_after_the_parser(
         with pytest.raises(HubError):
             run_git("ls-remote", "--tags", "--", url, remote=True)
     assert not mark.exists()
+    # Others git would speak by itself.
+    with pytest.raises(GitFailed, match="transport 'ftp' not allowed"):
+        run_git("ls-remote", "--", "ftp://127.0.0.1:9/embed.git", remote=True)
+
+
+def test_an_option_that_came_past_the_parser_is_an_address_to_git(
+    embed: GitRepository, tmp_path: Path
+) -> None:
+    commit = embed.release("1.0.0", FILES)
+    option: Any = f"--upload-pack=touch {tmp_path}/ran"
+    mirror = IndexMirror(option, tmp_path / "cache")
+    for ask in (
+        mirror.remote_tags,
+        mirror.fetch_tip,
+        mirror.fetch_notes,
+        lambda: mirror.fetch(commit, "refs/tags/v1.0.0"),
+    ):
+        with pytest.raises(GitFailed, match="--upload-pack=touch"):
+            ask()
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(
@@ -245,6 +267,11 @@ def test_an_embedded_repository_with_a_monitor_never_runs_it(
     embed.release("1.0.0", {**FILES, **bare})
     tree = store.path(install(source, store))
     assert (tree / "bare/config").exists()
+    # Not even where git is told that this is its repository.
+    subprocess.run(["git", "init", "--quiet", tmp_path / "work"], check=True)
+    config = tmp_path / "work/.git/config"
+    config.write_text(f"[core]\n\tfsmonitor = touch {mark}; false\n")
+    run_git("status", "--", git_dir=tmp_path / "work/.git", work_tree=tmp_path / "work")
     assert not mark.exists()
 
 
@@ -281,10 +308,16 @@ def test_hooks_templates_and_configuration_of_the_machine_do_not_run(
         f'[url "file:///nowhere/"]\n\tinsteadOf = {embed.url}\n'
     )
     embed.release("1.0.0", FILES)
+    commit = embed.commit(operator_files(str(NAME), "1.1.0"))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", str(config))
     monkeypatch.setenv("GIT_TEMPLATE_DIR", str(tmp_path / "template"))
     assert store.has(install(source, store))
+    mirror = source._mirror(NAME).path
+    assert not (mirror / "hooks").exists()
+    # A mirror's own are of no use to anyone either.
+    shutil.copytree(hooks, mirror / "hooks")
+    source.manifest(NAME, Release(Version("1.1.0"), commit, "refs/tags/v1.1.0"))
     assert not mark.exists()
 
 
