@@ -20,7 +20,7 @@ _ABANDONED: Final = 60
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace ``path``; its mode stays, and a link goes on pointing where it did.
 
-    :raises OSError: with ``path`` unchanged and nothing left beside it.
+    :raises OSError: naming ``path``, which is unchanged and has nothing left beside it.
     """
     target = path.resolve()
     _sweep(target)
@@ -33,8 +33,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         if target.exists():
             shutil.copymode(target, staged)
         staged.replace(target)
-    except BaseException:
-        staged.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            staged.unlink()
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None
         raise
 
 

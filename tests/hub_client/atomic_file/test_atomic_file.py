@@ -4,6 +4,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hub_client.atomic_file import write_atomically
 
 if TYPE_CHECKING:
@@ -29,3 +31,14 @@ def test_what_a_killed_writer_left_goes_and_that_of_a_living_one_stays(
         ".hub.lock.alive.tmp",
         ".hub.toml.dead.tmp",
     }
+
+
+def test_a_failure_names_the_file_that_was_to_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "gone" / "a", tmp_path / "file" / "a", tmp_path / "folder"):
+        with pytest.raises(OSError, match=r"\[Errno \d+\] ") as refusal:
+            write_atomically(path, b"new")
+        assert refusal.value.filename == str(path)
+        assert refusal.value.filename2 is None
+    assert list(tmp_path.rglob("*.tmp")) == []
