@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from hub_client.bundle.arriving import Arriving
 from hub_client.origin import read_origin
 from hub_client.roots import Root
 from hub_client.sources import MANIFEST_FILE
@@ -103,7 +104,7 @@ class Cache:
             for path in _children(self.folder / folder):
                 if path.suffix != ".lock":
                     yield _entry(kind, path)
-        for path in _children(self.store.root / "staging"):
+        for path in (*_children(self.store.root / "staging"), *self._arriving.files()):
             yield _entry("unfinished", path)
 
     def prune(
@@ -114,7 +115,8 @@ class Cache:
     ) -> Removal:
         """Remove the trees that no living environment or known project needs.
 
-        What killed processes left is swept, too.
+        What killed processes left is swept, too, and so are the wheels of a sync from
+        a bundle that failed.
 
         :param waiting: called once if other commands have to end first.
         :raises UnknownNeed: if that cannot be told; then nothing is removed.
@@ -182,9 +184,9 @@ class Cache:
         if not self.folder.exists():
             return Removal((), (), ())
         if dry_run:
-            return self._removal(goes, kinds)
-        with self.store.removing(waiting) as remove:
-            removal = self._removal(goes, kinds)
+            return self._removal(goes, kinds, unused=True)
+        with self.store.removing(waiting) as remove, self._arriving.unused() as unused:
+            removal = self._removal(goes, kinds, unused=unused)
             for each in removal.entries:
                 remove(each.path)
             for root in removal.gone:
@@ -193,8 +195,13 @@ class Cache:
         return removal
 
     def _removal(
-        self, goes: Callable[[Entry, set[str]], bool], kinds: set[Kind]
+        self,
+        goes: Callable[[Entry, set[str]], bool],
+        kinds: set[Kind],
+        *,
+        unused: bool,
     ) -> Removal:
+        """What goes, and of what is arriving all that is ``unused``."""
         roots = self.roots()
         living = tuple(each for each in roots if each.is_living)
         needed = {
@@ -203,10 +210,17 @@ class Cache:
             for digest in root.digests()
         }
         entries = tuple(
-            each for each in self.entries() if each.kind in kinds and goes(each, needed)
+            each
+            for each in self.entries()
+            if (each.kind in kinds and goes(each, needed))
+            or (each.path.parent == self._arriving.path and unused)
         )
         gone = tuple(each for each in roots if each not in living)
         return Removal(entries, living, gone)
+
+    @property
+    def _arriving(self) -> Arriving:
+        return Arriving.of(self.folder)
 
     def _tree(self, digest: str) -> Entry:
         path = self.store.path(digest)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub_client.bundle.arriving import Arriving
 from hub_client.bundle.collecting import check_room
 from hub_client.bundle.reading import Bundle
 from hub_client.bundle.router import BundleRouter
@@ -17,7 +19,6 @@ from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from hub_client.bundle.reading import Offer
     from hub_client.cli.installation import Installation
@@ -63,7 +64,7 @@ class BundleSync:
             router=router,
             config=replace(installer.config, offline=True),
             on_trust=TrustOnce(installation.session.console, router).tell,
-            wheels=cache / "arriving",
+            wheels=Arriving.of(cache).path,
         )
         return cls(bundle, lock, offer, replace(installation, installer=there))
 
@@ -83,7 +84,7 @@ class BundleSync:
         if installation.dry_run:
             self._finish(plan, brought=0)
             return
-        with self._arriving(plan):
+        with self._brought(plan):
             self._finish(plan, brought=self._bring_weights())
 
     def _finish(self, plan: InstallPlan, *, brought: int) -> None:
@@ -97,34 +98,33 @@ class BundleSync:
             console.say(f"Put {files} of weights into the cache")
 
     @contextmanager
-    def _arriving(self, plan: InstallPlan) -> Iterator[None]:
+    def _brought(self, plan: InstallPlan) -> Iterator[None]:
         """Have the wheels of a plan in a folder of their own, each one checked."""
-        from filelock import FileLock  # noqa: PLC0415  (as in Store)
-
         pins = [(pin.name, pin.version) for pin in plan.packages.pins]
         files = [self.offer.wheels[pin] for pin in pins]
         if not files:
             yield
             return
-        folder = self._folder
-        folder.mkdir(parents=True, exist_ok=True)
-        size = sum(file.size for file in files)
-        check_room(folder, size)
-        with FileLock(folder.with_name("arriving.lock")):
-            paths = [folder / file.path.rpartition("/")[2] for file in files]
+        with self._arriving.taken():
             self._say(f"Checking {format_count(len(files), 'wheel')}")
+            folder = self._arriving.path
+            wanted = {folder / Path(each.path).name: each for each in files}
+            # A sync that failed later than this has them here already.
+            missing = {
+                path: each
+                for path, each in wanted.items()
+                if not (path.is_file() and each.describes(path))
+            }
+            size = sum(each.size for each in missing.values())
+            check_room(folder, size)
             with transfer("Checking wheels", size) as advance:
-                for file, path in zip(files, paths, strict=True):
-                    self.bundle.place.bring(file, path, advance)
+                for path, each in missing.items():
+                    self.bundle.place.bring(each, path, advance)
             yield
-            for path in paths:
-                path.unlink(missing_ok=True)
 
     @property
-    def _folder(self) -> Path:
-        folder = self.installation.installer.wheels
-        assert folder is not None
-        return folder
+    def _arriving(self) -> Arriving:
+        return Arriving.of(self.installation.installer.config.cache_dir)
 
     def _bring_weights(self) -> int:
         """How many files of weights were not in the cache, and are now."""

@@ -252,6 +252,21 @@ def test_a_damaged_file_is_named_before_anything_is_installed(
 
 
 @pytest.mark.slow
+def test_wheels_of_a_failed_sync_are_there_for_the_next_one(
+    bundle: Path, project: Lockfile, machine: Machine
+) -> None:
+    manifest = bundle / "trees" / project.operators[0].tree[7:] / "operator.yaml"
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole[::-1])
+    machine.refused(bundle)
+    manifest.write_bytes(whole)
+    damage(bundle, "wheels/hub_tensor*")
+    machine.sync(bundle)
+    machine.check(project)
+    assert list((machine.cache / "arriving").iterdir()) == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", ["wheels/hub_tensor*", "weights/*"])
 def test_every_byte_from_a_web_server_is_checked(
     bundle: Path, address: str, machine: Machine, pattern: str

@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from servers.operator_files import operator_files
 
+from hub_client.bundle.arriving import Arriving
 from hub_client.cache import Cache
 from hub_client.git_url import parse_git_url
 from hub_client.index.mirror import IndexMirror
@@ -97,6 +98,20 @@ def test_a_running_environment_that_is_gone_has_no_note_to_forget(
     removal = cache.prune()
     assert [each.path for each in removal.entries] == [store.path(digest)]
     assert not store.has(digest)
+
+
+def test_wheels_of_a_failed_sync_are_counted_and_go(store: Store) -> None:
+    cache = Cache(store.root.parent)
+    arriving = Arriving.of(cache.folder)
+    with suppress(KeyboardInterrupt), arriving.taken():
+        (arriving.path / "a.whl").write_bytes(b"abc")
+        # One that is at work needs what it has so far.
+        assert cache.prune().entries == ()
+        raise KeyboardInterrupt
+    (left,) = cache.entries()
+    assert (left.kind, left.subject, left.size) == ("unfinished", "a.whl", 3)
+    assert cache.prune(dry_run=True).entries == cache.prune().entries == (left,)
+    assert [*cache.entries()] == []
 
 
 @pytest.mark.usefixtures("publisher")
