@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -55,6 +56,8 @@ _KEPT_VARIABLES = re.compile(
 _KEPT_SETTINGS: Final = (
     r"^(credential\.|http\.|core\.(sshcommand|excludesfile)$|user\.(name|email)$)"
 )
+_DISK_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_ENDED: Final = "it ended before its answer"
 _SSH: Final = "ssh -o BatchMode=yes -o ConnectTimeout=30"
 
 
@@ -75,6 +78,21 @@ class GitFailed(HubError):
         self.stderr = stderr
         self.reason = _reason(stderr)
         super().__init__(f"`git {command}` failed: {self.reason}")
+
+    @property
+    def disk_error(self) -> OSError | None:
+        """What a disk of this machine said, if that is why git failed.
+
+        >>> GitFailed("fetch", "fatal: write error: No space left on device").disk_error
+        OSError(28, 'No space left on device')
+        >>> GitFailed("push", "remote: fatal: No space left on device").disk_error
+        """
+        lines = self.stderr.splitlines()
+        own = [line for line in lines if not line.startswith("remote:")]
+        for number in _DISK_ERRORS:
+            if any(os.strerror(number) in line for line in own):
+                return OSError(number, os.strerror(number))
+        return None
 
 
 def run_git(
@@ -153,13 +171,28 @@ def open_objects(git_dir: Path) -> Iterator[Callable[[str, IO[bytes]], None]]:
     """Give a function that copies the object with an id into a file.
 
     One process serves all objects; none is held in memory as a whole.
+
+    :raises GitFailed: if an object is not there whole, or the process ends.
     """
-    with subprocess.Popen(  # noqa: S603  (as in run_git)
-        ["git", f"--git-dir={git_dir}", "cat-file", "--batch"],  # noqa: S607
-        env=_environment({}),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
+    try:
+        with _started_objects(git_dir) as copy:
+            yield copy
+    except BrokenPipeError as error:
+        raise GitFailed("cat-file", _ENDED) from error
+
+
+@contextmanager
+def _started_objects(git_dir: Path) -> Iterator[Callable[[str, IO[bytes]], None]]:
+    try:
+        started = subprocess.Popen(  # noqa: S603  (as in run_git)
+            ["git", f"--git-dir={git_dir}", "cat-file", "--batch"],  # noqa: S607
+            env=_environment({}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+    except FileNotFoundError as error:
+        raise GitMissing from error
+    with started as process:
         assert process.stdin is not None
         assert process.stdout is not None
         requests, answers = process.stdin, process.stdout
@@ -168,6 +201,8 @@ def open_objects(git_dir: Path) -> Iterator[Callable[[str, IO[bytes]], None]]:
             requests.write(f"{object_id}\n".encode())
             requests.flush()
             header = answers.readline().split()
+            if not header:
+                raise GitFailed("cat-file", _ENDED)
             if len(header) != 3:  # noqa: PLR2004  (id, type, size)
                 raise GitFailed("cat-file", f"object {object_id} is missing")
             left = int(header[2])

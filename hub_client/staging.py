@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 import time
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What a full disk says, and one on which a user has had their share."""
 _PAUSE: Final = 0.05
 """Seconds between two looks at whether others are done."""
 
@@ -62,7 +65,18 @@ class Staging:
                 outer.release()
                 time.sleep(_PAUSE)
                 outer.acquire()
-            folder, lock = self._new()
+            try:
+                folder, lock = self._new()
+            except OSError as error:
+                if error.errno not in NO_ROOM:
+                    raise
+                # A full disk has no room for a folder: what goes is to make some.
+                try:
+                    yield self.path
+                finally:
+                    for left in list(self.path.iterdir()):
+                        _remove(left)
+                return
             try:
                 yield folder
             finally:
@@ -85,6 +99,9 @@ class Staging:
 
         living = 0
         for folder in list(self.path.iterdir()):
+            if not folder.is_dir():
+                _remove(folder)  # it went when the disk was full
+                continue
             lock = FileLock(folder / "lock")
             try:
                 lock.acquire(timeout=0)
@@ -99,4 +116,11 @@ class Staging:
 
 def _discard(folder: Path, lock: BaseFileLock) -> None:
     lock.release()
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -7,18 +7,24 @@ import os
 import re
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hub_client.roots import Roots
-from hub_client.staging import Staging
+from hub_client.staging import NO_ROOM, Staging
 from hub_client.tree_digest import DigestMismatch, tree_digest, tree_files
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
-__all__ = ["CacheUnwritable", "DigestMismatch", "InvalidDigest", "Store"]
+__all__ = [
+    "CacheUnwritable",
+    "DigestMismatch",
+    "FilesUnreadable",
+    "InvalidDigest",
+    "Store",
+]
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -30,13 +36,29 @@ class InvalidDigest(HubError, ValueError):
 
 
 class CacheUnwritable(HubError):
-    """A folder of the cache cannot be written: read-only, full, or not a folder."""
+    """A folder of the cache cannot be written: full, read-only, or not a folder."""
 
     def __init__(self, folder: Path, error: OSError) -> None:
         self.folder = folder
         super().__init__(
             f"Cannot write to `{folder}`: {error.strerror or error}",
-            hint="Make room there, or set `HUB_CACHE_DIR` to a folder you may write to",
+            hint="Make room on that disk: `hub cache prune` removes what nothing needs "
+            "any more; or set `HUB_CACHE_DIR` to a folder on another disk"
+            if error.errno in NO_ROOM
+            else "Set `HUB_CACHE_DIR` to a folder you may write to",
+        )
+
+
+class FilesUnreadable(HubError):
+    """What a tree is to be filled with cannot be read where it lies."""
+
+    def __init__(self, error: OSError) -> None:
+        what = f"read `{error.filename}`"
+        if error.filename2:  # whoever copies is not told which of the two it was
+            what = f"copy `{error.filename}` to `{error.filename2}`"
+        super().__init__(
+            f"Cannot {what}: {error.strerror}",
+            hint="See that it is there, and that you may read it",
         )
 
 
@@ -78,11 +100,11 @@ class Store:
         :returns: the tree's digest.
         :raises DigestMismatch: if it is not ``expected``.
         :raises CacheUnwritable: if the disk is full or read-only; nothing is published.
+        :raises FilesUnreadable: if it is what ``fill`` reads that fails.
         """
         with self._reporting(), self._staging.folder() as folder:
             tree = folder / "tree"
-            tree.mkdir()
-            fill(tree)
+            self._fill(tree, fill)
             digest = tree_digest(tree)
             if expected not in {None, digest}:
                 raise DigestMismatch(
@@ -162,6 +184,20 @@ class Store:
         except OSError as error:
             if error.errno not in but:
                 raise CacheUnwritable(self.root, error) from error
+
+    def _fill(self, tree: Path, fill: Callable[[Path], None]) -> None:
+        tree.mkdir()
+        try:
+            fill(tree)
+        except OSError as error:
+            # What lies in the store is written; any other file was to be read.
+            if (
+                isinstance(error.filename, str)
+                and error.errno not in NO_ROOM
+                and not Path(error.filename).is_relative_to(self.root)
+            ):
+                raise FilesUnreadable(error) from error
+            raise
 
     def _publish(self, tree: Path, digest: str) -> None:
         path = self.path(digest)

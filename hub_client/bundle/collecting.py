@@ -227,7 +227,9 @@ def check_room(folder: Path, size: int) -> None:
     free = disk_usage(existing).free
     if size > free:
         raise NoRoom(
-            f"`{folder}` would take {size:,} bytes more, and its disk has {free:,} left"
+            f"`{folder}` would take {size:,} bytes more, and its disk has {free:,} "
+            "left",
+            hint="Make room on that disk, or use a folder on another one",
         )
 
 

@@ -176,6 +176,10 @@ def _publish(into: Path, wanted: Wanted, fill: Callable[[Path], object]) -> None
     except FileDamaged:
         part.unlink(missing_ok=True)
         raise
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(into)  # a write that failed does not say where
+        raise
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(into)

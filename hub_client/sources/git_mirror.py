@@ -106,7 +106,8 @@ class GitMirror:
         """The message of each tag that says a version is yanked, by ref.
 
         Messages that are not in the mirror are fetched, all at once; a tag without one
-        is left out, and so is every new one if the server gives none that is sound.
+        is left out, and so is every new one if the server gives none that is sound, or
+        the mirror cannot be written.
 
         :param tags: all there are at the URL.
         """
@@ -117,7 +118,7 @@ class GitMirror:
         new = [ref for ref, tag in wanted.items() if known.get(ref) != tag]
         gone = known.keys() - wanted.keys()
         if new or gone:
-            with suppress(GitFailed, UnsafeTree), self._locked():
+            with suppress(GitFailed, UnsafeTree, CacheUnwritable), self._locked():
                 for ref in gone:
                     words = ("-d", "--", ref.replace("refs/", _OURS, 1))
                     run_git("update-ref", *words, git_dir=self.path)
@@ -156,6 +157,7 @@ class GitMirror:
         :returns: the id of the commit.
         :raises GitFailed: if the server does not give it, or it is no commit.
         :raises UnsafeTree: if its objects are malformed.
+        :raises CacheUnwritable: if the disk is full or read-only.
         """
         ours = _our_tag(tag)
         refspec = f"+{wanted if wanted == tag else _full_id(wanted)}:{ours}"
@@ -250,12 +252,25 @@ class GitMirror:
             with FileLock(f"{self.path}.lock"):
                 if not self.path.is_dir():
                     self._create()
-                for stale in chain.from_iterable(map(self.path.glob, _LEFT_BEHIND)):
-                    stale.unlink()
+                self._clear()
                 note_origin(self.path, str(self.url))
-                yield
+                try:
+                    yield
+                except GitFailed:
+                    # Now: on a full disk, what came so far takes the room.
+                    self._clear()
+                    raise
         except OSError as error:
             raise CacheUnwritable(self.path, error) from error
+        except GitFailed as error:
+            if (disk_error := error.disk_error) is None:
+                raise
+            raise CacheUnwritable(self.path, disk_error) from error
+
+    def _clear(self) -> None:
+        """Remove what a git that ended too soon has left."""
+        for stale in chain.from_iterable(map(self.path.glob, _LEFT_BEHIND)):
+            stale.unlink(missing_ok=True)
 
     def _create(self) -> None:
         """Make it elsewhere: who reads takes a folder for a repository."""

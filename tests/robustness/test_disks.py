@@ -49,8 +49,11 @@ def refused(world: World, *words: str) -> str:
 
 
 @contextmanager
-def full_disk(folder: Path) -> Iterator[None]:
-    """A small disk in place of a folder, with nothing free on it."""
+def full_disk(folder: Path, *, free: int = 0) -> Iterator[None]:
+    """A small disk in place of a folder, with next to nothing free on it.
+
+    :param free: bytes; none of 4,096 is enough for a file.
+    """
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]
     aside = folder.with_name(f"{folder.name}-aside")
     shutil.copytree(folder, aside, symlinks=True)
@@ -64,7 +67,7 @@ def full_disk(folder: Path) -> Iterator[None]:
                 while True:
                     filler.write(block)
             except OSError:
-                pass
+                filler.truncate(filler.tell() - free)
         yield
     finally:
         subprocess.run(["umount", folder], check=True)
@@ -74,15 +77,16 @@ def full_disk(folder: Path) -> Iterator[None]:
 def test_a_full_cache_disk_is_one_clear_error_and_loses_nothing(world: World) -> None:
     assert world.hub(*install(world)).status == 0
     before = (world.project / "hub.lock").read_bytes()
-    with full_disk(world.cache):
+    with full_disk(world.cache, free=4096):  # it is git that has too little room
         world.release()
         digests = world.store.digests()
         for words in (["lock", "--upgrade"], [*install(world), "--yes"]):
             if words[0] == "install":
                 words[1] = "acme/embed>=1.1"
             said = refused(world, *words)
-            assert "No space left on device" in said
-            assert "\n\nhint: " in said
+            assert said.startswith(f"error: Cannot write to `{world.cache}/git/")
+            assert "`: No space left on device\n\nhint: Make room on that disk" in said
+        assert not list(world.cache.rglob("tmp_*"))
         assert world.store.digests() == digests
         world.check()
         (world.cache / "filler").unlink()

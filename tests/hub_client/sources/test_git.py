@@ -4,6 +4,7 @@ import base64
 import shutil
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from servers.git_servers import serve_http
 from servers.operator_files import operator_files
 
 from hub_client.candidate import Candidate, Release
-from hub_client.git_commands import GitMissing, run_git
+from hub_client.git_commands import GitFailed, GitMissing, open_objects, run_git
 from hub_client.sources.git import (
     CommitGone,
     GitSource,
@@ -425,3 +426,13 @@ def test_an_unwritable_cache_is_named(embed: GitRepository, cache: Path) -> None
     assert str(refusal.value) == (
         f"Cannot write to `{source._mirror(NAME).path}`: Not a directory"
     )
+
+
+def test_a_git_that_ends_early_is_told_apart_from_a_missing_object(
+    tmp_path: Path,
+) -> None:
+    with (
+        pytest.raises(GitFailed, match="it ended before its answer"),
+        open_objects(tmp_path / "no-repository") as copy,
+    ):
+        copy("0" * 40, BytesIO())

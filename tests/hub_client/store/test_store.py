@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,13 @@ from pathlib import Path
 import pytest
 
 import hub_client
-from hub_client.store import CacheUnwritable, DigestMismatch, InvalidDigest, Store
+from hub_client.store import (
+    CacheUnwritable,
+    DigestMismatch,
+    FilesUnreadable,
+    InvalidDigest,
+    Store,
+)
 from hub_client.tree_digest import UnsafeTree, tree_digest
 
 CHILD = os.environ | {"PYTHONPATH": str(Path(hub_client.__file__).parent.parent)}
@@ -262,7 +270,11 @@ except CacheUnwritable as error:
     print(error)
     print(error.hint)
 """
-HINT = "Make room there, or set `HUB_CACHE_DIR` to a folder you may write to\n"
+HINT = "Set `HUB_CACHE_DIR` to a folder you may write to\n"
+FULL = (
+    "Make room on that disk: `hub cache prune` removes what nothing needs any more; "
+    "or set `HUB_CACHE_DIR` to a folder on another disk\n"
+)
 
 
 def run_limited(limit: str, folder: Path) -> str:
@@ -289,13 +301,23 @@ def test_a_file_that_is_too_large_for_the_disk_is_a_clear_error(
 def test_a_full_disk_is_a_clear_error(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=99", "tmpfs", disk]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("mounting a small disk needs more rights")
     try:
         message = run_limited("", disk)
         store = Store(disk / "store")
-        assert message == f"Cannot write to `store`: No space left on device\n{HINT}"
+        assert message == f"Cannot write to `store`: No space left on device\n{FULL}"
+        assert visible_trees(store) == staged_folders(store) == []
+        digest = store.add(fill)
+        (disk / "catalogue").touch()
+        with contextlib.suppress(OSError):
+            for number in range(99):
+                (disk / f"{number}").touch()
+        # What removes makes room also where there is not even any for a folder.
+        with store.removing() as remove:
+            remove(store.path(digest))
+            remove(disk / "catalogue")
         assert visible_trees(store) == staged_folders(store) == []
     finally:
         subprocess.run(["umount", disk], check=True)
@@ -327,3 +349,25 @@ def test_a_file_where_the_cache_should_be_is_a_clear_error(tmp_path: Path) -> No
         f"Cannot write to `{tmp_path}/cache/store`: Not a directory"
     )
     assert (tmp_path / "cache").read_bytes() == b""
+
+
+def test_what_cannot_be_read_is_not_said_to_be_a_cache_that_cannot_be_written(
+    store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")  # nobody can read it, the superuser included
+    for name, reason in {
+        "loop": "Too many levels of symbolic links",
+        "gone": "No such file or directory",
+    }.items():
+        source = tmp_path / name
+        with pytest.raises(FilesUnreadable) as refusal:
+            store.add(lambda tree: shutil.copyfile(source, tree / "a") and None)  # noqa: B023  (at once)
+        assert str(refusal.value) == f"Cannot read `{source}`: {reason}"
+        assert refusal.value.hint == "See that it is there, and that you may read it"
+
+    def stop(tree: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", "from", None, f"{tree}/a")
+
+    with pytest.raises(FilesUnreadable, match=r"Cannot copy `from` to `.*/tree/a`: In"):
+        store.add(stop)
+    assert visible_trees(store) == staged_folders(store) == []
