@@ -38,14 +38,20 @@ class InvalidDigest(HubError, ValueError):
 class CacheUnwritable(HubError):
     """A folder of the cache cannot be written: full, read-only, or not a folder."""
 
-    def __init__(self, folder: Path, error: OSError) -> None:
+    def __init__(
+        self, folder: Path, error: OSError, *, instead: str | None = None
+    ) -> None:
         self.folder = folder
+        self.error = error
+        hint = "Set `HUB_CACHE_DIR` to a folder you may write to"
+        if error.errno in NO_ROOM:
+            hint = (
+                "Make room on that disk: `hub cache prune` removes what nothing needs "
+                "any more; or set `HUB_CACHE_DIR` to a folder on another disk"
+            )
         super().__init__(
             f"Cannot write to `{folder}`: {error.strerror or error}",
-            hint="Make room on that disk: `hub cache prune` removes what nothing needs "
-            "any more; or set `HUB_CACHE_DIR` to a folder on another disk"
-            if error.errno in NO_ROOM
-            else "Set `HUB_CACHE_DIR` to a folder you may write to",
+            hint=f"{hint}; {instead}" if instead else hint,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ def known_tip(mirror: Path) -> str | None:
 
 
 def note_asked(mirror: Path) -> None:
-    """Remember that the index's server was asked now."""
-    _asked(mirror).touch()
+    """Remember that the index's server was asked now; if not, it is asked again."""
+    with suppress(OSError):
+        _asked(mirror).touch()
 
 
 def seconds_since_asked(mirror: Path) -> float:

@@ -6,6 +6,7 @@ A warm search reads that file and nothing else, so this imports next to nothing.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -73,12 +74,13 @@ class Catalogue:
         return cls(lines[:-1]) if right else None
 
     def save(self, file: Path, key: str) -> None:
-        """Keep the catalogue, for ``load``."""
+        """Keep the catalogue, for ``load``; where that fails, it is made again."""
         from hub_client.atomic_file import write_atomically  # noqa: PLC0415  (seldom)
 
-        file.parent.mkdir(parents=True, exist_ok=True)
         text = "".join(f"{line}\n" for line in (_head(key), *self.lines))
-        write_atomically(file, text.encode())
+        with suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, text.encode())
 
     def mentioning(self, words: Sequence[str]) -> Iterator[Card]:
         """Cards in whose text every word is, wherever."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from hub_client.atomic_file import write_atomically
 from hub_client.listed_file import ListedFile
 from hub_client.origin import note_origin
-from hub_client.store import CacheUnwritable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,9 +62,8 @@ class RepositoryNotes:
             return None
 
     def _write(self, name: str, value: object) -> None:
-        try:
+        # Where that fails, the server is asked again.
+        with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             note_origin(self.folder, self.url)
             write_atomically(self._file(name), json.dumps(value).encode())
-        except OSError as error:
-            raise CacheUnwritable(self.folder, error) from error

@@ -14,6 +14,7 @@ from hub_client.index.entry import IndexEntry, InvalidEntry, entry_path
 from hub_client.index.mirror import IndexMirror
 from hub_client.sources import GIT, INDEX, MANIFEST_FILE
 from hub_client.sources.git import TagMoved
+from hub_client.store import CacheUnwritable
 from plugin_spec.errors import HubError
 from plugin_spec.manifest import Manifest
 from plugin_spec.requirement import Requirement
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from hub_client.sources import Source
     from plugin_spec.names import OperatorName
 
+_KNOWN: Final = "`--offline` takes what was fetched last"
 _LOCAL: Final = f"{GIT}file:"
 
 
@@ -62,6 +64,7 @@ class IndexSource:
         """The newest commit; offline, the one that was fetched last.
 
         :raises IndexUnreachable: if it cannot be had.
+        :raises CacheUnwritable: if it is new, and there is no room to keep it.
         """
         if self._offline:
             if known := self.mirror.known_tip():
@@ -76,7 +79,12 @@ class IndexSource:
             raise IndexUnreachable(
                 f"Cannot fetch `{self.spec}`: {error.reason}",
                 hint="Check the address, your network and that you may read it; "
-                "`--offline` takes what was fetched last",
+                f"{_KNOWN}",
+            ) from error
+        except CacheUnwritable as error:
+            known = self.mirror.known_tip()
+            raise CacheUnwritable(
+                error.folder, error.error, instead=_KNOWN if known else None
             ) from error
 
     def names(self) -> tuple[OperatorName, ...]:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from servers.operator_files import operator_files
@@ -46,6 +48,9 @@ def test_what_is_found_as_json(hub: Hub, shelf: OperatorFolder) -> None:
 
 def test_a_miss_names_what_is_near(hub: Hub, shelf: OperatorFolder) -> None:
     shelf.publish("acme/embed", "1.0.0")
+    cache = Path(os.environ["HUB_CACHE_DIR"])
+    cache.mkdir()
+    (cache / "search").touch()  # a catalogue that cannot be kept is made again
 
     assert hub.refused("search", "embd") == (
         "No operator matches `embd`\n\nhint: Did you mean `acme/embed`?\n"

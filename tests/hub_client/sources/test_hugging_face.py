@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,6 +81,11 @@ def test_versions_are_tags_at_their_commits(
         ("1.0.0", release.revision),
         ("1.1.0", release.revision),
     ]
+    # Where nothing can be noted, the server is asked again.
+    notes = Path(os.environ["HUB_CACHE_DIR"], "hugging-face")
+    shutil.rmtree(notes)
+    notes.touch()
+    assert source().versions(EMBED) == found
 
 
 def test_a_manifest_is_read_without_the_rest_of_its_tree(

@@ -13,6 +13,7 @@ from hub_client.candidate import Candidate
 from hub_client.index.entry import InvalidEntry
 from hub_client.sources.git import TagMoved
 from hub_client.sources.index import IndexDisagrees, IndexSource, IndexUnreachable
+from hub_client.store import CacheUnwritable
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
@@ -277,3 +278,25 @@ def test_what_an_entry_names_is_read_with_it(
     found.mirror.path.rename(tmp_path / "away")
 
     assert len(found.versions(OperatorName.parse("acme/c"))) == 1
+
+
+def test_an_index_that_is_here_is_read_where_nothing_may_be_written(
+    embed: GitRepository, index: IndexRepository, tmp_path: Path
+) -> None:
+    publish(embed, index, "1.0.0")
+    found = source(index, tmp_path)
+    assert found.names() == (EMBED,)
+    mirror = found.mirror.path
+    for path in (mirror.with_suffix(".asked"), mirror.with_name(f"{mirror.name}.lock")):
+        path.unlink()
+        path.symlink_to("gone/for-good")  # the superuser, too, writes nothing there
+    assert source(index, tmp_path).names() == (EMBED,)
+    publish(embed, index, "1.1.0")
+    with pytest.raises(CacheUnwritable) as refusal:
+        source(index, tmp_path).names()
+    assert str(refusal.value).startswith(f"Cannot write to `{mirror}`: ")
+    assert refusal.value.hint == (
+        "Set `HUB_CACHE_DIR` to a folder you may write to; "
+        "`--offline` takes what was fetched last"
+    )
+    assert len(source(index, tmp_path, offline=True).versions(EMBED)) == 1
