@@ -56,7 +56,11 @@ _KEPT_VARIABLES = re.compile(
 _KEPT_SETTINGS: Final = (
     r"^(credential\.|http\.|core\.(sshcommand|excludesfile)$|user\.(name|email)$)"
 )
-_DISK_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_DISK_ERRORS: Final = {
+    **{os.strerror(each): each for each in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)},
+    "write error. Out of diskspace": errno.ENOSPC,
+}
+"""What git says of a disk, and what that means."""
 _ENDED: Final = "it ended before its answer"
 _SSH: Final = "ssh -o BatchMode=yes -o ConnectTimeout=30"
 
@@ -89,8 +93,8 @@ class GitFailed(HubError):
         """
         lines = self.stderr.splitlines()
         own = [line for line in lines if not line.startswith("remote:")]
-        for number in _DISK_ERRORS:
-            if any(os.strerror(number) in line for line in own):
+        for said, number in _DISK_ERRORS.items():
+            if any(said in line for line in own):
                 return OSError(number, os.strerror(number))
         return None
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from contextlib import contextmanager, suppress
+from errno import ENOSPC
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
@@ -32,6 +34,8 @@ NOTE_SIZE_LIMIT: Final = 1 << 18
 """Bytes that such a bundle may have; most have some 5,000."""
 _OURS: Final = "refs/hub/"
 _OUR_NOTES: Final = f"{_OURS}notes/sigstore"
+_NO_ROOM: Final = 1 << 16
+"""Bytes; with fewer free, not even a small file can be counted on."""
 _LEFT_BEHIND: Final = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*")
 _SHALLOW: Final = (
     "--quiet",
@@ -250,35 +254,45 @@ class GitMirror:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self.path}.lock"):
-                if not self.path.is_dir():
-                    self._create()
                 self._clear()
                 note_origin(self.path, str(self.url))
                 try:
+                    if not self.path.is_dir():
+                        self._create()
                     yield
-                except GitFailed:
+                except GitFailed as error:
+                    disk_error = self._disk_error(error)
                     # Now: on a full disk, what came so far takes the room.
                     self._clear()
+                    if disk_error is not None:
+                        raise CacheUnwritable(self.path, disk_error) from error
                     raise
         except OSError as error:
             raise CacheUnwritable(self.path, error) from error
-        except GitFailed as error:
-            if (disk_error := error.disk_error) is None:
-                raise
-            raise CacheUnwritable(self.path, disk_error) from error
+
+    def _disk_error(self, error: GitFailed) -> OSError | None:
+        """What the disk of the mirror said, if that is why git failed."""
+        if error.disk_error is None and str(self.path) in error.stderr:
+            # It names a file that it could not write, and does not always say why.
+            free = shutil.disk_usage(self.path.parent).free
+            return OSError(ENOSPC, os.strerror(ENOSPC)) if free < _NO_ROOM else None
+        return error.disk_error
 
     def _clear(self) -> None:
         """Remove what a git that ended too soon has left."""
+        if self._new.exists():
+            shutil.rmtree(self._new)
         for stale in chain.from_iterable(map(self.path.glob, _LEFT_BEHIND)):
             stale.unlink(missing_ok=True)
 
     def _create(self) -> None:
         """Make it elsewhere: who reads takes a folder for a repository."""
-        new = self.path.with_suffix(".new")
-        if new.exists():
-            shutil.rmtree(new)
-        run_git("init", "-q", "--bare", "--template=", "--", str(new))
-        new.rename(self.path)
+        run_git("init", "-q", "--bare", "--template=", "--", str(self._new))
+        self._new.rename(self.path)
+
+    @property
+    def _new(self) -> Path:
+        return self.path.with_suffix(".new")
 
     def _fetch_if_there(self, ref: str, ours: str) -> None:
         try:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import shutil
 import socket
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from hub_client.sources.git import (
     TagMoved,
 )
 from hub_client.sources.git_mirror import GitMirror
+from hub_client.store import CacheUnwritable
 from plugin_spec.errors import InvalidManifest
 from plugin_spec.names import OperatorName
 
@@ -426,6 +428,25 @@ def test_an_unwritable_cache_is_named(embed: GitRepository, cache: Path) -> None
     assert str(refusal.value) == (
         f"Cannot write to `{source._mirror(NAME).path}`: Not a directory"
     )
+
+
+@pytest.mark.parametrize("size", ["8k", "16k", "24k"])
+def test_a_disk_on_which_git_finds_no_room_is_named(
+    embed: GitRepository, cache: Path, size: str
+) -> None:
+    embed.release("1.0.0", OLD)
+    cache.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", cache]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs more rights")
+    try:
+        source = open_git(embed.url, cache)
+        (release,) = source.versions(NAME)
+        with pytest.raises(CacheUnwritable, match="No space left on device"):
+            source.manifest(NAME, release)
+        assert not [*cache.rglob("tmp_*"), *cache.rglob("*.new")]
+    finally:
+        subprocess.run(["umount", cache], check=True)
 
 
 def test_a_git_that_ends_early_is_told_apart_from_a_missing_object(
