@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = [
+    "MAKE_ROOM",
     "CacheUnwritable",
     "DigestMismatch",
     "FilesUnreadable",
@@ -26,6 +27,11 @@ __all__ = [
     "Store",
 ]
 
+MAKE_ROOM: Final = (
+    "Make room on that disk: `hub cache prune` removes what nothing needs any more; "
+    "or set `HUB_CACHE_DIR` to a folder on another disk"
+)
+"""What to do about a cache on a full disk."""
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 """What a folder says to one who may only read it."""
@@ -45,10 +51,7 @@ class CacheUnwritable(HubError):
         self.error = error
         hint = "Set `HUB_CACHE_DIR` to a folder you may write to"
         if error.errno in NO_ROOM:
-            hint = (
-                "Make room on that disk: `hub cache prune` removes what nothing needs "
-                "any more; or set `HUB_CACHE_DIR` to a folder on another disk"
-            )
+            hint = MAKE_ROOM
         super().__init__(
             f"Cannot write to `{folder}`: {error.strerror or error}",
             hint=f"{hint}; {instead}" if instead else hint,

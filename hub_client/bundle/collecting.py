@@ -218,7 +218,12 @@ class Collector:
         return {each.path: folder.listed(each.path, each.wanted) for each in parts}
 
 
-def check_room(folder: Path, size: int) -> None:
+def check_room(
+    folder: Path,
+    size: int,
+    *,
+    hint: str = "Make room on that disk, or name a folder on another one",
+) -> None:
     """Refuse to begin what a disk has no room for.
 
     :raises NoRoom: with both sizes.
@@ -229,7 +234,7 @@ def check_room(folder: Path, size: int) -> None:
         raise NoRoom(
             f"`{folder}` would take {size:,} bytes more, and its disk has {free:,} "
             "left",
-            hint="Make room on that disk, or use a folder on another one",
+            hint=hint,
         )
 
 

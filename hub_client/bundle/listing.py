@@ -48,7 +48,7 @@ class InvalidBundle(HubError, ValueError):
         self.problems = tuple(problems)
         super().__init__(
             f"`{place}` is no bundle that can be used{told_in_short(problems)}",
-            hint="Make it anew with `hub bundle`",
+            hint="Where there is a network, make it anew: `hub mirror` on that folder",
         )
 
 

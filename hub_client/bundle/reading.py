@@ -14,7 +14,12 @@ from hub_client.bundle.listing import (
     told_in_short,
     weights_path,
 )
-from hub_client.bundle.places import FileMissing, NoBundle, open_place
+from hub_client.bundle.places import (
+    FileMissing,
+    FolderPlace,
+    NoBundle,
+    open_place,
+)
 from hub_client.bundle.platforms import Platform
 from hub_client.sources import BUNDLED
 from plugin_spec.errors import HubError
@@ -79,6 +84,13 @@ class Bundle:
         try:
             content = place.read(LISTING_FILE, SIZE_LIMIT)
         except FileMissing as error:
+            if isinstance(place, FolderPlace) and not place.root.is_dir():
+                raise NoBundle(
+                    f"`{place.name}` is a file, and a bundle is a folder"
+                    if place.root.exists()
+                    else f"There is no folder `{place.name}`",
+                    hint="Name the folder that `hub bundle -o DIR` made",
+                ) from error
             raise NoBundle(
                 f"`{place.name}` is no bundle: it has no `{LISTING_FILE}`",
                 hint="Name the folder that `hub bundle -o DIR` made; "

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _REFUSED
     except Exception as error:  # noqa: BLE001  (the last place that can put it in words)
         if not _is_abort(error):
-            return _report(error, verbose=not _VERBOSE.isdisjoint(words))
+            return _report(error, words)
         status = _INTERRUPTED
     if status == _INTERRUPTED:
         print("\nInterrupted; nothing half done is kept", file=sys.stderr)  # noqa: T201
@@ -69,14 +69,14 @@ def _run(words: list[str]) -> int:
     return command.main(words, prog_name="hub", standalone_mode=False) or 0
 
 
-def _report(error: Exception, *, verbose: bool) -> int:
+def _report(error: Exception, words: list[str]) -> int:
     from hub_client.cli.console import report  # noqa: PLC0415  (after the commands)
     from plugin_spec.errors import HubError  # noqa: PLC0415
 
-    if usage := _usage_problem(error):
+    if usage := _usage_problem(error, words):
         report(usage[0], hint=usage[1])
         return _USAGE
-    if verbose:
+    if not _VERBOSE.isdisjoint(words):
         import traceback  # noqa: PLC0415
 
         traceback.print_exception(error)
@@ -92,7 +92,10 @@ def _report(error: Exception, *, verbose: bool) -> int:
     return _REFUSED
 
 
-def _usage_problem(error: Any) -> tuple[str, str] | None:  # noqa: ANN401
+def _usage_problem(
+    error: Any,  # noqa: ANN401  (as below)
+    words: list[str],
+) -> tuple[str, str] | None:
     """What is wrong with the words of a command, and where to read what is right."""
     from typer import BadParameter  # noqa: PLC0415  (loaded by now)
 
@@ -100,9 +103,25 @@ def _usage_problem(error: Any) -> tuple[str, str] | None:  # noqa: ANN401
     usage_error: type[Any] = BadParameter.__mro__[1]
     if not isinstance(error, usage_error):
         return None
-    path = error.ctx.command_path if error.ctx else "hub"
+    path = error.ctx.command_path if error.ctx else _command_path(words)
     message = error.format_message().removesuffix(".").replace("'", "`")
     return message, f"`{path} --help` says what it takes"
+
+
+def _command_path(words: list[str]) -> str:
+    """The command that words begin with, for an error that does not say."""
+    import typer  # noqa: PLC0415  (loaded by now)
+
+    from hub_client.cli.app import app  # noqa: PLC0415  (as well)
+
+    path = "hub"
+    command: Any = typer.main.get_command(app)
+    for word in words:
+        if word not in getattr(command, "commands", {}):
+            break
+        command = command.commands[word]
+        path += f" {word}"
+    return path
 
 
 def _describe(error: OSError) -> str:

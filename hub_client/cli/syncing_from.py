@@ -14,6 +14,7 @@ from hub_client.bundle.router import BundleRouter
 from hub_client.bundle.weights_cache import keep_weights
 from hub_client.cli.console import format_count
 from hub_client.cli.trust_once import TrustOnce
+from hub_client.store import MAKE_ROOM
 from hub_client.transfer import transfer
 from plugin_spec.errors import HubError
 
@@ -116,7 +117,7 @@ class BundleSync:
                 if not (path.is_file() and each.describes(path))
             }
             size = sum(each.size for each in missing.values())
-            check_room(folder, size)
+            check_room(folder, size, hint=MAKE_ROOM)
             with transfer("Checking wheels", size) as advance:
                 for path, each in missing.items():
                     self.bundle.place.bring(each, path, advance)

@@ -233,7 +233,9 @@ def test_a_required_signature_cannot_come_from_a_bundle(
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("nowhere", "`nowhere` is no bundle: it has no `bundle.json`"),
+        ("nowhere", "There is no folder `nowhere`"),
+        (__file__, f"`{__file__}` is a file, and a bundle is a folder"),
+        (".", "`.` is no bundle: it has no `bundle.json`"),
         ("ftp://h/x", "expected a folder or an address of one, got 'ftp://h/x'"),
         ("http://h:x/", "expected a folder or an address of one, got 'http://h:x/'"),
         ("http:///x", "expected a folder or an address of one, got 'http:///x'"),

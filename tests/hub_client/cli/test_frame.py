@@ -96,6 +96,7 @@ def test_the_page_of_each_command_fits_80_columns() -> None:
         (["lok"], "No such command `lok`. Did you mean `lock`?", "hub"),
         (["list", "--all"], "No such option: --all", "hub list"),
         (["info"], "Missing argument `NAME`", "hub info"),
+        (["bundle", "-o"], "Option `-o` requires an argument", "hub bundle"),
     ],
 )
 def test_a_wrong_word_is_explained_with_status_2(
