@@ -11,15 +11,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _ABANDONED: Final = 60
 """Seconds; no write takes that long, but a killed one leaves its file."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(
+    path: Path, content: bytes, *, check: Callable[[], object] = lambda: None
+) -> None:
     """Replace ``path``; its mode stays, and a link goes on pointing where it did.
 
+    :param check: called last before it is replaced; what it raises prevents that.
     :raises OSError: naming ``path``, which is unchanged and has nothing left beside it.
     """
     target = path.resolve()
@@ -32,6 +36,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         if target.exists():
             shutil.copymode(target, staged)
+        check()
         staged.replace(target)
     except BaseException as error:
         with suppress(OSError):

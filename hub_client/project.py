@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from bisect import bisect
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,6 +40,17 @@ class InvalidProject(HubError, ValueError):
         super().__init__(f"`{path.name}` does not describe a project of the hub{lines}")
 
 
+class ProjectChanged(HubError):
+    """A file of a project is not what it was when a command read it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"`{path.name}` was changed meanwhile, by another command or an editor, "
+            "and stays so",
+            hint="Run this command again",
+        )
+
+
 class UnlistedOperator(HubError, LookupError):
     """A project does not ask for this operator."""
 
@@ -67,6 +78,8 @@ class Project:
     """Source specs by name pattern."""
     requires_python: SpecifierSet
     prerelease: bool
+    read: str | None = field(default=None, repr=False, compare=False)
+    """The whole file as it was read, empty if there was none; None if nobody looked."""
 
     @classmethod
     def find(cls, directory: Path) -> Self | None:
@@ -84,13 +97,15 @@ class Project:
             return project
         path = directory / "pyproject.toml"
         if not path.is_file():
-            return cls.parse(directory / "hub.toml", "operators = []\n")
+            new = cls.parse(directory / "hub.toml", "operators = []\n")
+            return replace(new, read="")
         text = _read(path)
         newline = _newline(text)
         gap = newline if text.endswith(("\n", "\r")) or not text else 2 * newline
-        return cls.parse(
+        new = cls.parse(
             path, text + (gap if text else "") + _NEW_TABLE.replace("\n", newline)
         )
+        return replace(new, read=text)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -98,7 +113,8 @@ class Project:
 
         :raises InvalidProject: with every problem.
         """
-        return cls.parse(path, _read(path))
+        text = _read(path)
+        return replace(cls.parse(path, text), read=text)
 
     @classmethod
     def parse(cls, path: Path, text: str) -> Self:
@@ -205,19 +221,28 @@ class Project:
 
     def add(self, requirement: Requirement, source: str | None = None) -> Self:
         """Write the file ``with_operator``, and return the project that it now is."""
-        changed = self.with_operator(requirement, source)
-        changed.write()
-        return changed
+        return self.with_operator(requirement, source).write()
 
     def remove(self, name: OperatorName) -> Self:
         """Write the file ``without_operator``, and return the project it now is."""
-        changed = self.without_operator(name)
-        changed.write()
-        return changed
+        return self.without_operator(name).write()
 
-    def write(self) -> None:
-        """Replace the file in one step."""
-        write_atomically(self.path, self.text.encode())
+    def write(self) -> Self:
+        """Replace the file in one step, and return the project that it now is.
+
+        :raises ProjectChanged: rather than undo what was changed since it was read.
+        """
+        write_atomically(self.path, self.text.encode(), check=self.check_unchanged)
+        return replace(self, read=self.text)
+
+    def check_unchanged(self) -> None:
+        """Refuse to go on from a file that is another one by now.
+
+        :raises ProjectChanged: naming it.
+        """
+        there = _read(self.path) if self.path.exists() else ""
+        if self.read not in {None, there}:
+            raise ProjectChanged(self.path)
 
     def _changed(
         self, change: Callable[[Container], None], is_done: Callable[[Self], bool]
@@ -235,7 +260,7 @@ class Project:
             change(document["tool"]["hub"] if inside else document)
             text = tomlkit.dumps(document).replace("\n", newline)
             if is_done(project := self.parse(self.path, text)):
-                return project
+                return replace(project, read=self.read)
         raise InvalidProject(
             self.path,
             ["its form is too unusual to edit: write `[tool.hub]` as a table"],

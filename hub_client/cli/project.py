@@ -143,7 +143,7 @@ def lock(  # noqa: PLR0913  (one a flag)
     )
     changed = not lock_is_written(project, locked)
     if changed and not check:
-        locked.write(project.lock_path)
+        recording.write_lock(project, locked)
     changes = tuple(lock_changes(before or Lockfile((), (), ()), locked))
     if before and changes and not as_json:
         session.console.say("\n".join(map(str, changes)))

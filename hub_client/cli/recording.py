@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_client.lockfile import InvalidLockfile, Lockfile, NewerLockfile
 from hub_client.packages import PackageChangeRefused, open_installer
+from hub_client.project import ProjectChanged
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class Recording:
     """As it is on disk, or as a new one would be."""
     installation: Installation
     allow_changes: bool = False
+    _lock_before: bytes | None = field(init=False, repr=False)
+    """The lock's file as it was; None if there was none."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_lock_before", _content(self.project.lock_path))
 
     def add(self, requirements: Sequence[Requirement], source: str | None) -> None:
         """Ask for operators, lock, and install them.
@@ -186,20 +192,39 @@ class Recording:
         return {each.name for each in previous.operators} if previous else set()
 
     def write(self, project: Project, lock: Lockfile) -> None:
-        """Write what changed, the lock last, and say so."""
+        """Write what changed, the lock last, and say so.
+
+        :raises ProjectChanged: as ``write_lock``, before anything is written.
+        """
         say = self.installation.session.console.say
-        if project.text != self.project.text or not project.path.exists():
-            project.write()
-            say(f"Wrote `{project.path.name}`")
         if not lock_is_written(project, lock):
-            lock.write(project.lock_path)
+            self._check_unchanged(self.project)
+        if project.text != self.project.text or not project.path.exists():
+            project = project.write()
+            say(f"Wrote `{project.path.name}`")
+        if self.write_lock(project, lock):
             say(f"Wrote `{project.lock_path.name}`")
+
+    def write_lock(self, project: Project, lock: Lockfile) -> bool:
+        """Write the lock of a project; whether it was another one.
+
+        :raises ProjectChanged: if another command, or an editor, wrote the project or
+            its lock since they were read.
+        """
+        if lock_is_written(project, lock):
+            return False
+        lock.write(project.lock_path, check=lambda: self._check_unchanged(project))
+        return True
+
+    def _check_unchanged(self, project: Project) -> None:
+        project.check_unchanged()
+        if _content(project.lock_path) != self._lock_before:
+            raise ProjectChanged(project.lock_path)
 
 
 def lock_is_written(project: Project, lock: Lockfile) -> bool:
     """Whether the project's lock holds these very bytes."""
-    path = project.lock_path
-    return path.exists() and path.read_bytes() == lock.dumps().encode()
+    return _content(project.lock_path) == lock.dumps().encode()
 
 
 def current_lock(project: Project) -> Lockfile:
@@ -226,6 +251,10 @@ def source_from(folder: Path | None, source: str) -> str:
     if folder is None or typed.is_absolute():
         return f"dir:{path}"
     return f"dir:{Path(os.path.relpath(path, folder)).as_posix()}"
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
 
 
 def _unmerged(path: Path) -> Lockfile | None:

@@ -153,14 +153,15 @@ class Lockfile:
         ]
         return "\n\n".join(tables) + "\n"
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, *, check: Callable[[], object] = lambda: None) -> None:
         """Replace the file in one step.
 
+        :param check: called last before that; what it raises prevents it.
         :raises InvalidLockfile: rather than write what could not be read again.
         """
         text = self.dumps()
         self.loads(text)
-        write_atomically(path, text.encode())
+        write_atomically(path, text.encode(), check=check)
 
     def operator(self, name: OperatorName) -> LockedOperator | None:
         """The entry of ``name``; None if it is not locked."""

@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from servers.python_packages import make_environment
 
+from hub_client.cli.console import Console
+from hub_client.cli.install import open_installation
+from hub_client.cli.recording import Recording
+from hub_client.cli.session import Session
+from hub_client.project import ProjectChanged
 from hub_client.store import Store
 from hub_client.tree_digest import tree_digest
 from plugin_spec import OperatorName
@@ -368,3 +373,25 @@ def test_an_install_that_would_change_packages_writes_nothing(
     said = hub.refused("add", "acme/rank", *into)
     assert "  hub-tensor 2.0 to 3.0\n" in said
     assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["hub.toml", "hub.lock"])
+def test_a_lock_that_was_overtaken_is_not_written(
+    hub: Hub, shelf: OperatorFolder, name: str
+) -> None:
+    shelf.publish("acme/blur", "1.0.0")
+    write("hub.toml", 'operators = ["acme/blur"]\n')
+    hub.said("lock")
+    shelf.publish("acme/blur", "1.1.0")
+    session = Session(Console(quiet=True))
+    project = session.project()
+    assert project is not None
+    recording = Recording(project, open_installation(session, [], None, python=None))
+    with session.ending:
+        lock = recording.locked(project, upgrade=True)
+    before = read("hub.lock")
+    write(name, f"{read(name)}# meanwhile\n")
+    for record in (recording.write, recording.write_lock):
+        with pytest.raises(ProjectChanged, match=f"^`{name}` was changed meanwhile"):
+            record(project, lock)
+    assert read("hub.lock") == before + "# meanwhile\n" * (name == "hub.lock")

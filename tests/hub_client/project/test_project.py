@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from hub_client.lockfile import Lockfile
-from hub_client.project import InvalidProject, Project, UnlistedOperator
+from hub_client.project import (
+    InvalidProject,
+    Project,
+    ProjectChanged,
+    UnlistedOperator,
+)
 from plugin_spec.errors import HubError
 from plugin_spec.names import OperatorName
 from plugin_spec.requirement import Requirement
@@ -202,6 +207,24 @@ def test_with_operator_leaves_the_file_alone_until_write(tmp_path: Path) -> None
     assert changed.operators == (TIMM,)
     changed.write()
     assert Project.open(path) == changed
+
+
+@pytest.mark.parametrize("before", [None, "operators = []\n"])
+def test_what_somebody_else_wrote_meanwhile_is_not_undone(
+    tmp_path: Path, before: str | None
+) -> None:
+    file = tmp_path / "hub.toml"
+    if before is not None:
+        file.write_text(before)
+    project = Project.open_or_create(tmp_path)
+    file.write_text('operators = ["acme/blur"]\n')
+    with pytest.raises(ProjectChanged, match=r"^`hub\.toml` was changed meanwhile"):
+        project.add(TIMM)
+    assert file.read_text() == 'operators = ["acme/blur"]\n'
+    assert list(tmp_path.glob(".*")) == []
+    # Two changes in a row are one's own.
+    both = Project.open(file).add(TIMM).add(CV2)
+    assert len(Project.open(file).operators) == len(both.operators) == 3
 
 
 def test_a_write_keeps_the_mode_and_follows_a_link(tmp_path: Path) -> None:
