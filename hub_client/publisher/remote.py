@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,6 +20,7 @@ TIP: Final = "refs/hub/tip"
 """Where what was fetched last stands."""
 
 
+_OVERTAKEN = re.compile(r"\((already exists|fetch first|non-fast-forward)\)")
 _LEFT_LOCK: Final = re.compile(r"Unable to create '([^']+\.lock)': File exists")
 
 
@@ -116,14 +119,21 @@ def push_reason(error: GitFailed) -> str:
 def push_hint(error: GitFailed) -> str:
     """What helps: most often a right; after a kill, what git leaves to its owner.
 
+    >>> push_hint(GitFailed("push", " ! [rejected] v1.0.0 -> v1.0.0 (already exists)"))
+    'Somebody published there meanwhile: run this again'
+    >>> push_hint(GitFailed("push", "remote: fatal: No space left on device"))
+    'Make room on that disk, and run this again'
     >>> said = "error: Unable to create '/srv/a.git/refs/heads/main.lock': File exists."
     >>> push_hint(GitFailed("push", said))
     'If no git is at work there, a killed one left `/srv/a.git/refs/heads/main.lock...
     """
-    left = _LEFT_LOCK.search(error.stderr)
-    if left is None:
-        return "Check that you may write there, and run this again"
-    return (
-        f"If no git is at work there, a killed one left `{left[1]}`: "
-        "delete it, and run this again"
-    )
+    if left := _LEFT_LOCK.search(error.stderr):
+        return (
+            f"If no git is at work there, a killed one left `{left[1]}`: "
+            "delete it, and run this again"
+        )
+    if _OVERTAKEN.search(error.stderr):
+        return "Somebody published there meanwhile: run this again"
+    if os.strerror(errno.ENOSPC) in error.stderr:
+        return "Make room on that disk, and run this again"
+    return "Check that you may write there, and run this again"

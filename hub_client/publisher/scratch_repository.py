@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -11,7 +12,7 @@ from hub_client.git_commands import GitFailed, run_git
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class NoIdentity(HubError):
@@ -22,6 +23,16 @@ class NoIdentity(HubError):
             "Git does not know who you are, and a commit says who made it",
             hint="Run `git config --global user.name NAME` "
             "and `git config --global user.email ADDRESS`",
+        )
+
+
+class ScratchUnwritable(HubError):
+    """There is no room for what one publication takes on its way."""
+
+    def __init__(self, folder: Path, error: OSError) -> None:
+        super().__init__(
+            f"Cannot write to `{folder}`: {error.strerror}",
+            hint="Make room on that disk, or set TMPDIR to a folder on another one",
         )
 
 
@@ -54,13 +65,22 @@ class ScratchRepository:
         return cls(path)
 
     def git(self, command: str, *arguments: str, typed: bytes = b"") -> str:
-        """Run one command that needs nothing of the user's."""
-        output = run_git(command, *arguments, git_dir=self.path, typed=typed)
+        """Run one command that needs nothing of the user's.
+
+        :raises ScratchUnwritable: if the disk is full.
+        """
+        with self._reporting():
+            output = run_git(command, *arguments, git_dir=self.path, typed=typed)
         return os.fsdecode(output).removesuffix("\n")
 
     def as_user(self, command: str, *arguments: str) -> str:
-        """Run one command in the user's name, with what proves who they are."""
-        output = run_git(command, *arguments, git_dir=self.path, remote=True)
+        """Run one command in the user's name, with what proves who they are.
+
+        :raises ScratchUnwritable: if the disk is full; of a push, nobody can tell
+            whose disk that is.
+        """
+        with nullcontext() if command == "push" else self._reporting():
+            output = run_git(command, *arguments, git_dir=self.path, remote=True)
         return os.fsdecode(output).removesuffix("\n")
 
     def tree(self, folder: Path, paths: Iterable[str]) -> str:
@@ -123,6 +143,15 @@ class ScratchRepository:
         blob = self.git("hash-object", "-w", "--stdin", typed=text)
         words = (f"--ref={ref}", "add", "--force", "--allow-empty", "-C", blob)
         self.as_user("notes", *words, "--", commit)
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except GitFailed as error:
+            if disk_error := error.disk_error:
+                raise ScratchUnwritable(self.path.parent, disk_error) from error
+            raise
 
     def _check_identity(self) -> None:
         try:

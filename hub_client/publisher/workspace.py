@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from hub_client.staging import Staging
+from hub_client.store import CacheUnwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,13 @@ def open_workspace(cache_dir: Path) -> Iterator[Path]:
     """Give a folder that goes with the block; that of a killed one is swept later.
 
     It is in the cache, where large files fit, and often on one disk with them.
+
+    :raises CacheUnwritable: if there cannot be one.
     """
-    with Staging(cache_dir / "store").folder() as folder:
+    store = cache_dir / "store"
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(Staging(store).folder())
+        except OSError as error:
+            raise CacheUnwritable(store, error) from error
         yield folder

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +17,14 @@ from hub_client.publisher import open_target
 from hub_client.publisher.git_target import Diverged
 from hub_client.publisher.publication import CheckFailed, VersionTaken, prepare
 from hub_client.publisher.remote import PushRefused
-from hub_client.publisher.scratch_repository import NoIdentity
+from hub_client.publisher.scratch_repository import (
+    NoIdentity,
+    ScratchRepository,
+    ScratchUnwritable,
+)
 from hub_client.publisher.work_tree import Unpublishable
+from hub_client.publisher.workspace import open_workspace
+from hub_client.store import CacheUnwritable
 from plugin_spec.errors import HubError
 from plugin_spec.names import OperatorName
 
@@ -415,3 +423,24 @@ def test_a_plain_yank_tag_made_by_hand_counts(
     commit = publisher.publish(author.folder)
     repository.tag("yanked-v1.0.0", commit)
     assert publisher.release("1.0.0").yanked == "withdrawn by its publisher"
+
+
+def test_a_disk_without_room_for_a_publication_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+    with pytest.raises(CacheUnwritable), open_workspace(tmp_path / "cache"):
+        pass
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (tmp_path / "large").write_bytes(random.Random(0).randbytes(99_999))  # noqa: S311  (what does not compress)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs more rights")
+    try:
+        scratch = ScratchRepository.create(disk / "git")
+        with pytest.raises(ScratchUnwritable) as refusal:
+            scratch.tree(tmp_path, ["large"])
+        assert (
+            str(refusal.value) == f"Cannot write to `{disk}`: No space left on device"
+        )
+    finally:
+        subprocess.run(["umount", disk], check=True)
