@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from vector_stores import Store, store_in
 
+from plugin_spec.vector_stores import StoreUnavailable
 from towhee import DataCollection
 from towhee.outcome import OperatorFailed
 from towhee.vectors.checkpoint import AnotherJob
@@ -14,8 +17,6 @@ from towhee.vectors.checkpoint import AnotherJob
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from vector_stores import Store
 
     from towhee.vectors.job import Written
 
@@ -263,3 +264,26 @@ def test_numbers_of_rows_do_not_replace_the_records_of_others(store: Store) -> N
     )
     assert fill(store, rows.map(lambda vector: (7, vector))).new == 1
     assert sorted(store.search([0, 0])[0]) == [0, 1, 7]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["faiss", "lancedb"])
+def test_a_full_disk_is_named_and_with_room_again_the_job_goes_on(
+    tmp_path: Path, kind: str
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs more rights")
+    try:
+        store = store_in(disk, kind)
+        rows = DataCollection.range(2000).map(lambda number: [float(number)] * 99)
+        with pytest.raises(StoreUnavailable, match=f"^Cannot .*`{disk}/.*(full|space)"):
+            fill(store, rows, source="name", batch_size=500)
+        subprocess.run(["mount", "-o", "remount,size=40m", disk], check=True)
+        written = fill(store, rows, source="name", batch_size=500)
+        assert (written.rows, written.records) == (2000, 2000)
+        assert not list(disk.rglob("*.tmp"))
+    finally:
+        subprocess.run(["umount", disk], check=True)

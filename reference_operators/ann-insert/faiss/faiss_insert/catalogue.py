@@ -72,7 +72,11 @@ class Catalogue:
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """One transaction: everything is written, or nothing."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            said = f"Cannot write to `{self.folder}`: {error.strerror}"
+            raise StoreUnavailable(said) from error
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:

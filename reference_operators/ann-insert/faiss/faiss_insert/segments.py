@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import faiss
 
+from plugin_spec.vector_stores import StoreUnavailable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -60,8 +62,14 @@ def _run(segments: list[Segment], fewest: int) -> list[Segment]:
 def _write(folder: Path, first: int, index: faiss.Index) -> str:
     name = f"{first:012}-{first + index.ntotal:012}.faiss"
     staged = folder / f".{name}.tmp"
-    faiss.write_index(index, str(staged))
-    with staged.open("rb") as file:
-        os.fsync(file.fileno())
-    staged.replace(folder / name)
+    try:
+        faiss.write_index(index, str(staged))
+        with staged.open("rb") as file:
+            os.fsync(file.fileno())
+        staged.replace(folder / name)
+    except (OSError, RuntimeError) as error:
+        staged.unlink(missing_ok=True)
+        # What the system said stands at the end, in brackets.
+        said = str(error).rpartition("(")[2].rstrip(")")
+        raise StoreUnavailable(f"Cannot write to `{folder}`: {said}") from error
     return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import lancedb
@@ -20,7 +21,7 @@ from plugin_spec.vector_stores import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from plugin_spec.records import Record
 
@@ -76,19 +77,21 @@ class LanceInsert(InsertOperator):
     ) -> None:
         """Commit a batch, then the note; without a table nothing is noted."""
         records = last_of_each(records)
-        if records and self._table is None:
-            self._table = self._make(records, noted=note is not None)
-            # Another may have made it meanwhile.
-            self.check_space(self._said_space())
-        if records:
-            self._check(records)
-            merging = self._table.merge_insert(self.id_column)
-            merging = merging.when_matched_update_all().when_not_matched_insert_all()
-            merging.execute(self._rows(records))
-        if note is not None and self._table is not None:
-            self._table.update_field_metadata(
-                {"path": self.vector_column, "metadata": {_NOTE: json.dumps(note)}}
-            )
+        with self._writing():
+            if records and self._table is None:
+                self._table = self._make(records, noted=note is not None)
+                # Another may have made it meanwhile.
+                self.check_space(self._said_space())
+            if records:
+                self._check(records)
+                merging = self._table.merge_insert(self.id_column)
+                merging.when_matched_update_all().when_not_matched_insert_all().execute(
+                    self._rows(records)
+                )
+            if note is not None and self._table is not None:
+                self._table.update_field_metadata(
+                    {"path": self.vector_column, "metadata": {_NOTE: json.dumps(note)}}
+                )
 
     @property
     def place(self) -> str:
@@ -117,12 +120,25 @@ class LanceInsert(InsertOperator):
     def finish(self) -> None:
         """Put many small files together."""
         if self._table is not None:
-            self._table.optimize()
+            with self._writing():
+                self._table.optimize()
 
     def describe(self) -> dict[str, Any]:
         """Where the records go."""
         uri = str(self._database.uri)
         return {"uri": uri, "table": self._name, "metric": self._metric}
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreUnavailable:
+            raise
+        except (OSError, RuntimeError) as error:
+            # It ends with a line of the library's own source.
+            said = str(error).partition(", /")[0]
+            where = f"`{self._name}` in `{self._database.uri}`"
+            raise StoreUnavailable(f"Cannot write to {where}: {said}") from error
 
     def _open(self) -> Any:  # noqa: ANN401  (lancedb has no common type)
         try:
