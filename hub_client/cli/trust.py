@@ -136,11 +136,7 @@ def list_entries(session: Session, *, as_json: options.Json = False) -> None:
 
 def _signers(session: Session, entry: str) -> str:
     """Whose signature a source needs, in words; empty if nobody's."""
-    from hub_client.signatures import SigningKey, parse_signer  # noqa: PLC0415  (slow)
+    from hub_client.signatures import parse_signer  # noqa: PLC0415  (slow)
 
     keys = session.config().required_signatures.get(entry, ())
-    signers = map(parse_signer, keys)
-    return " or ".join(
-        each.signer if isinstance(each, SigningKey) else f"{each.signer} {each.name}"
-        for each in signers
-    )
+    return " or ".join(parse_signer(each).signer for each in keys)

@@ -43,9 +43,9 @@ class SigningKey:
         return f"{self.kind}:{self.fingerprint}"
 
     @property
-    def name(self) -> str:
-        """What its owner wrote behind an ssh key; empty if nothing."""
-        return self.text.split(maxsplit=2)[2] if self.text.count(" ") > 1 else ""
+    def shown(self) -> str:
+        """As a message says it, with what its owner wrote behind an ssh key."""
+        return " ".join([self.signer, *self.text.split(maxsplit=2)[2:]])
 
     @classmethod
     def parse(cls, text: str) -> Self:

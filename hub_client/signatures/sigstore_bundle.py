@@ -107,7 +107,7 @@ class _OneOf:
 
 
 def _who(certificate: Certificate) -> str:
-    """The identity of a certificate and its issuer, in words for a terminal."""
+    """The identity of a certificate and its issuer, as text for a terminal."""
     from cryptography import x509  # noqa: PLC0415  (comes with sigstore)
     from sigstore.verify.policy import OIDCIssuer
 
@@ -116,7 +116,7 @@ def _who(certificate: Certificate) -> str:
     said = [str(each.value) for each in names]
     issuer = extensions.get_extension_for_oid(OIDCIssuer.oid).value
     vouched = getattr(issuer, "value", b"").decode(errors="replace")
-    return _plain(f"sigstore:{' and '.join(said)} of {vouched}")
+    return _plain(f"sigstore:{' and '.join(said)}@{vouched}")
 
 
 def _verifier(trusted_root: Path | None) -> Verifier:

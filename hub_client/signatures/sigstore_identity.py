@@ -24,18 +24,18 @@ class SigstoreIdentity:
 
     @property
     def signer(self) -> str:
-        """As a lock writes it."""
-        return f"{PREFIX}{self.identity}"
-
-    @property
-    def name(self) -> str:
-        """What a message says behind the signer."""
-        return f"of {self.issuer}"
+        """As a lock writes it, and whoever requires it."""
+        return f"{PREFIX}{self.identity}@{self.issuer}"
 
     @property
     def text(self) -> str:
         """As configuration writes it."""
-        return f"{self.signer}@{self.issuer}"
+        return self.signer
+
+    @property
+    def shown(self) -> str:
+        """As a message says it."""
+        return self.signer
 
     @classmethod
     def parse(cls, text: str) -> Self:

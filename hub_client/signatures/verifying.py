@@ -93,7 +93,7 @@ def verify_release(
     except SignatureUnfetched as error:
         unfetched.append(f"its sigstore bundle cannot be fetched: {error}")
     what = f"{operator.name} {operator.release.version} from `{operator.source}`"
-    expected = ", ".join(f"{each.signer} {each.name}".rstrip() for each in keys)
+    expected = ", ".join(each.shown for each in keys)
     refusal = SignatureUnreachable if unfetched else SignatureRefused
     raise refusal(what, [*found, *unfetched], expected)
 

@@ -55,7 +55,7 @@ def test_who_signed_by_sigstore_goes_into_the_lock_and_is_verified_again(
     Path("root.json").write_bytes(world.trusted_root())
     publish(hub, source, world, "alice@acme.example")
     words = ("trust", "add", source, "--require-signature", ALICE)
-    condition = "if signed by sigstore:alice@acme.example of https://id.example\n"
+    condition = f"if signed by {ALICE}\n"
     assert hub.said(*words, "--trusted-root", "root.json") == (
         f"`{source}` is trusted, {condition}"
     )
@@ -63,7 +63,7 @@ def test_who_signed_by_sigstore_goes_into_the_lock_and_is_verified_again(
     assert hub.result("trust", "list") == f"{source}  {condition}"
     hub.said("sync", *into)
     locked = Lockfile.load(Path("hub.lock")).operators[0]
-    assert locked.signer == "sigstore:alice@acme.example"
+    assert locked.signer == ALICE
     assert "Verified 1 signature" in hub.said("verify", "--signatures", *into)
     statement = Path("release.txt").read_text(encoding="utf-8")
     assert statement == f"acme/embed 1.0.0 {locked.tree}\n"
@@ -82,9 +82,9 @@ def test_what_another_signed_by_sigstore_never_reaches_the_store(
     assert said == (
         f"Locking\nerror: acme/embed 1.0.0 from `{source}` is not signed as your "
         "configuration requires\n"
-        "  its sigstore bundle is by sigstore:mallory@acme.example of "
+        "  its sigstore bundle is by sigstore:mallory@acme.example@"
         "https://id.example\n"
-        "  expected sigstore:alice@acme.example of https://id.example\n\n"
+        f"  expected {ALICE}\n\n"
         "hint: Ask its publisher; if you trust another key of theirs, run "
         "`hub trust add SOURCE --require-signature SIGNER`\n"
     )

@@ -126,8 +126,9 @@ def test_a_bundle_for_the_release_counts_and_is_kept_for_offline(
     released: Released, world: SigstoreWorld, statement: bytes
 ) -> None:
     released.attach(world.sign(statement))
-    assert released.signer() == "sigstore:alice@acme.example"
-    assert released.signer(offline=True) == "sigstore:alice@acme.example"
+    signer = "sigstore:alice@acme.example@https://id.example"
+    assert released.signer() == signer
+    assert released.signer(offline=True) == signer
 
 
 def test_a_release_without_a_bundle_is_refused(released: Released) -> None:
@@ -137,7 +138,7 @@ def test_a_release_without_a_bundle_is_refused(released: Released) -> None:
         f"acme/embed 1.0.0 from `git+{released.repository.url}` is not signed as your "
         "configuration requires\n"
         "  its sigstore bundle is missing: its commit has no such note\n"
-        "  expected sigstore:alice@acme.example of https://id.example"
+        f"  expected {ALICE.signer}"
     )
 
 
@@ -181,7 +182,7 @@ def test_another_identity_and_another_issuers_are_refused_and_named(
     issuer: str,
 ) -> None:
     released.attach(world.sign(statement, identity, issuer))
-    assert released.refusal() == f"is by sigstore:{identity} of {issuer}"
+    assert released.refusal() == f"is by sigstore:{identity}@{issuer}"
 
 
 @pytest.mark.parametrize(
