@@ -14,7 +14,7 @@ from towhee.executors.engines import get_executor
 from towhee.outcome import OperatorFailed
 from towhee.pipelines import OperatorCall, Pipeline
 from towhee.sources import Sources, space_from
-from towhee.trained_weights import trainable_step
+from towhee.trained_weights import shipped, trainable_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -203,6 +203,8 @@ class CallablePipeline:
         callbacks: Sequence[Callback] = (),
         resume: bool | str | Path = False,
         name: str | None = None,
+        engine: str = DEFAULT_ENGINE,
+        **options: Any,  # noqa: ANN401  (checked by the engine)
     ) -> TrainingResult:
         """Train the model on images with labels; from then on this embeds with it.
 
@@ -214,12 +216,24 @@ class CallablePipeline:
         :param callbacks: one's own, beside those of the configuration.
         :param resume: go on where a training into the same folder was killed.
         :param name: what it is published as; ``trained/`` and the folder's otherwise.
+        :param engine: ``ray`` trains in ``num_workers`` of Ray's, which this one's
+            weights come back from; by default in this process.
+        :param options: of each such worker, ``num_cpus``, ``num_gpus`` and ``memory``;
+            and ``max_failures``, how often to go on after workers were lost.
         :raises CannotTrain: if there is no model to train, or nothing to train it on.
+        :raises InvalidEngineOptions: if the engine does not take these.
+        :raises UnknownEngine: if it is neither ``local`` nor ``ray``.
+        :raises WorkerFailed: with the worker of Ray that raised, and what.
+        :raises WorkersLost: if workers of Ray died.
         """
+        from towhee.trainer.on_ray.crew import crew  # noqa: PLC0415  (as used)
         from towhee.trainer.repository import Repository  # noqa: PLC0415  (as used)
         from towhee.trainer.training import train  # noqa: PLC0415
 
+        workers = crew(engine, options)
         step = trainable_step(self._steps)
+        # Before anything is loaded for training: what was trained before goes along.
+        remote = None if workers is None else shipped(step)
         trained: Any = step.own().operator
         result = train(
             trained,
@@ -229,6 +243,8 @@ class CallablePipeline:
             callbacks=callbacks,
             resume=resume,
             repository=Repository.of(self._steps, step, name),
+            crew=workers,
+            remote=remote,
         )
         self._trainings += 1
         return result

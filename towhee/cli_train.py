@@ -11,6 +11,7 @@ from hub_client.cli import options
 from hub_client.cli.console import format_count, format_duration
 from hub_client.cli.session import Session
 from towhee import cli_options
+from towhee.executors import DEFAULT_ENGINE
 
 if TYPE_CHECKING:
     from towhee.trainer.training_config import TrainingConfig
@@ -51,6 +52,16 @@ def train(  # noqa: PLR0913  (one a flag)
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a training was killed.")
     ] = False,
+    engine: Annotated[
+        str,
+        typer.Option("--engine", metavar="ENGINE", help="`local`, or `ray`."),
+    ] = DEFAULT_ENGINE,
+    num_workers: Annotated[
+        int | None,
+        typer.Option(
+            "--num-workers", metavar="N", help="Workers of `ray` that train together."
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Train an operator on images with labels, and keep it in a folder.
@@ -74,6 +85,8 @@ def train(  # noqa: PLR0913  (one a flag)
         callbacks=_watching(session),
         resume=resume,
         name=name,
+        engine=engine,
+        **({} if num_workers is None else {"num_workers": num_workers}),
     )
     if as_json:
         session.console.result_json(_to_dict(result))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from plugin_spec.trainable import TrainableOperator
 from towhee.trainer.errors import CannotTrain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from plugin_spec.operator import Operator
     from towhee.bound import BoundOperator
@@ -30,6 +31,26 @@ def trainable_step(steps: Sequence[BoundOperator]) -> BoundOperator:
     if found:
         raise CannotTrain(f"Several steps can be trained: {names}; train one alone")
     raise CannotTrain(f"There is no model to train: {names} cannot be trained")
+
+
+def shipped(step: BoundOperator) -> Callable[[], TrainableOperator]:
+    """What gives a worker of Ray the operator: its tree is verified on that node."""
+    from ray import cloudpickle
+
+    from towhee.bound import BoundPipeline  # noqa: PLC0415  (a circle)
+    from towhee.executors.ray.shipment import Shipment  # noqa: PLC0415  (only with Ray)
+
+    shipment = Shipment.of(BoundPipeline(((step.in_columns(None),),)))
+    # Pickled now: later it would take along weights as they are then.
+    return partial(_shipped, cloudpickle.dumps(shipment))  # type: ignore[no-untyped-call]  # Ray's
+
+
+def _shipped(packed: bytes) -> TrainableOperator:
+    from ray import cloudpickle
+
+    (step,) = cloudpickle.loads(packed).unpack().steps
+    operator: TrainableOperator = step.own().operator
+    return operator
 
 
 def pack(operator: Operator) -> dict[str, bytes]:

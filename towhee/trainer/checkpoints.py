@@ -35,7 +35,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, *, keep: int = _KEEP) -> None:
         self.folder = folder
-        self._keep = keep
+        self.keep = keep
 
     def save(self, accelerator: Accelerator, progress: dict[str, Any]) -> Path:
         """Write one; all processes have to call it."""
@@ -73,7 +73,7 @@ class Checkpoints:
         )
 
     def _prune(self) -> None:
-        for path in (*self._complete()[: -self._keep], *self.folder.glob("*.partial")):
+        for path in (*self._complete()[: -self.keep], *self.folder.glob("*.partial")):
             shutil.rmtree(path, ignore_errors=True)
         named = {
             (read_progress(path)["run"]["best"] or {}).get("weights")

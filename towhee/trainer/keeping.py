@@ -64,14 +64,18 @@ class Keeping:
 
     def load_best(self, loop: Loop) -> None:
         """Put the weights of the best evaluation into the module."""
+        from accelerate.utils import broadcast
         from safetensors.torch import load_file  # noqa: PLC0415  (as above)
 
         best = loop.run.best
         if best is None or best.weights is None:
             return
         loop.accelerator.wait_for_everyone()
-        weights = load_file(self.checkpoints.folder / best.weights)
-        loop.trained.load_state_dict(weights)
+        if loop.accelerator.is_main_process:
+            weights = load_file(self.checkpoints.folder / best.weights)
+            loop.trained.load_state_dict(weights)
+        # The others may be on machines that do not see the file.
+        broadcast(loop.trained.state_dict())
 
     def save(self, loop: Loop) -> None:
         """Write a checkpoint."""

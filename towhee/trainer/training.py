@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from towhee.data.opening import dataset
 from towhee.extras import needed_for
@@ -23,7 +24,7 @@ from towhee.trainer.training_config import TrainingConfig
 from towhee.trainer.training_result import TrainingResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from accelerate import Accelerator
 
@@ -31,9 +32,19 @@ if TYPE_CHECKING:
     from towhee.trainer.callbacks.base import Callback
     from towhee.trainer.loop import Loop
     from towhee.trainer.objective import Objective
+    from towhee.trainer.on_ray.crew import Crew
     from towhee.trainer.repository import Repository
 
 CHECKPOINTS: Final = "checkpoints"
+Weights: TypeAlias = "tuple[dict[str, Any], dict[str, Any]]"
+"""Of a network and of its head, by name."""
+
+
+class Fit(Protocol):
+    """What trains, here or elsewhere; as ``Training.fit``."""
+
+    def __call__(self, *, resume: bool | Path) -> tuple[Run, bool]:
+        """Train."""
 
 
 class Training:
@@ -43,6 +54,7 @@ class Training:
     :param evaluation: what it is judged by.
     :param callbacks: one's own, called after those of the configuration.
     :param repository: what makes the folder one that can be published.
+    :param shown: whether this process shows how it goes on.
     """
 
     def __init__(  # noqa: PLR0913  (the parts of a training)
@@ -54,6 +66,7 @@ class Training:
         callbacks: Sequence[Callback] = (),
         *,
         repository: Repository | None = None,
+        shown: bool = True,
     ) -> None:
         """Check what can be checked before anything is changed.
 
@@ -65,6 +78,7 @@ class Training:
         self.samples = dataset(samples)
         self.evaluation = None if evaluation is None else dataset(evaluation)
         self.callbacks, self.repository = callbacks, repository
+        self._shown = shown
         self.folder = Path(config.output_dir)
         self.keeping = Keeping(self.config, self.folder / CHECKPOINTS)
         self._check()
@@ -87,14 +101,17 @@ class Training:
                 "set `load_best_model_at_end` to false",
             )
 
-    def start(self, *, resume: bool | Path = False) -> TrainingResult:
+    def start(
+        self, *, resume: bool | Path = False, fit: Fit | None = None
+    ) -> TrainingResult:
         """Train, let the operator embed with what came out, and write that.
 
         :param resume: as in ``fit``.
+        :param fit: what trains elsewhere, in the place of ``fit``.
         :raises CannotTrain: as in ``fit``.
         """
         begin = time.perf_counter()
-        run, is_main = self.fit(resume=resume)
+        run, is_main = (fit or self.fit)(resume=resume)
         seconds = time.perf_counter() - begin
         result = TrainingResult.of(run, self.samples, self.evaluation, seconds)
         if is_main:
@@ -115,7 +132,7 @@ class Training:
         :raises CannotTrain: if the folder may not be written to, or the checkpoint is
             of another training.
         """
-        self._prepare_folder(resume=bool(resume))
+        self.prepare_folder(resume=bool(resume))
         with own_numbers(), accelerating(self.config) as accelerator:
             loop = self._assemble(accelerator)
             if resume:
@@ -129,7 +146,11 @@ class Training:
             self._adopt(loop)
             return loop.run, bool(accelerator.is_main_process)
 
-    def _prepare_folder(self, *, resume: bool) -> None:
+    def prepare_folder(self, *, resume: bool) -> None:
+        """Have the folder, without what an earlier training left.
+
+        :raises CannotTrain: if that may not be overwritten.
+        """
         used = (self.folder / CHECKPOINTS).exists() or any(self.folder.glob("*.json"))
         if used and not (resume or self.config.overwrite_output_dir):
             raise CannotTrain(
@@ -177,7 +198,11 @@ class Training:
             samples=prepared,
             batches=batches,
             evaluation=evaluation,
-            callbacks=[*self._own_callbacks(), *self.callbacks],
+            callbacks=[
+                *self._own_callbacks(),
+                *(self.shown_callbacks if self._shown else ()),
+                *self.worker_callbacks,
+            ],
             keeping=self.keeping,
             mixing=make_mixing(config, len(self.samples.classes)),
             average=average,
@@ -213,22 +238,54 @@ class Training:
             made.append(callbacks.EarlyStopping(**config.early_stopping))
         if config.tensorboard is not None:
             made.append(callbacks.TensorBoard(**config.tensorboard))
-        if config.print_steps is not None:
-            made.append(callbacks.Printing(config.print_steps))
-        elif not any(
-            isinstance(each, callbacks.ProgressBar) for each in self.callbacks
-        ):
-            made.append(callbacks.ProgressBar())
         return made
+
+    @property
+    def worker_callbacks(self) -> list[Callback]:
+        """The user's, but for those that show."""
+        return [each for each in self.callbacks if not each.shows]
+
+    @property
+    def shown_callbacks(self) -> list[Callback]:
+        """Those that show how it goes on, the user's and one of ours."""
+        from towhee.trainer import callbacks  # noqa: PLC0415  (rich, as it is used)
+
+        steps = self.config.print_steps
+        given = [each for each in self.callbacks if each.shows]
+        if steps is not None:
+            return [callbacks.Printing(steps), *given]
+        if any(isinstance(each, callbacks.ProgressBar) for each in given):
+            return given
+        return [callbacks.ProgressBar(), *given]
 
     def _adopt(self, loop: Loop) -> None:
         """Give the operator the weights alone, in modules as it makes them."""
         self._selection.merge()
-        trainee = self.operator.trainee(loop.run.trainee.classes)
-        trainee.network.load_state_dict(loop.run.trainee.network.state_dict())
-        if trainee.head is not None and loop.run.trainee.head is not None:
-            trainee.head.load_state_dict(loop.run.trainee.head.state_dict())
-        self.operator.adopt(trainee)
+        trainee = loop.run.trainee
+        adopt(self.operator, trainee.classes, weights(trainee))
+
+
+def weights(trainee: Trainee) -> Weights:
+    """Those of the network and of the head, on the processor."""
+    heads = {} if trainee.head is None else trainee.head.state_dict()
+    network, head = (
+        {name: each.detach().cpu() for name, each in state.items()}
+        for state in (trainee.network.state_dict(), heads)
+    )
+    return network, head
+
+
+def adopt(
+    operator: TrainableOperator, classes: Sequence[str], found: Weights
+) -> Trainee:
+    """Let an operator embed with these weights, in modules as it makes them."""
+    network, head = found
+    trainee = operator.trainee(classes)
+    trainee.network.load_state_dict(network)
+    if trainee.head is not None and head:
+        trainee.head.load_state_dict(head)
+    operator.adopt(trainee)
+    return trainee
 
 
 def _as_configured(
@@ -267,9 +324,13 @@ def train(  # noqa: PLR0913  (what a training is of)
     callbacks: Sequence[Callback] = (),
     resume: bool | str | Path = False,
     repository: Repository | None = None,
+    crew: Crew | None = None,
+    remote: Callable[[], TrainableOperator] | None = None,
 ) -> TrainingResult:
     """Train an operator of one's own instance; see ``Training``.
 
+    :param crew: workers of Ray that train it; None for this process.
+    :param remote: gives such a worker the operator; by default it is pickled.
     :raises MissingExtra: if what training needs is not installed.
     """
     if train_dataset is None:
@@ -287,4 +348,13 @@ def train(  # noqa: PLR0913  (what a training is of)
         callbacks,
         repository=repository,
     )
-    return training.start(resume=found)
+    if crew is None:
+        return training.start(resume=found)
+    from towhee.trainer.on_ray.driver import OnRay  # noqa: PLC0415  (only with Ray)
+
+    fit = OnRay(training, crew, remote or partial(_itself, operator)).fit
+    return training.start(resume=found, fit=fit)
+
+
+def _itself(operator: TrainableOperator) -> TrainableOperator:
+    return operator

@@ -48,7 +48,7 @@ def pack(block: Block, *, place: str = "") -> bytes:
         )
         for row, value in block.pairs
     ]
-    problem = block.problem and _portable(block.problem)
+    problem = block.problem and portable(block.problem)
     try:
         return _dumps(Block(pairs, problem))
     except Exception:  # noqa: BLE001  (whatever a value's own code raises)
@@ -91,7 +91,7 @@ def _movable(row: int, value: object, place: str) -> object:
     return Failed(OperatorFailed(place, described, reason, row=row))
 
 
-def _portable(error: BaseException) -> BaseException:
+def portable(error: BaseException) -> BaseException:
     """An error that any process can read, with its traceback as a note."""
     if isinstance(error, OperatorFailed):
         return _portable_failure(error)
@@ -106,7 +106,7 @@ def _portable_failure(failure: OperatorFailed) -> OperatorFailed:
     value: object = failure.input
     if _hindrance(value) is not None:
         value = Described(short_repr(value))
-    cause = _portable(failure.__cause__ or Exception())
+    cause = portable(failure.__cause__ or Exception())
     return OperatorFailed(failure.operator, value, cause, row=failure.row)
 
 

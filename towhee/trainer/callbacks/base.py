@@ -23,6 +23,13 @@ class Callback:
     What stops a run has to do so in all of them.
     """
 
+    shows: ClassVar[bool] = False
+    """Whether it only shows how the run goes on.
+
+    Where workers train elsewhere, it is called in the process that started them, and
+    the run that it sees has no ``trainee``. Others travel to the workers.
+    """
+
     def on_train_begin(self, run: Run) -> None:
         """Before the first step, and before the first after a resumption."""
 

@@ -15,6 +15,7 @@ class Printing(Callback):
     """Print a line after every epoch, and after so many steps."""
 
     main_only: ClassVar[bool] = True
+    shows: ClassVar[bool] = True
 
     def __init__(self, every_n_steps: int | None = None) -> None:
         self._every = every_n_steps

@@ -19,6 +19,7 @@ class ProgressBar(Callback):
     """
 
     main_only: ClassVar[bool] = True
+    shows: ClassVar[bool] = True
 
     def __init__(self, *, live: bool | None = None, quiet: bool = False) -> None:
         self._live, self._quiet = live, quiet

@@ -1,0 +1,225 @@
+"""Workers of Ray train one model, as one process with batches of all of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from trainees import Small, points
+
+from towhee.data import Samples
+from towhee.executors import InvalidEngineOptions, UnknownEngine
+from towhee.executors.ray.stages import InvalidResources
+from towhee.trainer.callbacks import Callback, Printing
+from towhee.trainer.errors import CannotTrain
+from towhee.trainer.on_ray.crew import crew
+from towhee.trainer.on_ray.driver import WorkerFailed, WorkersLost
+from towhee.trainer.training import train
+from towhee.trainer.training_config import TrainingConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ray.cluster_utils import Cluster
+
+    from towhee.trainer.run import Run
+    from towhee.trainer.training_result import TrainingResult
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
+]
+
+
+def configure(folder: Path, **fields: object) -> TrainingConfig:
+    usual: dict[str, Any] = {
+        "output_dir": str(folder),
+        "batch_size": 4,
+        "epoch_num": 2,
+        "lr": 0.01,
+        "device_str": "cpu",
+        "early_stopping": None,
+        "tensorboard": None,
+        # Statistics of half a batch are not those of a whole one.
+        "freeze_bn": True,
+    }
+    return TrainingConfig(**{**usual, **fields})
+
+
+def on_ray(
+    config: TrainingConfig,
+    *callbacks: Callback,
+    samples: Samples | None = None,
+    resume: bool = False,
+    **options: object,
+) -> tuple[Small, TrainingResult]:
+    operator = Small(dropout=0.0)
+    result = train(
+        operator,
+        config,
+        samples or points(24),
+        points(9, seed=1),
+        callbacks=callbacks,
+        resume=resume,
+        crew=crew("ray", {"num_workers": 2, **options}),
+    )
+    return operator, result
+
+
+def alone(config: TrainingConfig) -> tuple[Small, TrainingResult]:
+    operator = Small(dropout=0.0)
+    return operator, train(operator, config, points(24), points(9, seed=1))
+
+
+class Dying(Callback):
+    """Ends the second worker at a step, once, by a signal or an exception."""
+
+    def __init__(self, step: int, marker: Path, *, kill: bool) -> None:
+        self._step, self._marker, self._kill = step, marker, kill
+
+    def on_step_end(self, run: Run) -> None:
+        if run.step != self._step or os.environ["RANK"] != "1":
+            return
+        if self._marker.exists():
+            return
+        self._marker.touch()
+        if self._kill:
+            os.kill(os.getpid(), signal.SIGKILL)
+        message = "the second has had enough"
+        raise ArithmeticError(message)
+
+
+class Begins(Printing):
+    """Notes at which steps workers began; seen where the training was started."""
+
+    def __init__(self, begun: list[int]) -> None:
+        super().__init__()
+        self._begun = begun
+
+    def on_train_begin(self, run: Run) -> None:
+        self._begun.append(run.step)
+
+
+class Interrupting(Printing):
+    """Ctrl-C in the process that waits, at the first step."""
+
+    def on_step_end(self, run: Run) -> None:
+        if run.step == 1:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_two_workers_learn_what_one_process_learns(
+    cluster: Cluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wanted = {"load_best_model_at_end": True, "tensorboard": {}, "print_steps": 2}
+    ours, result = on_ray(configure(tmp_path / "two", **wanted))
+    shown = capfd.readouterr().err.splitlines()
+    assert shown[0] == "step 2 of 6"
+    assert [line.split(":")[0] for line in shown].count("epoch 1 of 2") == 1
+
+    theirs, expected = alone(configure(tmp_path / "one", **{**wanted, "batch_size": 8}))
+    assert ours.weights.tolist() == pytest.approx(theirs.weights.tolist(), abs=1e-5)
+    assert ours.classes == theirs.classes
+    for row, other in zip(result.history, expected.history, strict=True):
+        assert row == pytest.approx(other, abs=1e-5)
+
+    def names(folder: str) -> set[str]:
+        found = (tmp_path / folder).rglob("*")
+        return {
+            str(each.relative_to(tmp_path / folder))
+            for each in found
+            # A file of TensorBoard's is named after its process.
+            if "events." not in each.name and "random_states" not in each.name
+        }
+
+    assert names("two") == names("one")
+    assert len(list((tmp_path / "two" / "tensorboard").glob("events.*"))) == 1
+
+
+def test_a_training_that_lost_a_worker_is_resumed_by_hand(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    killing = Dying(4, tmp_path / "killed", kill=True)
+    config = configure(tmp_path / "out", model_checkpoint={"every_n_step": 1})
+    with pytest.raises(WorkersLost, match=r"by rank: 1; ") as caught:
+        on_ray(config, killing)
+    assert "resume=True" in str(caught.value.hint)
+    left = sorted(each.name for each in (tmp_path / "out" / "checkpoints").iterdir())
+    assert left == ["step-00000002", "step-00000003"]
+    begun: list[int] = []
+    resumed, _ = on_ray(config, Begins(begun), resume=True)
+    assert begun == [3]
+    undisturbed, _ = alone(configure(tmp_path / "one", batch_size=8))
+    expected = pytest.approx(undisturbed.weights.tolist(), abs=1e-5)
+    assert resumed.weights.tolist() == expected
+
+
+def test_a_training_that_lost_a_worker_goes_on_by_itself(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    killing = Dying(4, tmp_path / "killed", kill=True)
+    config = configure(tmp_path / "out", model_checkpoint={"every_n_step": 1})
+    begun: list[int] = []
+    restarted, _ = on_ray(config, killing, Begins(begun), max_failures=1)
+    assert begun == [0, 3]
+    undisturbed, _ = alone(configure(tmp_path / "one", batch_size=8))
+    expected = pytest.approx(undisturbed.weights.tolist(), abs=1e-5)
+    assert restarted.weights.tolist() == expected
+
+
+def test_an_exception_names_the_worker_and_is_not_tried_again(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    raising = Dying(2, tmp_path / "raised", kill=False)
+    with pytest.raises(
+        WorkerFailed,
+        match=r"Worker 1 of 2 failed on node [\d.]+: ArithmeticError: the second has",
+    ) as caught:
+        on_ray(configure(tmp_path / "out"), raising, max_failures=3)
+    assert "In a worker:\nTraceback" in caught.value.__cause__.__notes__[0]
+    # What training refuses is refused as in this process.
+    with pytest.raises(CannotTrain, match="24 images fill no batch of 100"):
+        on_ray(configure(tmp_path / "large", batch_size=100))
+
+
+def test_an_interrupt_ends_the_workers_and_leaves_the_handler(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    config = configure(tmp_path / "out", epoch_num=2000, model_checkpoint=None)
+    with pytest.raises(KeyboardInterrupt):
+        on_ray(config, Interrupting())
+    assert signal.getsignal(signal.SIGINT) is handler
+    config.epoch_num = 1
+    # Its processors are free again.
+    on_ray(config)
+
+
+def test_what_cannot_be_done_is_told_before_a_worker_starts(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    pairs = [([0.0] * 8, 0)]
+    stuck = Samples("stuck", pairs, ("left",), transform=_Locked())
+    with pytest.raises(CannotTrain, match="`train_dataset` cannot be sent to workers"):
+        on_ray(configure(tmp_path / "out"), samples=stuck)
+    with pytest.raises(InvalidResources, match="has room for 2 workers with"):
+        on_ray(configure(tmp_path / "out"), num_workers=3)
+    with pytest.raises(InvalidResources, match="num_workers: expected a whole number"):
+        crew("ray", {"num_workers": 0})
+    with pytest.raises(InvalidEngineOptions, match="`workers`"):
+        crew("ray", {"workers": 2})
+    with pytest.raises(InvalidEngineOptions, match="`num_workers`"):
+        crew("local", {"num_workers": 2})
+    with pytest.raises(UnknownEngine, match="No engine that trains is named `dask`"):
+        crew("dask", {})
+
+
+class _Locked:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __call__(self, image: object) -> object:
+        return image

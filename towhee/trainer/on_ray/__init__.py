@@ -1,0 +1,1 @@
+"""One model, trained by workers of Ray."""
