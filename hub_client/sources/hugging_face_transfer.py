@@ -13,7 +13,7 @@ from hub_client.steps import note
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hub_client.transfer import Advance
 
@@ -25,6 +25,8 @@ _GRACE: Final = 30.0
 _ANSWER_TO_WRITING: Final = 300.0
 """Seconds; a server may think that long about a commit."""
 
+_FACTORY: Final = "_GLOBAL_CLIENT_FACTORY"
+_watching: set[Callable[[], Any]] = set()
 _limit: ContextVar[int | None] = ContextVar("limit", default=None)
 
 
@@ -77,18 +79,42 @@ def limited(limit: int) -> Iterator[None]:
     """
     from huggingface_hub import get_session
 
-    hooks = get_session().event_hooks
-    if _hurry not in hooks["request"]:
-        get_session().event_hooks = {
-            **hooks,
-            "request": [*hooks["request"], _hurry],
-            "response": [*hooks["response"], _hold],
-        }
+    _watch_new_clients()
+    _watch(get_session())
     token = _limit.set(limit)
     try:
         yield
     finally:
         _limit.reset(token)
+
+
+def _watch(client: Any) -> Any:  # noqa: ANN401  (its HTTP library's)
+    hooks = client.event_hooks
+    if _hurry not in hooks["request"]:
+        client.event_hooks = {
+            **hooks,
+            "request": [*hooks["request"], _hurry],
+            "response": [*hooks["response"], _hold],
+        }
+    return client
+
+
+def _watch_new_clients() -> None:
+    """Watch those too that the library makes when a connection fails, in mid-question.
+
+    Its own way to set what makes them would close the one that others are using, and
+    there is none to get it.
+    """
+    from huggingface_hub.utils import _http
+
+    make = vars(_http)[_FACTORY]
+    if make not in _watching:
+
+        def watched() -> Any:  # noqa: ANN401
+            return _watch(make())
+
+        _watching.add(watched)
+        setattr(_http, _FACTORY, watched)
 
 
 def _hurry(request: Any) -> None:  # noqa: ANN401  (its HTTP library's)

@@ -14,6 +14,7 @@ from servers.git_repository import GitRepository
 from servers.git_servers import serve_http
 from servers.operator_files import operator_files
 
+from hub_client import git_commands
 from hub_client.candidate import Candidate, Release
 from hub_client.git_commands import GitFailed, GitMissing, open_objects, run_git
 from hub_client.sources.git import (
@@ -272,6 +273,18 @@ def test_a_server_that_stalls_is_left(
     assert str(refusal.value) == (
         f"Cannot list the versions at `{url}`: no end after 0.5 seconds"
     )
+
+
+def test_an_http_server_that_sends_next_to_nothing_is_left(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_client.git_commands.TIMEOUT_SECONDS", 20)
+    settings = git_commands._SETTINGS
+    monkeypatch.setitem(settings, "http.lowSpeedTime", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/embed.git"
+        with pytest.raises(RepositoryUnreachable, match="too slow"):
+            open_git(url, cache).versions(NAME)
 
 
 def test_offline_only_the_mirror_answers(

@@ -16,6 +16,7 @@ import huggingface_hub.constants
 import pytest
 from fastapi import Response
 from fastapi.responses import RedirectResponse, StreamingResponse
+from huggingface_hub import close_session, get_session
 from packaging.version import Version
 from servers.operator_files import operator_files
 
@@ -27,7 +28,7 @@ from hub_client.sources.hugging_face import (
     OfflineMiss,
 )
 from hub_client.sources.hugging_face_client import RepositoryRefused, ServerUnreachable
-from hub_client.sources.hugging_face_transfer import TooMuch
+from hub_client.sources.hugging_face_transfer import TooMuch, limited
 from hub_client.tree_digest import DigestMismatch, UnsafeTree
 from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
@@ -388,6 +389,17 @@ def test_a_manifest_longer_than_listed_is_cut(
     answer(server, "/operator.yaml", lambda _request: StreamingResponse(flood()))
     with pytest.raises(TooMuch, match=r"sends more than 1048576 bytes"):
         source().manifest(EMBED, release)
+
+
+def test_a_client_made_anew_after_a_failed_connection_is_held_too(
+    server: HuggingFaceServer,
+) -> None:
+    answer(server, "/refs", lambda _request: StreamingResponse(flood()))
+    url = f"{server.url}/api/models/acme/embed/refs"
+    with limited(1000):
+        close_session()  # as the library does by itself then
+        with pytest.raises(TooMuch, match="sends more than 1000 bytes"):
+            get_session().get(url)
 
 
 async def flood() -> AsyncIterator[bytes]:
