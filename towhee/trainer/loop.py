@@ -209,11 +209,14 @@ class Loop:
             getattr(callback, moment)(self.run)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds beside weights, optimizer and schedule."""
+        """What a checkpoint holds beside weights, optimizer and schedule.
+
+        Meters are those of all processes, which have to call this together.
+        """
         return {
             "run": self.run.state(),
-            "loss": self.loss.state(),
-            "meter": None if self.meter is None else self.meter.state(),
+            "loss": self._total(self.loss).state(),
+            "meter": None if self.meter is None else self._total(self.meter).state(),
             "callbacks": [
                 {"kind": type(each).__name__, "state": each.state()}
                 for each in self.callbacks
@@ -223,9 +226,11 @@ class Loop:
     def restore(self, state: dict[str, Any]) -> None:
         """Be where ``state`` was taken."""
         self.run.restore(state["run"])
-        self.loss.restore(state["loss"])
-        if self.meter is not None:
-            self.meter.restore(state["meter"])
+        # What all processes came to is added up again: one of them goes on from it.
+        if self.accelerator.is_main_process:
+            self.loss.restore(state["loss"])
+            if self.meter is not None:
+                self.meter.restore(state["meter"])
         # One's own callbacks may be others than before: each takes what one of its
         # kind left.
         left = list(state["callbacks"])

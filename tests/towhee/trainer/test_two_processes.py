@@ -15,8 +15,8 @@ SCRIPT = Path(__file__).with_name("two_processes.py")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
-def train(folder: Path, *launcher: str, **fields: object) -> list[dict[str, Any]]:
-    """What each process came to, in order."""
+def configured(folder: Path, **fields: object) -> Path:
+    """A folder to train in."""
     folder.mkdir()
     usual = {
         "epoch_num": 2,
@@ -24,14 +24,20 @@ def train(folder: Path, *launcher: str, **fields: object) -> list[dict[str, Any]
         "device_str": "cpu",
         "early_stopping": None,
         "tensorboard": None,
-        # Statistics of half a batch are not those of a whole one.
-        "freeze_bn": True,
+        "dropout": 0.0,
     }
     (folder / "config.json").write_text(json.dumps({**usual, **fields}))
+    return folder
+
+
+def train(
+    folder: Path, *launcher: str, kill_at: int = 0
+) -> tuple[int, list[dict[str, Any]]]:
+    """The launcher's exit status, and what each process came to, in order."""
     paths = [str(SCRIPT.parents[2]), str(SCRIPT.parents[3])]
-    subprocess.run(
-        [sys.executable, *launcher, str(SCRIPT), str(folder)],
-        check=True,
+    done = subprocess.run(
+        [sys.executable, *launcher, str(SCRIPT), str(folder), str(kill_at)],
+        check=False,
         timeout=200,
         env={
             **os.environ,
@@ -41,15 +47,19 @@ def train(folder: Path, *launcher: str, **fields: object) -> list[dict[str, Any]
         },
     )
     files = sorted(folder.glob("rank-*.json"))
-    return [json.loads(each.read_text(encoding="utf-8")) for each in files]
+    found = [json.loads(each.read_text(encoding="utf-8")) for each in files]
+    return done.returncode, found
 
 
 @pytest.mark.slow
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
-    one, other = train(tmp_path / "two", *TORCHRUN, batch_size=4)
+    # Statistics of half a batch are not those of a whole one.
+    two = configured(tmp_path / "two", batch_size=4, freeze_bn=True)
+    _, (one, other) = train(two, *TORCHRUN)
     # A launcher that ran one process, and said nothing, would pass all else.
     assert one["world"] == other["world"] == 2
-    (alone,) = train(tmp_path / "one", batch_size=8)
+    whole = configured(tmp_path / "one", batch_size=8, freeze_bn=True)
+    _, (alone,) = train(whole)
     assert alone["world"] == 1
 
     assert one["weights"] == other["weights"]
@@ -59,3 +69,28 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
         # Nine images are judged, each once, whatever fills the last batch.
         assert row == pytest.approx(expected, abs=1e-5)
     assert (tmp_path / "two" / "out" / "model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_two_processes_of_which_one_is_killed_end_as_undisturbed_ones(
+    tmp_path: Path,
+) -> None:
+    fields = {
+        "batch_size": 4,
+        "epoch_num": 3,
+        "dropout": 0.2,
+        "augmentation": {"noise": 0.1},
+        "lr_scheduler_type": "cosine",
+        "model_checkpoint": {"every_n_step": 2},
+    }
+    _, undisturbed = train(configured(tmp_path / "calm", **fields), *TORCHRUN)
+    folder = configured(tmp_path / "killed", **fields)
+    status, found = train(folder, *TORCHRUN, kill_at=5)
+    assert (status, found) == (1, [])
+    # In the middle of the second epoch, three steps each.
+    kept = [path.name for path in (folder / "out" / "checkpoints").glob("step-*")]
+    assert sorted(kept) == ["step-00000002", "step-00000004"]
+    status, resumed = train(folder, *TORCHRUN)
+    assert status == 0
+    assert resumed == undisturbed
+    assert resumed[0]["world"] == 2

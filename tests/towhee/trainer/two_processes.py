@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from trainees import Small, points
@@ -13,6 +15,11 @@ from trainees import Small, points
 from towhee.trainer.callbacks import Callback
 from towhee.trainer.training import Training
 from towhee.trainer.training_config import TrainingConfig
+
+if TYPE_CHECKING:
+    from towhee.trainer.run import Run
+
+RANK = os.environ.get("RANK", "0")
 
 
 class WorldSize(Callback):
@@ -27,21 +34,32 @@ class WorldSize(Callback):
         self.found = distributed.get_world_size() if together else 1
 
 
-def main(folder: Path) -> None:
-    """Train, and write what this process came to."""
-    config = TrainingConfig(**json.loads((folder / "config.json").read_text()))
-    config.output_dir = str(folder / "out")
-    operator, world = Small(dropout=0.0), WorldSize()
-    training = Training(operator, config, points(24), points(9, seed=1), [world])
-    result = training.start()
+class Killed(Callback):
+    """Ends the second process at a step, as a machine that goes away does."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def on_step_end(self, run: Run) -> None:
+        if run.step == self._step and RANK == "1":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main(folder: Path, kill_at: int) -> None:
+    """Train, or go on, and write what this process came to."""
+    fields = json.loads((folder / "config.json").read_text())
+    operator, world = Small(dropout=fields.pop("dropout")), WorldSize()
+    config = TrainingConfig(**fields, output_dir=str(folder / "out"))
+    watching = [world, Killed(kill_at)]
+    training = Training(operator, config, points(24), points(9, seed=1), watching)
+    result = training.start(resume=True)
     figures = {
         "world": world.found,
         "weights": operator.weights.tolist(),
         "history": list(result.history),
     }
-    rank = os.environ.get("RANK", "0")
-    (folder / f"rank-{rank}.json").write_text(json.dumps(figures))
+    (folder / f"rank-{RANK}.json").write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))
