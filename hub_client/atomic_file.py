@@ -42,7 +42,8 @@ def write_atomically(
         with suppress(OSError):
             staged.unlink()
         if isinstance(error, OSError):
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
+            del error.filename2  # None would be told as a second name
         raise
 
 

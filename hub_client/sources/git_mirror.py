@@ -255,10 +255,10 @@ class GitMirror:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self.path}.lock"):
                 self._clear()
-                note_origin(self.path, str(self.url))
                 try:
                     if not self.path.is_dir():
                         self._create()
+                    note_origin(self.path, str(self.url))
                     yield
                 except GitFailed as error:
                     disk_error = self._disk_error(error)
