@@ -81,7 +81,7 @@ def _names(api: Any, text: str, place: Place) -> list[str]:  # noqa: ANN401  (it
     The client's own listing would try again for half a minute while nothing answers.
     """
     from huggingface_hub import get_session
-    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # they are public
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # it documents both
         build_hf_headers,
         hf_raise_for_status,
     )
