@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from hub_client.candidate import Fetchable
     from hub_client.config import HubConfig
+    from hub_client.signatures import Signature
     from hub_client.sources.router import SourceRouter
     from plugin_spec.names import OperatorName
 
@@ -25,7 +26,7 @@ def admit(
     router: SourceRouter | None = None,
     directory: Path | None,
     once: Callable[[T], object] | None = None,
-) -> dict[OperatorName, str]:
+) -> dict[OperatorName, Signature]:
     """Refuse operators that the project, or the user, does not want.
 
     What the project rules out stays so: nobody's trust makes up for it.
@@ -34,7 +35,7 @@ def admit(
     :param directory: what relative ``dir:`` sources start from.
     :param once: told every operator that is trusted for this run alone; None to refuse
         what the user does not trust.
-    :returns: who signed, for each operator of a source whose signature is required.
+    :returns: that of each operator of a source whose signature is required.
     :raises OutsideProject: if the project rules one out.
     :raises UntrustedPublisher: if the user trusts one's source neither now nor always.
     :raises SignatureRefused: if a signature is required, and is not there.
@@ -51,9 +52,13 @@ def admit(
         return {}
     assert router is not None
     return {
-        each.name: signer
+        each.name: signature
         for each in operators
-        if (signer := find_signer(each, config, router=router, directory=directory))
+        if (
+            signature := find_signature(
+                each, config, router=router, directory=directory
+            )
+        )
     }
 
 
@@ -64,7 +69,19 @@ def find_signer(
     router: SourceRouter,
     directory: Path | None,
 ) -> str | None:
-    """Who signed an operator; None if the user requires no signature of its source.
+    """Who signed an operator, as ``find_signature`` finds it."""
+    found = find_signature(operator, config, router=router, directory=directory)
+    return found and found.signer
+
+
+def find_signature(
+    operator: Fetchable,
+    config: HubConfig,
+    *,
+    router: SourceRouter,
+    directory: Path | None,
+) -> Signature | None:
+    """The signature of an operator; None if the user requires none of its source.
 
     :raises SignatureRefused: if nobody did whom the user named.
     """

@@ -30,7 +30,7 @@ class Release:
     source: str | None = None
     """Where its files are, if an index says that of another source."""
     tree: str | None = None
-    """Digest that its files must have, if the source promises one."""
+    """Digest that its files must have, if a lock or the source says one."""
 
 
 class Fetchable(Protocol):

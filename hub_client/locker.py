@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hub_client.config import HubConfig
     from hub_client.packages import PackageInstaller
     from hub_client.project import Project
+    from hub_client.signatures import Signature
     from hub_client.sources.router import SourceRouter
     from hub_client.store import Store
     from hub_client.weights import WeightsPinner
@@ -75,7 +76,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
     )
     for candidate in resolution.candidates:
         _check_unchanged(candidate, before.get(candidate.name))
-    signers = admit(
+    signatures = admit(
         resolution.candidates,
         config,
         router=router,
@@ -89,7 +90,8 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
         locked=previous.packages if previous else (),
     )
     operators = [
-        _signed(_locked(each, router, store), signers) for each in resolution.candidates
+        _signed(_locked(each, router, store), signatures)
+        for each in resolution.candidates
     ]
     if pinner is not None:
         operators = [_with_pins(each, before, pinner) for each in operators]
@@ -106,9 +108,10 @@ def _with_pins(
 
 
 def _signed(
-    locked: LockedOperator, signers: Mapping[OperatorName, str]
+    locked: LockedOperator, signatures: Mapping[OperatorName, Signature]
 ) -> LockedOperator:
-    return replace(locked, signer=signers.get(locked.name))
+    found = signatures.get(locked.name)
+    return replace(locked, signer=found and found.signer)
 
 
 def _check_unchanged(candidate: Candidate, locked: LockedOperator | None) -> None:

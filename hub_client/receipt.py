@@ -41,7 +41,7 @@ class Receipt:
     @property
     def release(self) -> Release:
         """What a source needs to give its files again."""
-        return Release(self.version, self.revision, self.ref)
+        return Release(self.version, self.revision, self.ref, tree=self.tree)
 
     @classmethod
     def from_json(cls, text: str, *, where: str) -> Self:

@@ -100,7 +100,7 @@ def find_untrusted(
         not given.
     :raises InvalidTrust: if an entry is not one that ``add_trusted`` would write.
     """
-    entries = [_checked(entry) for entry in trusted]
+    entries = [check_entry(entry) for entry in trusted]
     return tuple(
         (operator, source)
         for operator in operators
@@ -133,7 +133,7 @@ def add_trusted(config_dir: Path, entry: str) -> str:
     :returns: the entry as written: a folder's path absolute, a host in lower case.
     :raises InvalidTrust: if it is no source, or says nothing about who is trusted.
     """
-    written = _checked(locate(entry, Path.cwd()))
+    written = check_entry(locate(entry, Path.cwd()))
     entries = list_trusted(config_dir)
     if written not in entries:
         _write_trusted(config_dir, (*entries, written))
@@ -172,7 +172,11 @@ def locate(source: str, directory: Path | None) -> str:
     return source
 
 
-def _checked(entry: str) -> str:
+def check_entry(entry: str) -> str:
+    """An entry in its one spelling.
+
+    :raises InvalidTrust: if it is no source, or says nothing about who is trusted.
+    """
     if entry.startswith((HUGGING_FACE, HUGGING_FACE_AT)):
         return _checked_hugging_face(entry)
     kind, path = entry[:4], entry[4:]

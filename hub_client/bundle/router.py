@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hub_client.candidate import Fetchable
     from hub_client.listed_file import ListedFile
     from hub_client.lockfile import LockedOperator
-    from hub_client.sources.git_mirror import SignedRelease
+    from hub_client.sources.signed_release import SignedRelease
 
 
 class BundleRouter(SourceRouter):

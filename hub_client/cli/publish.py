@@ -111,7 +111,6 @@ def publish(  # noqa: PLR0913  (one a flag)
     dry_run = dry_run or statement is not None
     name = read_manifest(path).name
     target = open_target(to, name, cache_dir=cache_dir)
-    _check_notes(sigstore_bundle, target)
     telling = _open_index(index, target, cache_dir, propose=propose)
     with open_workspace(cache_dir) as folder:
         publication = prepare(
@@ -121,7 +120,7 @@ def publish(  # noqa: PLR0913  (one a flag)
             allow_older=allow_older,
             run=can_run() and not no_run,
         )
-        publication = _signed(session, publication, sigstore_bundle, statement)
+        publication = _signed(session, publication, target, sigstore_bundle, statement)
         for warning in publication.warnings:
             console.warn(f"{warning.place}: {warning.message}")
         if not as_json or not (yes or dry_run):
@@ -145,25 +144,19 @@ def publish(  # noqa: PLR0913  (one a flag)
         console.result_json(result)
 
 
-def _check_notes(bundle: Path | None, target: Target) -> None:
-    """Refuse a bundle where it cannot be kept, before anything takes its time."""
-    from hub_client.sources import GIT  # noqa: PLC0415  (as it is used)
-
-    if bundle is not None and not target.spec.startswith(GIT):
-        raise typer.BadParameter(
-            "only git has notes to keep one in", param_hint="`--sigstore-bundle`"
-        )
-
-
 def _signed(
     session: Session,
     publication: Publication,
+    target: Target,
     bundle: Path | None,
     statement: Path | None,
 ) -> Publication:
     """Attach the bundle that there is, or write what one has to sign."""
+    if statement is None and bundle is None:
+        return publication
+    text = target.statement(publication)
     if statement is not None:
-        statement.write_bytes(publication.statement)
+        statement.write_bytes(text)
         session.console.say(f"`{statement}` is what to sign with sigstore")
     if bundle is None:
         return publication
@@ -171,7 +164,7 @@ def _signed(
         attach_bundle,
     )
 
-    return attach_bundle(publication, bundle)
+    return attach_bundle(publication, bundle, statement=text)
 
 
 def _open_index(

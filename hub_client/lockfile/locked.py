@@ -139,7 +139,9 @@ class LockedOperator:
     @property
     def release(self) -> Release:
         """What a source needs to fetch it."""
-        return Release(self.version, self.revision, self.ref, self.yanked)
+        return Release(
+            self.version, self.revision, self.ref, self.yanked, tree=self.tree
+        )
 
     @classmethod
     def from_entry(cls, entry: Entry) -> Self:

@@ -29,8 +29,16 @@ class Target(Protocol):
     def releases(self, name: OperatorName) -> Sequence[Release]:
         """What is published there; empty if the repository is yet to be made."""
 
+    def statement(self, publication: Publication) -> bytes:
+        """What a sigstore bundle of the version has to sign; hashes every file.
+
+        :raises HubError: if it cannot be told before the repository is made.
+        """
+
     def publish(self, publication: Publication) -> str:
         """Send the files and their tag, and give the commit; the tag comes last.
+
+        If it is signed, the signature comes before the tag.
 
         :raises HubError: and no tag is left, however it failed.
         """

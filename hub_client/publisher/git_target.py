@@ -14,6 +14,7 @@ from hub_client.publisher.work_tree import Unpublishable
 from hub_client.sources import GIT
 from hub_client.sources.git import GitSource
 from hub_client.sources.git_mirror import SIGSTORE_NOTES
+from hub_client.tree_digest import tree_digest
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class GitTarget:
         """What is published there; a repository may be empty, but has to be there."""
         return self._source.versions(name)
 
+    def statement(self, publication: Publication) -> bytes:
+        """The line on exactly the files that go out."""
+        return publication.statement(tree_digest(publication.snapshot.folder))
+
     def publish(self, publication: Publication) -> str:
         """Push the author's own commit, or one of the folder's files.
 
@@ -63,7 +68,7 @@ class GitTarget:
             else:
                 commit, refspecs = self._own_commit(scratch, publication, work_tree)
             if publication.bundle is not None:
-                note = self._new_note(scratch, commit, publication.bundle)
+                note = self._new_note(scratch, commit, publication.bundle.content)
                 refspecs = (*refspecs, note)
             self._remote(scratch).push(*refspecs)
         return commit

@@ -1,19 +1,29 @@
-"""Publishing to Hugging Face: one commit, large files by LFS, then the tag."""
+"""Publishing to Hugging Face: one commit, its signature if it has one, then the tag."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from hub_client.sources.hugging_face import list_files, list_tags, parse_spec
+from hub_client.listed_file import list_folder
+from hub_client.sources.hugging_face import (
+    SIGNATURE_SUFFIX,
+    SIGNATURES,
+    list_files,
+    list_tags,
+    parse_spec,
+    sha256_of,
+    signature_file,
+)
 from hub_client.sources.hugging_face_client import RepositoryMissing
 from hub_client.sources.version_tags import read_releases
+from hub_client.tree_digest import listing_digest
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hub_client.candidate import Release
-    from hub_client.publisher.publication import Publication
+    from hub_client.publisher.publication import AttachedBundle, Publication
     from hub_client.publisher.snapshot import Snapshot
     from plugin_spec.names import OperatorName
 
@@ -29,7 +39,11 @@ class UploadRefused(HubError):
 
 
 class TagRefused(HubError):
-    """A server has the files of a version, and would not tag them."""
+    """A server has the files of a version, and not its signature or its tag."""
+
+
+class NotMadeYet(HubError):
+    """What is to be signed cannot be told before its repository is there."""
 
 
 class HuggingFaceTarget:
@@ -55,6 +69,13 @@ class HuggingFaceTarget:
         except RepositoryMissing:
             return ()
 
+    def statement(self, publication: Publication) -> bytes:
+        """The line on the files, and on the server's ``.gitattributes`` among them.
+
+        :raises NotMadeYet: if the server has still to write that file.
+        """
+        return publication.statement(self._tree(publication, self._base(publication)))
+
     def publish(self, publication: Publication) -> str:
         """Commit the files, and tag them when all are there.
 
@@ -63,20 +84,17 @@ class HuggingFaceTarget:
 
         :returns: the commit that the tag names.
         :raises UploadRefused: and there is no new version.
-        :raises TagRefused: if the files are there and the tag is not.
+        :raises TagRefused: if the files are there, and the signature or the tag is not.
         """
         repository = self._repository
         self._send(lambda api: api.create_repo(repository.name, exist_ok=True))
-        branch = _MAIN
-        if not publication.is_newest:
-            branch = f"release/{publication.version}"
-            self._send(
-                lambda api: api.create_branch(
-                    repository.name, branch=branch, exist_ok=True
-                )
-            )
+        branch = _branch(publication)
+        if branch != _MAIN:
+            self._make_branch(branch)
         message = f"{publication.name} {publication.version}"
         commit = self._commit(publication.snapshot, branch, message)
+        if publication.bundle is not None:
+            self._sign(publication, publication.bundle, commit)
         self._tag(publication, commit)
         return commit
 
@@ -98,7 +116,7 @@ class HuggingFaceTarget:
 
     def _commit(self, snapshot: Snapshot, branch: str, message: str) -> str:
         """Make the branch hold exactly the files, and give its commit."""
-        tip = self._tip(branch)
+        tip = self._tips()[branch]
         operations = self._operations(snapshot, tip)
         if not operations:
             return tip
@@ -135,6 +153,54 @@ class HuggingFaceTarget:
             ),
         ]
 
+    def _sign(
+        self, publication: Publication, bundle: AttachedBundle, commit: str
+    ) -> None:
+        """Put the bundle where users look for it, if it signs what is there now."""
+        if publication.statement(self._tree(publication, commit)) != bundle.statement:
+            raise TagRefused(
+                self._half(publication, commit, f"tag `{publication.tag}`")
+                + f"\n  its `{_SERVERS_OWN}` is not the one that was signed",
+                hint="The server wrote it: sign what `--statement FILE` writes now",
+            )
+        try:
+            self._put_bundle(signature_file(publication.version), bundle.content)
+        except HubError as error:
+            raise TagRefused(
+                self._half(publication, commit, "signature")
+                + f"\n  the server says: {error}",
+                hint="Run this again: it sends no file twice, then signs and tags",
+            ) from error
+
+    def _put_bundle(self, file: str, content: bytes) -> None:
+        """Commit one bundle to the branch that has those of all versions."""
+        from huggingface_hub import (
+            CommitOperationAdd,
+            CommitOperationDelete,
+        )
+
+        self._make_branch(SIGNATURES)
+        tip = self._tips()[SIGNATURES]
+        # A branch begins with the files of another.
+        others = (
+            each.path
+            for each in list_files(self._repository, tip)
+            if each.path != _SERVERS_OWN and not each.path.endswith(SIGNATURE_SUFFIX)
+        )
+        operations = [
+            CommitOperationAdd(file, content),
+            *map(CommitOperationDelete, sorted(others)),
+        ]
+        self._send(
+            lambda api: api.create_commit(
+                self._repository.name,
+                operations,
+                commit_message=f"Add {file}",
+                revision=SIGNATURES,
+                parent_commit=tip,
+            )
+        )
+
     def _tag(self, publication: Publication, commit: str) -> None:
         try:
             self._send(
@@ -144,19 +210,60 @@ class HuggingFaceTarget:
             )
         except HubError as error:
             raise TagRefused(
-                f"`{self._repository.url}` has the files of {publication.name} "
-                f"{publication.version} as commit {commit},\n"
-                f"  and not its tag `{publication.tag}`: nobody sees the version yet\n"
-                f"  the server says: {error}",
+                self._half(publication, commit, f"tag `{publication.tag}`")
+                + f"\n  the server says: {error}",
                 hint="Run this again: it sends nothing twice, and makes the tag",
             ) from error
 
-    def _tip(self, branch: str) -> str:
+    def _half(self, publication: Publication, commit: str, missing: str) -> str:
+        """How far it came, for the beginning of a message."""
+        return (
+            f"`{self._repository.url}` has the files of {publication.name} "
+            f"{publication.version} as commit {commit},\n"
+            f"  and not its {missing}: nobody sees the version yet"
+        )
+
+    def _tree(self, publication: Publication, commit: str | None) -> str:
+        """The digest that users get, who have the server's own file of ``commit`` too.
+
+        :param commit: None if there is none yet.
+        """
+        listed = list_folder(publication.snapshot.folder)
+        digests = {file.path: file.digest.removeprefix("sha256:") for file in listed}
+        if _SERVERS_OWN not in digests:
+            if commit is None:
+                raise NotMadeYet(
+                    f"`{self.spec}` is still to be made, and with it comes a "
+                    f"`{_SERVERS_OWN}` of its server, which is signed too",
+                    hint=f"Make it first: `hf repos create {self._repository.name}`; "
+                    f"or put a `{_SERVERS_OWN}` of your own among the files",
+                )
+            for file in list_files(self._repository, commit):
+                if file.path == _SERVERS_OWN:
+                    digests[file.path] = sha256_of(self._repository, commit, file)
+        return listing_digest(digests)
+
+    def _base(self, publication: Publication) -> str | None:
+        """The commit that the publication's would follow; None if there is none."""
+        try:
+            tips = self._tips()
+        except RepositoryMissing:
+            return None
+        return tips.get(_branch(publication)) or tips[_MAIN]
+
+    def _make_branch(self, branch: str) -> None:
+        self._send(
+            lambda api: api.create_branch(
+                self._repository.name, branch=branch, exist_ok=True
+            )
+        )
+
+    def _tips(self) -> dict[str, str]:
+        """The newest commit of each branch."""
         refs = self._repository.ask(
             lambda api: api.list_repo_refs(self._repository.name)
         )
-        (commit,) = (ref.target_commit for ref in refs.branches if ref.name == branch)
-        return str(commit)
+        return {ref.name: str(ref.target_commit) for ref in refs.branches}
 
     def _send(self, question: Callable[[Any], T]) -> T:
         """Ask for a change; what the server answers is told in its own words."""
@@ -166,3 +273,8 @@ class HuggingFaceTarget:
             raise UploadRefused(
                 f"`{self._repository.url}` did not take it: {error}", hint=error.hint
             ) from error
+
+
+def _branch(publication: Publication) -> str:
+    """Where a version is committed: an older one leaves the repository's page alone."""
+    return _MAIN if publication.is_newest else f"release/{publication.version}"

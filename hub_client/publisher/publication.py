@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hub_client.conformance import check_repository
 from hub_client.publisher.snapshot import take_snapshot
 from hub_client.signatures.statement import release_statement
 from hub_client.sources import MANIFEST_FILE
-from hub_client.tree_digest import tree_digest
 from plugin_spec.errors import HubError
 from plugin_spec.manifest import Manifest
 
@@ -43,6 +42,13 @@ class VersionTaken(HubError):
     """A version is published already, or one that is newer."""
 
 
+class AttachedBundle(NamedTuple):
+    """A sigstore bundle, and the statement that it says it signs."""
+
+    content: bytes
+    statement: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """What is to be published, and as which version."""
@@ -52,8 +58,8 @@ class Publication:
     is_newest: bool
     """Whether no newer version is published."""
     warnings: tuple[Finding, ...] = ()
-    bundle: bytes | None = None
-    """A sigstore bundle that signs the statement; None if it is not signed so."""
+    bundle: AttachedBundle | None = None
+    """None if no sigstore bundle signs it."""
 
     @property
     def name(self) -> OperatorName:
@@ -70,10 +76,8 @@ class Publication:
         """The tag's name."""
         return f"v{self.version}"
 
-    @property
-    def statement(self) -> bytes:
-        """What a sigstore bundle of it signs; hashes every file."""
-        tree = tree_digest(self.snapshot.folder)
+    def statement(self, tree: str) -> bytes:
+        """What a sigstore bundle of it signs, if its files have this digest."""
         return release_statement(self.name, self.version, tree)
 
 

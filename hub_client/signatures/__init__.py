@@ -11,6 +11,7 @@ from hub_client.signatures.signer import parse_signer
 from hub_client.signatures.sigstore_bundle import read_trusted_root
 from hub_client.signatures.sigstore_identity import SigstoreIdentity
 from hub_client.signatures.verifying import (
+    Signature,
     SignatureRefused,
     SignatureUnreachable,
     verify_release,
@@ -18,6 +19,7 @@ from hub_client.signatures.verifying import (
 
 __all__ = [
     "InvalidKey",
+    "Signature",
     "SignatureRefused",
     "SignatureUnreachable",
     "SigningKey",

@@ -9,8 +9,9 @@ from hub_client.atomic_file import write_atomically
 from hub_client.signatures.keys import InvalidKey, SigningKey
 from hub_client.signatures.signer import parse_signer, same_signer
 from hub_client.signatures.sigstore_identity import SigstoreIdentity
-from hub_client.sources import GIT
-from hub_client.trust import InvalidTrust, covers, locate
+from hub_client.sources import GIT, HUGGING_FACE, HUGGING_FACE_AT
+from hub_client.sources.hugging_face_client import PUBLIC_ENDPOINT
+from hub_client.trust import InvalidTrust, check_entry, covers, locate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 KEY: Final = "require-signature"
 ROOT: Final = "trusted-root"
 _FOLDER: Final = "keys"
+_HUGGING_FACE: Final = (HUGGING_FACE, HUGGING_FACE_AT)
 
 
 def keys_for(
@@ -31,11 +33,13 @@ def keys_for(
     """The keys of the most specific entry that covers a source; None if none does.
 
     :param required: keys by source, as configuration writes them.
-    :raises InvalidTrust: if an entry is not for git, where signatures are.
-    :raises InvalidKey: if one of the keys is none.
+    :raises InvalidTrust: if an entry is for a source that nobody can sign.
+    :raises InvalidKey: if one of the keys is none, or cannot sign there.
     """
     entry = _covering(source, required, directory)
-    return None if entry is None else tuple(map(parse_signer, required[entry]))
+    if entry is None:
+        return None
+    return _able(entry, map(parse_signer, required[entry]))
 
 
 def root_for(
@@ -66,13 +70,14 @@ def add_required(
     :param armored: an OpenPGP key's own bytes, which are kept beside the configuration.
     :param trusted_root: a sigstore's own keys, kept there too; the public one's, if
         not given.
-    :raises InvalidKey: if identities of another sigstore may sign there already.
+    :raises InvalidTrust: if nobody can sign there.
+    :raises InvalidKey: if a key cannot, or identities of another sigstore may already.
     """
     import tomlkit  # noqa: PLC0415  (slow to import, seldom needed)
 
     from hub_client.trust import read_document, write_document  # noqa: PLC0415
 
-    written = _checked(source)
+    written = _checked(locate(source, None))
     document = read_document(config_dir)
     if document and KEY not in document:
         document.add(tomlkit.nl())
@@ -82,7 +87,7 @@ def add_required(
         table = tomlkit.table()
         table["source"], table["keys"] = written, tomlkit.array()
         tables.append(table)
-    known, keys = list(map(parse_signer, table["keys"])), tuple(keys)
+    known, keys = list(map(parse_signer, table["keys"])), _able(written, keys)
     if any(isinstance(each, SigstoreIdentity) for each in keys):
         _add_root(config_dir, table, known, trusted_root)
     table["keys"].extend(
@@ -101,13 +106,13 @@ def remove_required(config_dir: Path, source: str) -> bool:
     """Require no signatures of a source any more; whether they were."""
     from hub_client.trust import read_document, write_document  # noqa: PLC0415
 
-    document = read_document(config_dir)
+    document, spellings = read_document(config_dir), {source, locate(source, None)}
     tables = document.get(KEY, [])
-    kept = [each for each in tables if each["source"] != source]
-    if len(kept) == len(tables):
-        return False
-    for each in [each for each in tables if each["source"] == source]:
+    gone = [each for each in tables if each["source"] in spellings]
+    for each in gone:
         tables.remove(each)
+    if not gone:
+        return False
     if not tables:
         document.remove(KEY)
     write_document(config_dir, document)
@@ -171,20 +176,45 @@ def _covering(
     source: str, entries: Iterable[str], directory: Path | None
 ) -> str | None:
     """The most specific entry that covers a source, as it is written."""
-    located = locate(source, directory)
-    spelled = {_checked(entry): entry for entry in entries}
+    located = _written_out(locate(source, directory))
+    spelled = {_written_out(_checked(entry)): entry for entry in entries}
     covering = [entry for entry in spelled if covers(entry, located)]
     return spelled[max(covering, key=len)] if covering else None
 
 
-def _checked(source: str) -> str:
+def _checked(entry: str) -> str:
     """An entry's source in its one spelling.
 
-    :raises InvalidTrust: if it is not one of git.
+    :raises InvalidTrust: if it is of neither git nor Hugging Face.
     """
-    if not source.startswith(GIT):
+    if not entry.startswith((GIT, *_HUGGING_FACE)):
         raise InvalidTrust(
-            f"signatures can be required of git alone, got {source!r}",
-            hint="Write `git+URL`, or its beginning up to a `/`",
+            f"signatures can be required of git and Hugging Face alone, got {entry!r}",
+            hint="Write `git+URL`, or its beginning up to a `/`; or `hf:ORG`",
         )
-    return locate(source, None)
+    return check_entry(entry)
+
+
+def _written_out(source: str) -> str:
+    """With the server's name, whose readers take one letter for the other.
+
+    A project may write a source in another way than its user does.
+    """
+    if source.startswith(HUGGING_FACE):
+        source = f"{HUGGING_FACE_AT}{PUBLIC_ENDPOINT}/{source[len(HUGGING_FACE) :]}"
+    return source.lower() if source.startswith(HUGGING_FACE_AT) else source
+
+
+def _able(entry: str, keys: Iterable[Signer]) -> tuple[Signer, ...]:
+    """The keys, all of which can sign what an entry covers.
+
+    :raises InvalidKey: if one cannot.
+    """
+    found = tuple(keys)
+    for each in found:
+        if isinstance(each, SigningKey) and entry.startswith(_HUGGING_FACE):
+            raise InvalidKey(
+                f"`{entry}` has no commits or tags that `{each.signer}` could sign",
+                hint="Require an identity there: `sigstore:IDENTITY@ISSUER`",
+            )
+    return found

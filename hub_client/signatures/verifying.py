@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from hub_client.git_commands import GitFailed, check_signature
 from hub_client.signatures.gnupg import keyring
@@ -15,16 +16,17 @@ from hub_client.signatures.policy import read_armored
 from hub_client.signatures.sigstore_bundle import BundleRefused, check_bundle
 from hub_client.signatures.sigstore_identity import SigstoreIdentity
 from hub_client.signatures.statement import release_statement
-from hub_client.sources.git_mirror import NOTE_SIZE_LIMIT, SignatureUnfetched
+from hub_client.sources.packed_signature import pack_signed
+from hub_client.sources.signed_release import SIGSTORE_SIZE_LIMIT, SignatureUnfetched
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from hub_client.candidate import Fetchable
     from hub_client.git_commands import SignedKind
     from hub_client.signatures.signer import Signer
-    from hub_client.sources.git_mirror import SignedRelease
+    from hub_client.sources.signed_release import SignedInGit, SignedRelease
 
 _GOOD_SSH = re.compile(r'(?m)^Good "git" signature for hub with \S+ key (SHA256:\S+)$')
 _OTHER_SSH = re.compile(r'(?m)^Good "git" signature with \S+ key (SHA256:\S+)$')
@@ -60,6 +62,16 @@ class SignatureUnreachable(SignatureRefused):
     _next = "Check the address, your network and that you may read it"
 
 
+class Signature(NamedTuple):
+    """One that is good."""
+
+    signer: str
+    """Whose, as a lock writes it."""
+    kind: Literal["sigstore", "git"]
+    evidence: Callable[[], bytes]
+    """Gives what checks it again elsewhere: the sigstore bundle, or git's objects."""
+
+
 def verify_release(
     operator: Fetchable,
     signed: SignedRelease,
@@ -67,12 +79,13 @@ def verify_release(
     *,
     config_dir: Path,
     trusted_root: Path | None = None,
-) -> str:
+) -> Signature:
     """Check the commit, or else the tag, or else the release's sigstore bundle.
+
+    Each counts for the files alone that a lock, or an index, says the release has.
 
     :param keys: whose signatures count, and nobody else's.
     :param trusted_root: what counts as sigstore, as ``check_bundle`` takes it.
-    :returns: who signed it, as a lock writes it.
     :raises SignatureRefused: with what was found instead.
     :raises SignatureUnreachable: if what might be signed cannot be had.
     """
@@ -81,15 +94,17 @@ def verify_release(
     own = [each for each in keys if isinstance(each, SigningKey)]
     identities = [each for each in keys if isinstance(each, SigstoreIdentity)]
     try:
-        if own and (signer := _verify_in_git(signed, own, config_dir, found)):
-            return signer
+        if own and (signature := _verify_own(operator, signed, own, config_dir, found)):
+            return signature
     except SignatureUnfetched as error:
         unfetched.append(f"its tag cannot be fetched: {error}")
     try:
         if identities and (
-            signer := _verify_bundle(operator, signed, identities, trusted_root, found)
+            signature := _verify_bundle(
+                operator, signed, identities, trusted_root, found
+            )
         ):
-            return signer
+            return signature
     except SignatureUnfetched as error:
         unfetched.append(f"its sigstore bundle cannot be fetched: {error}")
     what = f"{operator.name} {operator.release.version} from `{operator.source}`"
@@ -104,27 +119,31 @@ def _verify_bundle(
     identities: Sequence[SigstoreIdentity],
     trusted_root: Path | None,
     found: list[str],
-) -> str | None:
-    """Who signed the statement of this very release, by a bundle that is its note.
+) -> Signature | None:
+    """Who signed the statement of this very release, by the bundle that it has.
 
     :param found: takes why the last one does not count; another may have come since.
     """
     name, version = operator.name, operator.release.version
-    problem = "is missing: its commit has no such note"
+    problem = f"is missing: {signed.without_bundle}"
     statement = None
     try:
         for bundle in signed.find_bundles():
-            if len(bundle) > NOTE_SIZE_LIMIT:
-                problem = f"is larger than {NOTE_SIZE_LIMIT} bytes"
+            if len(bundle) > SIGSTORE_SIZE_LIMIT:
+                problem = f"is larger than {SIGSTORE_SIZE_LIMIT} bytes"
                 continue
-            if statement is None:
-                statement = release_statement(name, version, signed.tree_digest())
+            # What is installed is what has the locked digest, whatever its source has.
+            statement = statement or release_statement(
+                name, version, operator.release.tree or signed.tree_digest()
+            )
             try:
-                return check_bundle(
+                signer = check_bundle(
                     bundle, statement, identities, trusted_root=trusted_root
                 ).signer
             except BundleRefused as error:
                 problem = str(error)
+            else:
+                return Signature(signer, "sigstore", partial(bytes, bundle))
     except SignatureUnfetched:
         if statement is not None:
             found.append(f"its sigstore bundle {problem}")
@@ -133,17 +152,36 @@ def _verify_bundle(
     return None
 
 
-def _verify_in_git(
+def _verify_own(
+    operator: Fetchable,
     signed: SignedRelease,
     keys: Sequence[SigningKey],
     config_dir: Path,
     found: list[str],
-) -> str | None:
+) -> Signature | None:
+    """Who signed the commit or the tag, where there are any; see ``_verify_in_git``."""
+    if signed.open_git is None:
+        found.append("its commit and its tag are not there")
+        return None
+    with signed.open_git() as git:
+        return _verify_in_git(git, keys, config_dir, found, tree=operator.release.tree)
+
+
+def _verify_in_git(
+    signed: SignedInGit,
+    keys: Sequence[SigningKey],
+    config_dir: Path,
+    found: list[str],
+    *,
+    tree: str | None,
+) -> Signature | None:
     """Have git check the commit, or else the tag, against these keys alone.
 
     :param found: takes what was found instead.
+    :param tree: digest that the commit's files must have; None if any will do.
     :raises SignatureUnfetched: if the tag cannot be had.
     """
+    tag = None
     with _trusted(keys, config_dir) as (signers, gnupg_home):
 
         def check(kind: SignedKind, object_id: str) -> str | None:
@@ -164,13 +202,20 @@ def _verify_in_git(
                 return None
             return signer
 
-        if signer := check("commit", signed.commit):
-            return signer
-        if (tag := signed.find_tag()) is None:
-            found.append("its tag is not signed")
-        else:
-            return check("tag", tag)
-    return None
+        signer = check("commit", signed.commit)
+        if signer is None:
+            tag = signed.find_tag()
+            if tag is None:
+                found.append("its tag is not signed")
+            else:
+                signer = check("tag", tag)
+    if signer is None:
+        return None
+    if tree is not None and signed.tree_digest() != tree:
+        found.append(f"its commit has other files than {tree}")
+        return None
+    pack = partial(pack_signed, signed.git_dir, signed.commit, tag)
+    return Signature(signer, "git", pack)
 
 
 @contextmanager

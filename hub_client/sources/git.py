@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +14,13 @@ from hub_client.git_commands import GitFailed
 from hub_client.git_url import parse_git_url
 from hub_client.listed_file import BLOB, ListedFile
 from hub_client.sources import MANIFEST_FILE, MANIFEST_SIZE_LIMIT
-from hub_client.sources.git_mirror import GitMirror, SignatureUnfetched, SignedRelease
+from hub_client.sources.git_mirror import GitMirror
+from hub_client.sources.signed_release import (
+    NOT_FETCHED,
+    SignatureUnfetched,
+    SignedInGit,
+    SignedRelease,
+)
 from hub_client.sources.version_tags import read_releases
 from hub_client.tree_digest import tree_digest
 from plugin_spec.errors import HubError, InvalidManifest
@@ -130,8 +137,12 @@ class GitSource:
                 mirror.write(release.revision, Path(folder))
                 return tree_digest(Path(folder))
 
+        git = SignedInGit(mirror.path, release.revision, find_tag, digest)
         return SignedRelease(
-            mirror.path, release.revision, find_tag, find_bundles, digest
+            find_bundles,
+            without_bundle="its commit has no such note",
+            tree_digest=digest,
+            open_git=lambda: nullcontext(git),
         )
 
     def _refresh(self, fetch: Callable[[], object]) -> None:
@@ -140,7 +151,7 @@ class GitSource:
         :raises SignatureUnfetched: if that cannot be told.
         """
         if self._offline:
-            raise SignatureUnfetched("you are offline, and it was not fetched before")
+            raise SignatureUnfetched(NOT_FETCHED)
         try:
             fetch()
         except GitFailed as error:

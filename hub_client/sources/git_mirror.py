@@ -16,13 +16,14 @@ from hub_client.git_commands import GitFailed, open_objects, run_git
 from hub_client.git_tree import TreeEntry, tree_entries, write_tree
 from hub_client.git_url import mirror_path
 from hub_client.origin import note_origin
+from hub_client.sources.signed_release import SIGSTORE_SIZE_LIMIT
 from hub_client.sources.version_tags import is_version_tag, is_yank_tag
 from hub_client.store import CacheUnwritable
 from hub_client.tree_digest import UnsafeTree
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from hub_client.git_url import GitUrl
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 SIGSTORE_NOTES: Final = "refs/notes/sigstore"
 """Where a repository has the sigstore bundles of its releases, by commit."""
-NOTE_SIZE_LIMIT: Final = 1 << 18
-"""Bytes that such a bundle may have; most have some 5,000."""
 _OURS: Final = "refs/hub/"
 _OUR_NOTES: Final = f"{_OURS}notes/sigstore"
 _NO_ROOM: Final = 1 << 16
@@ -51,31 +50,12 @@ class InvalidRevision(HubError, ValueError):
     """A revision is not a full commit id, or a ref is not that of a version's tag."""
 
 
-class SignatureUnfetched(HubError):
-    """What may be signed of a release cannot be had; the message is the reason."""
-
-
 class Tag(NamedTuple):
     """What a tag's ref names."""
 
     object_id: str
     """The tag's own, which changes with its message; a plain tag has its commit's."""
     commit: str
-
-
-class SignedRelease(NamedTuple):
-    """Where git holds what may be signed of a release."""
-
-    git_dir: Path
-    commit: str
-    find_tag: Callable[[], str | None]
-    """Gives the id of its annotated tag, fetched if need be; None if there is none.
-    Raises ``SignatureUnfetched`` if nobody can tell, as does the next."""
-    find_bundles: Callable[[], Iterator[bytes]]
-    """Gives its commit's note of sigstore as it is in the mirror, and then as it is at
-    the repository, if that differs."""
-    tree_digest: Callable[[], str]
-    """Hashes its files, as a store does."""
 
 
 class GitMirror:
@@ -177,21 +157,8 @@ class GitMirror:
         return commit
 
     def annotated_tag(self, tag: str, commit: str) -> str | None:
-        """The id of the tag's own object as it was fetched last.
-
-        None if it was not, has none, bears another name, or is of another commit.
-        """
-        listing = run_git(
-            "for-each-ref",
-            "--format=%(objectname)\t%(*objectname)\trefs/tags/%(tag)",
-            _signature(tag),
-            git_dir=self.path,
-        )
-        for line in listing.decode(errors="replace").splitlines():
-            object_id, named_commit, name = line.split("\t")
-            if (named_commit, name) == (commit, tag):
-                return object_id
-        return None
+        """The id of the tag's own object as it was fetched last; as `annotated_tag`."""
+        return annotated_tag(self.path, _signature(tag), tag, commit)
 
     def fetch_tag(self, tag: str) -> None:
         """Fetch a tag's own object, with what it names; there need be none.
@@ -203,7 +170,7 @@ class GitMirror:
     def note(self, commit: str) -> bytes | None:
         """What the notes of sigstore say of a commit, as they were fetched last.
 
-        For one of more than ``NOTE_SIZE_LIMIT`` bytes stand that many zeros and one.
+        One that is too large is as ``SignedRelease`` says.
         """
         commit = _full_id(commit)
         # As git lays notes out: the more there are, the more folders.
@@ -221,8 +188,8 @@ class GitMirror:
         if len(notes) != 1:
             return None
         ((object_id, size),) = notes
-        if int(size) > NOTE_SIZE_LIMIT:
-            return bytes(NOTE_SIZE_LIMIT + 1)
+        if int(size) > SIGSTORE_SIZE_LIMIT:
+            return bytes(SIGSTORE_SIZE_LIMIT + 1)
         return run_git("cat-file", "blob", object_id, git_dir=self.path)
 
     def fetch_notes(self) -> None:
@@ -310,6 +277,24 @@ class GitMirror:
             if "fsck error" in error.stderr:
                 raise UnsafeTree([f"git refuses it: {error.reason}"]) from error
             raise
+
+
+def annotated_tag(git_dir: Path, ref: str, tag: str, commit: str) -> str | None:
+    """The id of the tag's own object that ``ref`` names.
+
+    None if there is none, or it bears another name, or is of another commit.
+    """
+    listing = run_git(
+        "for-each-ref",
+        "--format=%(objectname)\t%(*objectname)\trefs/tags/%(tag)",
+        ref,
+        git_dir=git_dir,
+    )
+    for line in listing.decode(errors="replace").splitlines():
+        object_id, named_commit, name = line.split("\t")
+        if (named_commit, name) == (commit, tag):
+            return object_id
+    return None
 
 
 def _tags(pairs: Iterable[Iterable[str]]) -> dict[str, Tag]:

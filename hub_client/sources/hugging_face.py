@@ -17,23 +17,39 @@ from hub_client.sources import (
     MANIFEST_SIZE_LIMIT,
 )
 from hub_client.sources.hugging_face_client import (
+    FileGone,
     HuggingFaceRepository,
     endpoint,
 )
 from hub_client.sources.hugging_face_notes import RepositoryNotes
-from hub_client.sources.hugging_face_transfer import Arrived
+from hub_client.sources.hugging_face_transfer import Arrived, TooMuch
+from hub_client.sources.signed_release import (
+    NOT_FETCHED,
+    SIGSTORE_SIZE_LIMIT,
+    SignatureUnfetched,
+    SignedRelease,
+)
 from hub_client.sources.version_tags import read_releases
 from hub_client.transfer import transfer
-from hub_client.tree_digest import DigestMismatch, check_tree_paths
+from hub_client.tree_digest import (
+    DigestMismatch,
+    check_tree_paths,
+    listing_digest,
+)
 from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from packaging.version import Version
 
     from hub_client.candidate import Fetchable, Release
     from plugin_spec.names import OperatorName
 
+SIGNATURES: Final = "hub-signatures"
+"""The branch of a repository that has the sigstore bundles of its releases."""
+SIGNATURE_SUFFIX: Final = ".sigstore.json"
 _AT_ONCE: Final = 4
 """Files that are fetched side by side."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -104,7 +120,7 @@ class HuggingFaceSource:
             raise InvalidManifest(where, [f"there is no `{MANIFEST_FILE}`"])
         if entry.size > MANIFEST_SIZE_LIMIT:
             raise InvalidManifest(where, [f"{entry.size} bytes are too many"])
-        file = self._file(repository, release.revision, entry)
+        file = _file(repository, release.revision, entry, offline=self._offline)
         manifest = Manifest.from_yaml(file.read_bytes(), source=where)
         return manifest.expect(name, release.version, source=where)
 
@@ -120,7 +136,10 @@ class HuggingFaceSource:
             target = into / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
             arrived = Arrived(advance, file.size)
-            _place(self._file(repository, revision, file, arrived), target)
+            found = _file(
+                repository, revision, file, offline=self._offline, arrived=arrived
+            )
+            _place(found, target)
             arrived.complete()
 
         with (
@@ -138,6 +157,41 @@ class HuggingFaceSource:
         """Every file of the wanted commit, as the server lists them."""
         repository = self._repository(wanted.name)
         return self._files(repository, wanted.release.revision)
+
+    def signed(self, wanted: Fetchable) -> SignedRelease:
+        """Where the sigstore bundle of a release is, and what it has to sign."""
+        repository, release = self._repository(wanted.name), wanted.release
+        notes, file = self._notes(repository), signature_file(release.version)
+
+        def find_bundles() -> Iterator[bytes]:
+            known = notes.bundle(release.revision)
+            if known is not None:
+                yield known
+            if self._offline:
+                raise SignatureUnfetched(NOT_FETCHED)
+            try:
+                now = _download_bundle(repository, file)
+            except HubError as error:
+                raise SignatureUnfetched(str(error)) from error
+            if now is not None and now != known:
+                notes.note_bundle(release.revision, now)
+                yield now
+
+        def digest() -> str:
+            return listing_digest(
+                {
+                    each.path: sha256_of(
+                        repository, release.revision, each, offline=self._offline
+                    )
+                    for each in self._files(repository, release.revision)
+                }
+            )
+
+        return SignedRelease(
+            find_bundles,
+            without_bundle=f"its repository's branch `{SIGNATURES}` has no `{file}`",
+            tree_digest=digest,
+        )
 
     def _repository(self, name: OperatorName) -> HuggingFaceRepository:
         spec = self.template.replace("{namespace}", name.namespace)
@@ -166,37 +220,74 @@ class HuggingFaceSource:
             notes.note_files(commit, listed)
         return listed
 
-    def _file(
-        self,
-        repository: HuggingFaceRepository,
-        commit: str,
-        listed: ListedFile,
-        arrived: Arrived | None = None,
-    ) -> Path:
-        """A file in the client's cache, whose bytes are those that the commit lists.
 
-        :raises DigestMismatch: if the server gives others, twice.
-        """
-        found = repository.cached(listed.path, commit)
-        if found is None and self._offline:
-            raise OfflineMiss(
-                repository, f"`{listed.path}` of commit {commit} was not fetched"
-            )
-        if found is None:
-            found = _download(repository, commit, listed, arrived)
-        if not listed.describes(found):
-            # Whatever spoilt the cache, a fresh copy may be right.
-            found = _download(repository, commit, listed, again=True)
-        if not listed.describes(found):
-            actual = digest_like(found, listed.digest)
-            found.resolve().unlink(missing_ok=True)
-            raise DigestMismatch(
-                f"`{repository.url}`, `{listed.path}` at {commit}",
-                expected=listed.digest,
-                actual=actual,
-                hint="Ask its server's operator: it lists one file and sends another",
-            )
-        return found
+def sha256_of(
+    repository: HuggingFaceRepository,
+    commit: str,
+    listed: ListedFile,
+    *,
+    offline: bool = False,
+) -> str:
+    """Of one file, as 64 digits; a small one is fetched, as its listing has none."""
+    digest = listed.digest
+    if digest.startswith(BLOB):
+        file = _file(repository, commit, listed, offline=offline)
+        digest = digest_like(file, "sha256:")
+    return digest.removeprefix("sha256:")
+
+
+def _file(
+    repository: HuggingFaceRepository,
+    commit: str,
+    listed: ListedFile,
+    *,
+    offline: bool,
+    arrived: Arrived | None = None,
+) -> Path:
+    """A file in the client's cache, whose bytes are those that the commit lists.
+
+    :raises OfflineMiss: if it is not there, and may not be fetched.
+    :raises DigestMismatch: if the server gives others, twice.
+    """
+    found = repository.cached(listed.path, commit)
+    if found is None and offline:
+        raise OfflineMiss(
+            repository, f"`{listed.path}` of commit {commit} was not fetched"
+        )
+    if found is None:
+        found = _download(repository, commit, listed, arrived)
+    if not listed.describes(found):
+        # Whatever spoilt the cache, a fresh copy may be right.
+        found = _download(repository, commit, listed, again=True)
+    if not listed.describes(found):
+        actual = digest_like(found, listed.digest)
+        found.resolve().unlink(missing_ok=True)
+        raise DigestMismatch(
+            f"`{repository.url}`, `{listed.path}` at {commit}",
+            expected=listed.digest,
+            actual=actual,
+            hint="Ask its server's operator: it lists one file and sends another",
+        )
+    return found
+
+
+def signature_file(version: Version) -> str:
+    """The name of a release's sigstore bundle in the branch ``SIGNATURES``."""
+    return f"v{version}{SIGNATURE_SUFFIX}"
+
+
+def _download_bundle(repository: HuggingFaceRepository, file: str) -> bytes | None:
+    """A sigstore bundle as it is now, as ``SignedRelease`` gives it."""
+    try:
+        found = repository.ask(
+            lambda api: api.hf_hub_download(repository.name, file, revision=SIGNATURES),
+            limit=SIGSTORE_SIZE_LIMIT,
+        )
+    except FileGone:
+        return None
+    except TooMuch:
+        return bytes(SIGSTORE_SIZE_LIMIT + 1)
+    return Path(found).read_bytes()
 
 
 def _download(

@@ -1,4 +1,4 @@
-"""What Hugging Face servers said before: tags as of then, and files of commits."""
+"""What Hugging Face servers said before: tags as of then, files of commits, bundles."""
 
 from __future__ import annotations
 
@@ -52,6 +52,20 @@ class RepositoryNotes:
         """Remember the files of a commit."""
         self._write(commit, [[each.path, each.size, each.digest] for each in files])
 
+    def bundle(self, commit: str) -> bytes | None:
+        """The sigstore bundle of a release's commit; None if none is noted."""
+        try:
+            return self._bundle_file(commit).read_bytes()
+        except OSError:
+            return None
+
+    def note_bundle(self, commit: str, bundle: bytes) -> None:
+        """Remember it, whether it is a good one or not."""
+        self._write_bytes(self._bundle_file(commit), bundle)
+
+    def _bundle_file(self, commit: str) -> Path:
+        return self.folder / f"{commit}.sigstore"
+
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}.json"
 
@@ -62,8 +76,11 @@ class RepositoryNotes:
             return None
 
     def _write(self, name: str, value: object) -> None:
+        self._write_bytes(self._file(name), json.dumps(value).encode())
+
+    def _write_bytes(self, file: Path, content: bytes) -> None:
         # Where that fails, the server is asked again.
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             note_origin(self.folder, self.url)
-            write_atomically(self._file(name), json.dumps(value).encode())
+            write_atomically(file, content)

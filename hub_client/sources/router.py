@@ -19,6 +19,7 @@ from hub_client.sources import (
 from hub_client.sources.bundled import BundledSource
 from hub_client.sources.directory import DirectorySource
 from hub_client.sources.rules import InvalidSource, SourceRules
+from hub_client.sources.signed_release import SigningSource
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from hub_client.candidate import Fetchable, Release
     from hub_client.sources import Source
-    from hub_client.sources.git_mirror import SignedRelease
+    from hub_client.sources.signed_release import SignedRelease
     from plugin_spec.manifest import Manifest
     from plugin_spec.names import OperatorName
 
@@ -217,17 +218,15 @@ class SourceRouter:
     def signed(self, wanted: Fetchable) -> SignedRelease:
         """What the publisher of ``wanted`` may have signed.
 
-        :raises NoSignatures: if its source is not git.
+        :raises NoSignatures: if its source is of a kind that nobody can sign.
         """
-        from hub_client.sources.git import GitSource  # noqa: PLC0415  (seldom needed)
-
         source = self._open(wanted.source)
-        if isinstance(source, GitSource):
+        if isinstance(source, SigningSource):
             return source.signed(wanted)
         raise NoSignatures(
             f"{wanted.name} {wanted.release.version} has to be signed, and "
-            f"`{wanted.source}` has no signatures: only git has",
-            hint="Take it from git, or change `require-signature` "
+            f"`{wanted.source}` has no signatures: git and Hugging Face have",
+            hint="Take it from there, or change `require-signature` "
             "in your `config.toml`",
         )
 

@@ -159,10 +159,16 @@ def test_a_lock_cannot_say_that_something_is_signed(
 def test_a_signature_is_not_required_where_none_can_be(
     hub: Hub, alice: Publisher
 ) -> None:
+    said = hub.refused("trust", "add", "dir:/srv", "--require-signature", alice.public)
+    assert said == (
+        "error: signatures can be required of git and Hugging Face alone, got "
+        "'dir:/srv'\n\nhint: Write `git+URL`, or its beginning up to a `/`; or "
+        "`hf:ORG`\n"
+    )
     said = hub.refused("trust", "add", "hf:acme", "--require-signature", alice.public)
     assert said == (
-        "error: signatures can be required of git alone, got 'hf:acme'\n\n"
-        "hint: Write `git+URL`, or its beginning up to a `/`\n"
+        f"error: `hf:acme` has no commits or tags that `{alice.signer}` could sign\n\n"
+        "hint: Require an identity there: `sigstore:IDENTITY@ISSUER`\n"
     )
     assert not Path(os.environ["HUB_CONFIG_DIR"]).exists()
 
@@ -174,11 +180,12 @@ def test_a_setting_that_requires_it_there_all_the_same_lets_nothing_come(
     folder = Path(os.environ["HUB_CONFIG_DIR"])
     folder.mkdir()
     (folder / "config.toml").write_text(
-        f'[[require-signature]]\nsource = "hf:acme"\nkeys = ["{key}"]\n'
+        f'[[require-signature]]\nsource = "dir:/srv"\nkeys = ["{key}"]\n'
     )
     Path("hub.toml").write_text('operators = ["image-decode/cv2"]\n')
     assert hub("lock").stderr.endswith(
-        "error: signatures can be required of git alone, got 'hf:acme'\n\n"
-        "hint: Write `git+URL`, or its beginning up to a `/`\n"
+        "error: signatures can be required of git and Hugging Face alone, got "
+        "'dir:/srv'\n\nhint: Write `git+URL`, or its beginning up to a `/`; or "
+        "`hf:ORG`\n"
     )
     assert not Path("hub.lock").exists()

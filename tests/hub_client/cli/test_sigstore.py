@@ -16,6 +16,7 @@ from hub_client.store import Store
 
 if TYPE_CHECKING:
     from servers.git_repository import GitRepository
+    from servers.hugging_face import HuggingFaceServer
 
     from tests.hub_client.cli.conftest import Hub
 
@@ -23,12 +24,21 @@ PAGES = {"README.md": b"# Echo\n", "LICENSE": b"Apache License\n"}
 ALICE = "sigstore:alice@acme.example@https://id.example"
 
 
-@pytest.fixture
-def source(repository: GitRepository, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(params=["git", "hf"])
+def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the operator is published to, by each way in turn."""
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "Alice")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "alice@acme.example")
-    source = f"git+{repository.url}"
+    if request.param == "git":
+        repository: GitRepository = request.getfixturevalue("repository")
+        source = f"git+{repository.url}"
+    else:
+        server: HuggingFaceServer = request.getfixturevalue("hugging_face")
+        server.create("acme/embed")
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        source = f"hf+{server.url}/acme/embed"
     text = f'operators = ["acme/embed"]\n[sources]\n"*" = "{source}"\n'
     Path("hub.toml").write_text(text, encoding="utf-8")
     return source
@@ -70,6 +80,7 @@ def test_who_signed_by_sigstore_goes_into_the_lock_and_is_verified_again(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("source", ["git"], indirect=True)
 def test_what_another_signed_by_sigstore_never_reaches_the_store(
     hub: Hub, source: str, into: tuple[str, str]
 ) -> None:
@@ -92,9 +103,8 @@ def test_what_another_signed_by_sigstore_never_reaches_the_store(
     assert not Path("hub.lock").exists()
 
 
-def test_a_trusted_root_is_for_identities_and_a_bundle_for_git(
-    hub: Hub, source: str
-) -> None:
+def test_a_trusted_root_is_for_identities(hub: Hub) -> None:
+    source = "hf:acme"
     done = hub("trust", "add", source, "--trusted-root", "root.json")
     assert done.returncode == 2
     assert "it is for `--require-signature sigstore:…`" in done.stderr
@@ -102,8 +112,3 @@ def test_a_trusted_root_is_for_identities_and_a_bundle_for_git(
     done = hub("trust", "add", source, *words)
     assert done.returncode == 2
     assert "a key has none: it is for `sigstore:…`" in done.stderr
-    write_files(Path("work"), {**operator_files("acme/embed", "1.0.0"), **PAGES})
-    words = ("--to", "hf:acme/embed", "--sigstore-bundle", "bundle.json")
-    done = hub("publish", "work", *words)
-    assert done.returncode == 2
-    assert "only git has notes to keep one in" in done.stderr

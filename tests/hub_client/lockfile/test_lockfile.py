@@ -121,7 +121,7 @@ def test_an_entry_has_all_that_a_source_needs_to_fetch_it(lockfile: Lockfile) ->
     timm = lockfile.operator(OperatorName.parse("image-embedding/timm"))
     assert timm is not None
     assert timm.release == Release(
-        Version("1.2.0"), "c" * 40, "refs/tags/v1.2.0", timm.yanked
+        Version("1.2.0"), "c" * 40, "refs/tags/v1.2.0", timm.yanked, tree=timm.tree
     )
     assert lockfile.operator(OperatorName.parse("a/b")) is None
 

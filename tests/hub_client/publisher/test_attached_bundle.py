@@ -44,9 +44,11 @@ class Signing:
     def publish(self, version: str) -> tuple[str, bytes]:
         publication = self.prepared(version)
         file = self.folder / f"{version}.sigstore.json"
-        bundle = SigstoreWorld().sign(publication.statement)
+        statement = self.target.statement(publication)
+        bundle = SigstoreWorld().sign(statement)
         file.write_text(json.dumps(bundle), encoding="utf-8")
-        commit = self.target.publish(attach_bundle(publication, file))
+        attached = attach_bundle(publication, file, statement=statement)
+        commit = self.target.publish(attached)
         return commit, file.read_bytes()
 
 
@@ -99,12 +101,13 @@ def test_a_bundle_for_other_files_or_another_version_is_refused(
     signing: Signing, repository: GitRepository, tmp_path: Path
 ) -> None:
     publication = signing.prepared("1.0.0")
-    said = publication.statement.decode().strip()
+    right = signing.target.statement(publication)
+    said = right.decode().strip()
     file = tmp_path / "bundle.json"
-    for statement in (b"acme/embed 1.0.0 sha256:0\n", publication.statement.strip()):
+    for statement in (b"acme/embed 1.0.0 sha256:0\n", right.strip()):
         file.write_text(json.dumps(SigstoreWorld().sign(statement)), encoding="utf-8")
         with pytest.raises(WrongBundle) as caught:
-            attach_bundle(publication, file)
+            attach_bundle(publication, file, statement=right)
         assert str(caught.value) == (
             f"`{file}` signs something else than this release\n  expected `{said}`"
         )
@@ -124,4 +127,4 @@ def test_a_file_that_is_no_bundle_is_refused(signing: Signing, tmp_path: Path) -
     ):
         file.write_bytes(content)
         with pytest.raises(WrongBundle, match="is no sigstore bundle of a file"):
-            attach_bundle(publication, file)
+            attach_bundle(publication, file, statement=b"")

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from typing import TYPE_CHECKING
 
 import huggingface_hub.constants
 import pytest
 from fastapi import Response
+from servers.sigstore_world import SigstoreWorld
 
 from hub_client.publisher import open_target
-from hub_client.publisher.hugging_face_target import TagRefused, UploadRefused
+from hub_client.publisher.attached_bundle import attach_bundle
+from hub_client.publisher.hugging_face_target import (
+    NotMadeYet,
+    TagRefused,
+    UploadRefused,
+)
 from hub_client.publisher.publication import prepare
 from hub_client.sources import hugging_face_client
 from plugin_spec.names import OperatorName
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from fastapi import Request
     from servers.hugging_face import HuggingFaceServer
 
     from hub_client.publisher import Target
@@ -52,13 +60,17 @@ def target(server: HuggingFaceServer, tmp_path: Path) -> Target:
 
 
 @pytest.fixture
-def publish(target: Target, author: Author, tmp_path: Path) -> Callable[[], str]:
-    def run() -> str:
+def publish(target: Target, author: Author, tmp_path: Path) -> Callable[..., str]:
+    def run(*, sign: bool = False) -> str:
         shutil.rmtree(tmp_path / "files", ignore_errors=True)
         published = target.releases(NAME)
         prepared = prepare(
             author.folder, tmp_path / "files", published=published, allow_older=True
         )
+        if sign:
+            statement, file = target.statement(prepared), tmp_path / "bundle.json"
+            file.write_text(json.dumps(SigstoreWorld().sign(statement)))
+            prepared = attach_bundle(prepared, file, statement=statement)
         return target.publish(prepared)
 
     return run
@@ -206,3 +218,79 @@ def test_a_yanked_version_is_withdrawn_until_it_is_restored(
     target.restore(release)
     (release,) = target.releases(NAME)
     assert release.yanked is None
+
+
+def signatures(server: HuggingFaceServer) -> list[str]:
+    return files_at(server, "hub-signatures")
+
+
+@pytest.mark.slow
+def test_a_signed_version_has_its_bundle_before_its_tag(
+    server: HuggingFaceServer,
+    target: Target,
+    publish: Callable[..., str],
+    author: Author,
+    tmp_path: Path,
+) -> None:
+    server.create("acme/embed", {"model.safetensors": WEIGHTS})
+    author.write("1.0.0", **{"model.safetensors": WEIGHTS})
+    publish(sign=True)
+    sent = [each for each in server.requests if "/commit/" in each or "/tag/" in each]
+    assert [each.partition("acme/embed/")[2] for each in sent] == [
+        "commit/main",
+        "commit/hub-signatures",
+        "tag/" + server.repository("acme/embed").commit_of("v1.0.0"),
+    ]
+    assert signatures(server) == ["v1.0.0.sigstore.json"]
+    author.write("1.1.0")
+    publish(sign=True)
+    assert signatures(server) == ["v1.0.0.sigstore.json", "v1.1.0.sigstore.json"]
+    repository = server.repository("acme/embed")
+    content = repository.git("cat-file", "blob", "hub-signatures:v1.1.0.sigstore.json")
+    assert content == (tmp_path / "bundle.json").read_bytes()
+    assert list(versions(target)) == ["1.0.0", "1.1.0"]
+
+
+def test_where_the_signature_is_not_taken_there_is_no_version(
+    server: HuggingFaceServer, target: Target, publish: Callable[..., str]
+) -> None:
+    server.create("acme/embed")
+    for part in ("/branch/hub-signatures", "/commit/hub-signatures"):
+        refuse(server, "POST", part, 403)
+        with pytest.raises(TagRefused) as caught:
+            publish(sign=True)
+        tip = server.repository("acme/embed").commit_of("main")
+        said = str(caught.value).splitlines()
+        assert said[0].endswith(f"has the files of acme/embed 1.0.0 as commit {tip},")
+        assert said[1] == "  and not its signature: nobody sees the version yet"
+        assert said[2].startswith("  the server says: ")
+        assert versions(target) == {}
+    server.before = lambda _request: None
+    assert publish(sign=True) == tip
+    assert versions(target) == {"1.0.0": tip}
+
+
+@pytest.mark.slow
+def test_a_version_whose_servers_own_file_changed_since_is_signed_again(
+    server: HuggingFaceServer, target: Target, publish: Callable[..., str]
+) -> None:
+    with pytest.raises(NotMadeYet) as caught:
+        publish(sign=True)
+    assert str(caught.value.hint).startswith(
+        "Make it first: `hf repos create acme/embed`; or put a `.gitattributes`"
+    )
+    server.create("acme/embed")
+    repository = server.repository("acme/embed")
+
+    def change(request: Request) -> None:
+        if request.url.path.endswith("/commit/main"):
+            server.before = lambda _request: None
+            repository.commit("main", {".gitattributes": b"*.x text\n"}, "Large files")
+
+    server.before = change
+    with pytest.raises(TagRefused, match=r"\.gitattributes` is not the one that was"):
+        publish(sign=True)
+    assert versions(target) == {}
+    assert not repository.git("for-each-ref", "refs/heads/hub-signatures")
+    commit = publish(sign=True)
+    assert versions(target) == {"1.0.0": commit}

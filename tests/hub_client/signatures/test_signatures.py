@@ -15,6 +15,7 @@ from hub_client.signatures import (
     InvalidKey,
     SignatureRefused,
     SigningKey,
+    SigstoreIdentity,
     add_required,
     keys_for,
     read_key_file,
@@ -258,9 +259,32 @@ def test_a_project_cannot_say_whose_signature_counts(tmp_path: Path) -> None:
 
 def test_signatures_cannot_be_required_where_there_are_none(ssh: Publisher) -> None:
     keys, _ = read_key_file(ssh.public)
-    for source in ("hf:acme", "dir:/srv/ops", "bundled"):
-        with pytest.raises(InvalidTrust, match="of git alone"):
+    for source in ("dir:/srv/ops", "bundled"):
+        with pytest.raises(InvalidTrust, match="of git and Hugging Face alone"):
             add_required(HubConfig.load().config_dir, source, keys)
+
+
+def test_at_hugging_face_whatever_the_spelling_identities_alone_are_required(
+    ssh: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (key,), _ = read_key_file(ssh.public)
+    alice = SigstoreIdentity("alice@acme.example", "https://id.example")
+    folder = HubConfig.load().config_dir
+    with pytest.raises(InvalidKey, match="has no commits or tags that `ssh:SHA256:"):
+        add_required(folder, "hf:acme", (key,))
+    required = {"hf:acme": [alice.text], "hf:acme/other": [key.text]}
+    for source in ("hf:acme/embed", "hf+https://HuggingFace.co/Acme/embed"):
+        assert keys_for(source, required) == (alice,)
+    assert keys_for("hf:acme-evil/embed", required) is None
+    with pytest.raises(InvalidKey, match="has no commits or tags"):
+        keys_for("hf:acme/other", required)
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.acme.example")
+    assert keys_for("hf:acme/embed", required) is None
+    add_required(folder, "hf:acme", (alice,))
+    written = HubConfig.load().required_signatures
+    assert written == {"hf+https://hub.acme.example/acme": (alice.text,)}
+    assert keys_for("hf:acme/embed", written) == (alice,)
+    assert remove_required(folder, "hf:acme")
 
 
 def test_an_openpgp_key_that_is_missing_says_how_to_bring_it(
