@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from hub_client.bundle.download import Wanted
 from hub_client.bundle.listing import (
     BundleListing,
     files_digest,
+    signature_path,
     tree_path,
     weights_path,
 )
@@ -28,7 +30,7 @@ from hub_client.weights import check_pinned, fetch_weights
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from packaging.specifiers import SpecifierSet
 
@@ -38,10 +40,12 @@ if TYPE_CHECKING:
     from hub_client.config import HubConfig
     from hub_client.lockfile import LockedOperator, Lockfile
     from hub_client.packages import PackageInstaller
+    from hub_client.signatures import Signature
     from hub_client.sources.router import SourceRouter
     from hub_client.store import Store
     from hub_client.transfer import Advance
     from plugin_spec.manifest import Weights
+    from plugin_spec.names import OperatorName
 
 
 class NoRoom(HubError):
@@ -96,15 +100,21 @@ class Collector:
         """
         wanted = tuple(platforms)
         pins = _pinned_weights(lock) if weights else ()
-        self._check(lock, wanted)
+        signatures = tuple(_signature_parts(lock, self._check(lock, wanted)))
         before = folder.before
-        if before and _is_same(before, lock, wanted, weights) and _is_whole(folder):
+        if (
+            before
+            and _is_same(before, lock, wanted, weights)
+            and all(_lists(before, each) for each in signatures)
+            and _is_whole(folder)
+        ):
             folder.publish(before, lock.dumps().encode())
             return before
         parts = [
             *self._trees(lock, before),
             *self._wheels(lock, wanted),
             *map(_weights_part, pins),
+            *signatures,
         ]
         listing = BundleListing(
             lock=lock_digest(lock),
@@ -115,8 +125,11 @@ class Collector:
         folder.publish(listing, lock.dumps().encode())
         return listing
 
-    def _check(self, lock: Lockfile, platforms: Iterable[Platform]) -> None:
-        admit(
+    def _check(
+        self, lock: Lockfile, platforms: Iterable[Platform]
+    ) -> Mapping[OperatorName, Signature]:
+        """Refuse what may not come; gives the signatures that were required."""
+        signatures = admit(
             lock.operators,
             self.config,
             router=self.router,
@@ -130,6 +143,7 @@ class Collector:
                     f"The lock is for Python {self.requires_python}, and not for "
                     f"{platform.python}"
                 )
+        return signatures
 
     def _trees(self, lock: Lockfile, before: BundleListing | None) -> Iterator[Part]:
         for operator in lock.operators:
@@ -251,12 +265,39 @@ def _is_same(
     )
 
 
+def _lists(before: BundleListing, part: Part) -> bool:
+    file = before.files.get(part.path)
+    return file is not None and file.digest == f"sha256:{part.wanted.sha256}"
+
+
 def _is_whole(folder: BundleFolder) -> bool:
     """Whether every listed file is there, so that nobody need be asked for it."""
     return folder.before is not None and all(
         folder.has(path, Wanted.listed(file, path))
         for path, file in folder.before.files.items()
     )
+
+
+def _signature_parts(
+    lock: Lockfile, signatures: Mapping[OperatorName, Signature]
+) -> Iterator[Part]:
+    """What checks each signature again, where no source can be asked."""
+    for operator in lock.operators:
+        if signature := signatures.get(operator.name):
+            content = signature.evidence()
+            sha256 = hashlib.sha256(content).hexdigest()
+            subject = f"the signature of {operator.name}"
+            yield Part(
+                signature_path(operator.tree, signature.kind),
+                Wanted(subject, sha256, len(content)),
+                partial(_write, content),
+            )
+
+
+def _write(content: bytes, into: Path, advance: Advance) -> None:
+    into.parent.mkdir(parents=True, exist_ok=True)
+    into.write_bytes(content)
+    advance(len(content))
 
 
 def _pinned_weights(lock: Lockfile) -> tuple[Weights, ...]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _STAGING: Final = ".arriving"
 _LOCK: Final = ".hub-bundle.lock"
-_CONTENTS: Final = ("trees", "wheels", "weights")
+_CONTENTS: Final = ("trees", "wheels", "weights", "signatures")
 
 
 class NotABundle(HubError):

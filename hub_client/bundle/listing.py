@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from hub_client.bundle.platforms import Platform
 from hub_client.listed_file import ListedFile
@@ -32,10 +32,14 @@ LOCK_FILE: Final = "hub.lock"
 """A copy for people; nothing is installed by it."""
 SIZE_LIMIT: Final = 32 << 20
 """Bytes; more than a listing may have. Nobody reads on beyond it."""
+SIGNATURES: Final = "signatures/"
 _SHOWN: Final = 10
 _LONGEST: Final = 1000
 """Characters of a path."""
-_FOLDERS = re.compile(r"trees/[0-9a-f]{64}/.+|wheels/[^/]+\.whl|weights/[0-9a-f]{64}")
+_FOLDERS = re.compile(
+    r"trees/[0-9a-f]{64}/.+|wheels/[^/]+\.whl|weights/[0-9a-f]{64}"
+    r"|signatures/[0-9a-f]{64}\.(sigstore\.json|pack)"
+)
 
 
 class InvalidBundle(HubError, ValueError):
@@ -148,6 +152,12 @@ def weights_path(sha256: str) -> str:
     return f"weights/{sha256.removeprefix('sha256:')}"
 
 
+def signature_path(digest: str, kind: Literal["sigstore", "git"]) -> str:
+    """Where what checks the signature of a tree lies in a bundle."""
+    ending = "sigstore.json" if kind == "sigstore" else "pack"
+    return f"{SIGNATURES}{digest.removeprefix('sha256:')}.{ending}"
+
+
 def _file(value: Any) -> ListedFile:  # noqa: ANN401  (as in Entry)
     entry = Entry(as_table(value))
     return ListedFile(
@@ -182,7 +192,7 @@ def _problems(paths: list[str]) -> Iterator[str]:
             yield f"{path!r} stands twice"
         seen.add(path)
         if not _FOLDERS.fullmatch(path):
-            yield f"{path!r} is no tree, wheel or weights"
+            yield f"{path!r} is no tree, wheel, weights or signature"
     folders = {path[:index] for path in seen for index in _slashes(path)}
     for path in sorted(folders & seen):
         yield f"{path!r} is a file and a folder"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hub_client.bundle.listing import (
     LISTING_FILE,
+    SIGNATURES,
     SIZE_LIMIT,
     BundleListing,
     files_digest,
@@ -64,6 +65,8 @@ class Offer:
     wheels: Mapping[tuple[str, str], ListedFile]
     """By name and version of the package."""
     weights: tuple[tuple[Weights, ListedFile], ...]
+    signatures: Mapping[str, ListedFile]
+    """Of all operators that it has, by path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,9 @@ class Bundle:
         weights = tuple(self._weights(lock.operators, missing))
         if missing:
             raise OtherLock(self, lock, missing)
-        return Offer(trees, wheels, weights)
+        files = self.listing.files.items()
+        signatures = {path: file for path, file in files if path.startswith(SIGNATURES)}
+        return Offer(trees, wheels, weights, signatures)
 
     def _platform(self, environment: Environment) -> Platform:
         here = Platform.of(environment)

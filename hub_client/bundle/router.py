@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from hub_client.bundle.listing import signature_path
 from hub_client.bundle.places import FileMissing
 from hub_client.sources import BUNDLED
+from hub_client.sources.packed_signature import PACK_SIZE_LIMIT, open_packed
 from hub_client.sources.router import NoSignatures, SourceRouter
+from hub_client.sources.signed_release import SIGSTORE_SIZE_LIMIT, SignedRelease
 from hub_client.transfer import transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from hub_client.bundle.places import Place
+    from hub_client.bundle.reading import Offer
     from hub_client.candidate import Fetchable
     from hub_client.listed_file import ListedFile
     from hub_client.lockfile import LockedOperator
-    from hub_client.sources.signed_release import SignedRelease
+    from hub_client.sources.signed_release import SignedInGit
 
 
 class BundleRouter(SourceRouter):
@@ -31,15 +38,16 @@ class BundleRouter(SourceRouter):
     def __init__(
         self,
         place: Place,
-        trees: Mapping[str, Mapping[str, ListedFile]],
+        offer: Offer,
         operators: Iterable[LockedOperator],
         *,
         cache_dir: Path,
     ) -> None:
         super().__init__({}, cache_dir=cache_dir, offline=True)
         self._place = place
+        self._signatures = offer.signatures
         self._trees = {
-            (each.name, each.revision): trees[each.tree]
+            (each.name, each.revision): offer.trees[each.tree]
             for each in operators
             if each.source != BUNDLED
         }
@@ -64,15 +72,52 @@ class BundleRouter(SourceRouter):
         )
 
     def signed(self, wanted: Fetchable) -> SignedRelease:
-        """Refuse: who signed is asked of a repository.
+        """What the bundle holds to check the signature of a locked tree again.
 
-        :raises NoSignatures: always.
+        :raises NoSignatures: if that is nothing.
         """
-        raise NoSignatures(
-            f"`{self._place.name}` holds no signatures, and you require one of "
-            f"`{wanted.source}`",
-            hint="Sync from the source itself, or take out the requirement",
+        release, tree = wanted.release, str(wanted.release.tree)
+        sigstore = self._signatures.get(signature_path(tree, "sigstore"))
+        pack = self._signatures.get(signature_path(tree, "git"))
+        if sigstore is None and pack is None:
+            raise NoSignatures(
+                f"`{self._place.name}` holds no signature of {wanted.name} "
+                f"{release.version}, and you require one of `{wanted.source}`",
+                hint="Make it again where your configuration requires the same, or "
+                "sync from the source itself",
+            )
+
+        def find_bundles() -> Iterator[bytes]:
+            if sigstore is not None:
+                yield self._read(sigstore, SIGSTORE_SIZE_LIMIT)
+
+        @contextmanager
+        def open_git() -> Iterator[SignedInGit]:
+            assert pack is not None
+            with open_packed(
+                self._read(pack, PACK_SIZE_LIMIT),
+                commit=release.revision,
+                tag=release.ref or f"refs/tags/v{release.version}",
+                bring_files=partial(self.fetch, wanted),
+                where=f"`{pack.path}` in `{self._place.name}`",
+            ) as signed:
+                yield signed
+
+        return SignedRelease(
+            find_bundles,
+            without_bundle=f"`{self._place.name}` holds none",
+            tree_digest=lambda: tree,
+            open_git=open_git if pack is not None else None,
         )
+
+    def _read(self, file: ListedFile, limit: int) -> bytes:
+        """A small file; for one that is too large, one zero more than it may have."""
+        if file.size > limit:
+            return bytes(limit + 1)
+        with TemporaryDirectory(prefix="hub-signed-") as folder:
+            into = Path(folder, "file")
+            self._place.bring(file, into, lambda _: None)
+            return into.read_bytes()
 
     def _tree(self, wanted: Fetchable) -> Mapping[str, ListedFile]:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -64,9 +65,10 @@ def bundle(  # noqa: PLR0913  (one a flag)
       hub bundle -o wheelhouse --platform linux-x86_64 --python 3.12
       hub sync --from wheelhouse
 
-    DIR gets the operators, the Python packages as wheels and the weights that the
-    lock pins. Carry it to the other machine, and sync from it there, in the
-    project. Nothing of an operator is run. An interrupted run continues.
+    DIR gets the operators, the Python packages as wheels, the weights that the
+    lock pins, and the signatures that your configuration requires. Carry it to the
+    other machine, and sync from it there, in the project. Nothing of an operator is
+    run. An interrupted run continues.
     """
     from hub_client.bundle.folder import BundleFolder  # noqa: PLC0415  (slow)
     from hub_client.bundle.platforms import parse_platforms  # noqa: PLC0415
@@ -163,7 +165,12 @@ def _tell_mirror(
 
 def _collected(folder: BundleFolder, listing: BundleListing) -> str:
     counts = _counts(listing)
-    nouns = {"operators": "operator", "wheels": "wheel", "weights": "weights file"}
+    nouns = {
+        "operators": "operator",
+        "wheels": "wheel",
+        "weights": "weights file",
+        "signatures": "signature",
+    }
     parts = [format_count(counts[key], nouns[key]) for key in nouns if counts[key]]
     return (
         f"`{folder.path}` has {_joined(parts) or 'nothing'} "
@@ -188,15 +195,10 @@ def _joined(words: Sequence[str]) -> str:
 
 
 def _counts(listing: BundleListing) -> dict[str, int]:
-    found: dict[str, set[str]] = {"trees": set(), "wheels": set(), "weights": set()}
-    for path in listing.files:
-        folder, name, *_ = path.split("/")
-        found[folder].add(name)
-    return {
-        "operators": len(found["trees"]),
-        "wheels": len(found["wheels"]),
-        "weights": len(found["weights"]),
-    }
+    found = {*(tuple(path.split("/")[:2]) for path in listing.files)}
+    counted = Counter(folder for folder, _ in found)
+    kinds = ("wheels", "weights", "signatures")
+    return {"operators": counted["trees"], **{each: counted[each] for each in kinds}}
 
 
 def _size(listing: BundleListing) -> int:

@@ -57,9 +57,7 @@ class BundleSync:
         bundle = Bundle.open(place, offline=installer.config.offline)
         offer = bundle.offer(lock, installer.environment)
         cache = installer.config.cache_dir
-        router = BundleRouter(
-            bundle.place, offer.trees, lock.operators, cache_dir=cache
-        )
+        router = BundleRouter(bundle.place, offer, lock.operators, cache_dir=cache)
         there = replace(
             installer,
             router=router,

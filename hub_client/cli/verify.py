@@ -16,7 +16,9 @@ from hub_client.cli.session import Session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hub_client.environment import Environment
     from hub_client.lockfile import Lockfile
+    from hub_client.sources.router import SourceRouter
     from hub_client.verification import Verification
 
 
@@ -31,6 +33,14 @@ def verify(
             help="Check again every signature that your configuration requires.",
         ),
     ] = False,
+    place: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="DIR|URL",
+            help="Take signatures from this bundle, and from nowhere else.",
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> int:
     """Hash again what is installed and locked, and name every difference.
@@ -40,7 +50,9 @@ def verify(
     pins, where they are in the cache. Nothing of them is run, and nothing comes
     into the store. A source is asked only which file differs, and for signatures.
     """
-    checked = _verified(session, python=python, signatures=signatures)
+    if place is not None and not signatures:
+        raise typer.BadParameter("it is for `--signatures`", param_hint="`--from`")
+    checked = _verified(session, python=python, signatures=signatures, place=place)
     if as_json:
         session.console.result_json(_as_json(checked))
     elif checked.differences:
@@ -71,7 +83,7 @@ def _way_on(checked: Verification) -> str:
 
 
 def _verified(
-    session: Session, *, python: Path | None, signatures: bool
+    session: Session, *, python: Path | None, signatures: bool, place: str | None
 ) -> Verification:
     from hub_client.lockfile import Lockfile  # noqa: PLC0415  (slow)
     from hub_client.verification import Verification  # noqa: PLC0415
@@ -88,17 +100,33 @@ def _verified(
             progress.advance()
         for _ in checked.verify_lock(lock):
             progress.advance()
-        for _ in _signatures(session, checked, lock) if signatures else ():
-            progress.advance()
+        if signatures:
+            router = session.router()
+            if place is not None:
+                router = _open_bundle(session, place, lock, environment)
+            for _ in _signatures(session, checked, lock, router):
+                progress.advance()
     return checked
 
 
+def _open_bundle(
+    session: Session, place: str, lock: Lockfile, environment: Environment
+) -> SourceRouter:
+    from hub_client.bundle.reading import Bundle  # noqa: PLC0415  (slow)
+    from hub_client.bundle.router import BundleRouter  # noqa: PLC0415
+
+    config = session.config()
+    bundle = Bundle.open(place, offline=config.offline)
+    offer = bundle.offer(lock, environment)
+    return BundleRouter(bundle.place, offer, lock.operators, cache_dir=config.cache_dir)
+
+
 def _signatures(
-    session: Session, checked: Verification, lock: Lockfile
+    session: Session, checked: Verification, lock: Lockfile, router: SourceRouter
 ) -> Iterator[str]:
     from hub_client.admission import find_signer  # noqa: PLC0415  (slow)
 
-    config, router = session.config(), session.router()
+    config = session.config()
     find = partial(
         find_signer, config=config, router=router, directory=session.project_folder()
     )

@@ -17,15 +17,15 @@ from plugin_spec.errors import HubError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PACK_SIZE_LIMIT: Final = 1 << 22
-"""Bytes; a pack has some 30 for each file of the commit."""
+PACK_SIZE_LIMIT: Final = 1 << 20
+"""Bytes; a pack has some 40 for each file of the commit."""
 _TAGS: Final = "refs/hub/tags/"
 _FOLDER: Final = "040000"
 _REGULAR: Final = "100"
 
 
 class PackRefused(HubError):
-    """A pack is damaged, or is not of the commit that it should be."""
+    """A pack is damaged, too large, or not of the commit that it should be."""
 
 
 def pack_signed(git_dir: Path, commit: str, tag: str | None) -> bytes:
@@ -34,6 +34,7 @@ def pack_signed(git_dir: Path, commit: str, tag: str | None) -> bytes:
     The same for the same objects.
 
     :param tag: the id of the annotated tag; None if it is not needed.
+    :raises PackRefused: if it has more than ``PACK_SIZE_LIMIT`` bytes.
     """
     root = run_git("rev-parse", "--verify", f"{commit}^{{tree}}", git_dir=git_dir)
     entries = _entries(git_dir, commit, "-d")
@@ -42,7 +43,13 @@ def pack_signed(git_dir: Path, commit: str, tag: str | None) -> bytes:
     listed = "".join(f"{each}\n" for each in sorted(wanted)).encode()
     # No deltas: they depend on the machine.
     options = ("--stdout", "-q", "--window=0", "--threads=1", "--no-reuse-object")
-    return run_git("pack-objects", *options, git_dir=git_dir, typed=listed)
+    pack = run_git("pack-objects", *options, git_dir=git_dir, typed=listed)
+    if len(pack) > PACK_SIZE_LIMIT:
+        raise PackRefused(
+            f"Commit {commit} has so many files that its signature cannot be carried: "
+            f"{len(pack):,} bytes, and {PACK_SIZE_LIMIT:,} may be"
+        )
+    return pack
 
 
 @contextmanager

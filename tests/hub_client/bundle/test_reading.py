@@ -57,9 +57,11 @@ def offer(publisher: Publisher, path: Path) -> Offer:
 
 def router(publisher: Publisher, path: Path) -> BundleRouter:
     bundle = Bundle.open(str(path))
-    trees = offer(publisher, path).trees
     return BundleRouter(
-        bundle.place, trees, publisher.lock.operators, cache_dir=path.parent / "cache"
+        bundle.place,
+        offer(publisher, path),
+        publisher.lock.operators,
+        cache_dir=path.parent / "cache",
     )
 
 
@@ -205,7 +207,7 @@ def test_a_bundled_operator_never_comes_from_a_bundle(
     offered = bundle.offer(lock, ENVIRONMENT)
     assert offered.trees == {}
     source = BundleRouter(
-        bundle.place, offered.trees, lock.operators, cache_dir=tmp_path / "cache"
+        bundle.place, offered, lock.operators, cache_dir=tmp_path / "cache"
     )
     with pytest.raises(FolderUnreadable, match=r"acme/blur 1\.0\.0 is no longer in"):
         Store(tmp_path / "store").add(
@@ -226,7 +228,7 @@ def test_what_is_trusted_once_is_listed_from_the_bundle(
 def test_a_required_signature_cannot_come_from_a_bundle(
     publisher: Publisher, path: Path
 ) -> None:
-    with pytest.raises(NoSignatures, match="holds no signatures"):
+    with pytest.raises(NoSignatures, match="holds no signature of acme/blur"):
         router(publisher, path).signed(publisher.lock.operators[0])
 
 

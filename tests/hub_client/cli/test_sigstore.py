@@ -103,6 +103,35 @@ def test_what_another_signed_by_sigstore_never_reaches_the_store(
     assert not Path("hub.lock").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["hf"], indirect=True)
+def test_a_bundle_brings_the_signature_to_a_machine_without_a_network(
+    hub: Hub, source: str, into: tuple[str, str], tmp_path: Path
+) -> None:
+    world = SigstoreWorld()
+    Path("root.json").write_bytes(world.trusted_root())
+    publish(hub, source, world, "alice@acme.example")
+    words = ("trust", "add", source, "--require-signature", ALICE)
+    hub.said(*words, "--trusted-root", "root.json")
+    hub.said("lock")
+    assert " has 1 operator and 1 signature for " in hub.said("bundle", "-o", "usb")
+    (signature,) = Path("usb/signatures").iterdir()
+    alone = {
+        "HUB_OFFLINE": "1",
+        **{name: str(tmp_path / name) for name in ("HUB_CACHE_DIR", "HF_HOME")},
+    }
+    content = signature.read_bytes()
+    signature.write_bytes(content.replace(b"hashedrekord", b"hashedrecord"))
+    done = hub("sync", "--from", "usb", *into, **alone)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"error: `signatures/{signature.name}` in `usb` is damaged" in done.stderr
+    signature.write_bytes(content)
+    done = hub("sync", "--from", "usb", *into, **alone)
+    assert done.returncode == 0, done.stderr
+    said = hub("verify", "--signatures", *into, "--from", "usb", **alone).stderr
+    assert said.startswith("Verifying\nVerified 1 signature, 1 tree, 1 receipt")
+
+
 def test_a_trusted_root_is_for_identities(hub: Hub) -> None:
     source = "hf:acme"
     done = hub("trust", "add", source, "--trusted-root", "root.json")
