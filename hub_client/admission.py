@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from hub_client.trust import UntrustedPublisher, check_within, find_untrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from hub_client.candidate import Fetchable
+    from hub_client.candidate import Candidate, Fetchable
     from hub_client.config import HubConfig
     from hub_client.signatures import Signature
     from hub_client.sources.router import SourceRouter
@@ -60,6 +61,22 @@ def admit(
             )
         )
     }
+
+
+def with_signed_trees(
+    candidates: Iterable[Candidate], signatures: Mapping[OperatorName, Signature]
+) -> tuple[Candidate, ...]:
+    """The candidates, whose files must have the digests that were signed."""
+
+    def signed(candidate: Candidate) -> Candidate:
+        signature = signatures.get(candidate.name)
+        if signature is None or signature.tree is None:
+            return candidate
+        return replace(
+            candidate, release=replace(candidate.release, tree=signature.tree)
+        )
+
+    return tuple(map(signed, candidates))
 
 
 def find_signer(

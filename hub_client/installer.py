@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from hub_client.admission import admit
+from hub_client.admission import admit, with_signed_trees
 from hub_client.install_plan import InstallPlan, Target
 from hub_client.packages import (
     PackageChangeRefused,
@@ -18,7 +18,7 @@ from hub_client.packages import (
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from packaging.requirements import Requirement as PackageRequirement
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hub_client.lockfile import LockedOperator, Lockfile
     from hub_client.packages import PackageInstaller
     from hub_client.receipt import Receipt
+    from hub_client.signatures import Signature
     from hub_client.sources.router import SourceRouter
     from hub_client.store import Store
     from plugin_spec.names import OperatorName
@@ -105,7 +106,7 @@ class Installer:
             locked=receipts,
             prerelease=prerelease,
         )
-        self._check_trust(resolution.candidates)
+        candidates = self._admitted(resolution.candidates)
         roots = {root.name for root in requirements} if requested else set()
         targets = [
             Target.from_candidate(
@@ -113,7 +114,7 @@ class Installer:
                 requested=each.name in roots
                 or (each.name in receipts and receipts[each.name].requested),
             )
-            for each in resolution.candidates
+            for each in candidates
         ]
         self._check_dependents(targets, receipts.values())
         requests = self._requests(targets, receipts.values())
@@ -239,7 +240,7 @@ class Installer:
         (chosen,) = (
             each for each in resolution.candidates if each.name == requirement.name
         )
-        self._check_trust([chosen])
+        (chosen,) = self._admitted([chosen])
         target = Target.from_candidate(chosen, requested=False)
         missing = unmet(self._requests([target], ()), self.environment)
         if missing:
@@ -323,9 +324,15 @@ class Installer:
                 return False
         return True
 
-    def _check_trust(self, operators: Sequence[Candidate | LockedOperator]) -> None:
+    def _admitted(self, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+        """The candidates that may come, and only with the files that were signed."""
+        return with_signed_trees(candidates, self._check_trust(candidates))
+
+    def _check_trust(
+        self, operators: Sequence[Candidate | LockedOperator]
+    ) -> Mapping[OperatorName, Signature]:
         once = self.on_trust if self.trust_all else None
-        admit(
+        return admit(
             operators,
             self.config,
             router=self.router,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from hub_client.admission import admit
+from hub_client.admission import admit, with_signed_trees
 from hub_client.environment import OLDEST_PYTHON
 from hub_client.lockfile import LockedOperator, Lockfile
 from hub_client.sources import MANIFEST_FILE
@@ -91,7 +91,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
     )
     operators = [
         _signed(_locked(each, router, store), signatures)
-        for each in resolution.candidates
+        for each in with_signed_trees(resolution.candidates, signatures)
     ]
     if pinner is not None:
         operators = [_with_pins(each, before, pinner) for each in operators]

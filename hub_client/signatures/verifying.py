@@ -68,6 +68,8 @@ class Signature(NamedTuple):
     signer: str
     """Whose, as a lock writes it."""
     kind: Literal["sigstore", "git"]
+    tree: str | None
+    """Digest of the files that it is for; None if its commit alone says which."""
     evidence: Callable[[], bytes]
     """Gives what checks it again elsewhere: the sigstore bundle, or git's objects."""
 
@@ -126,16 +128,15 @@ def _verify_bundle(
     """
     name, version = operator.name, operator.release.version
     problem = f"is missing: {signed.without_bundle}"
-    statement = None
+    tree, seen = operator.release.tree, False
     try:
         for bundle in signed.find_bundles():
             if len(bundle) > SIGSTORE_SIZE_LIMIT:
                 problem = f"is larger than {SIGSTORE_SIZE_LIMIT} bytes"
                 continue
             # What is installed is what has the locked digest, whatever its source has.
-            statement = statement or release_statement(
-                name, version, operator.release.tree or signed.tree_digest()
-            )
+            tree, seen = tree or signed.tree_digest(), True
+            statement = release_statement(name, version, tree)
             try:
                 signer = check_bundle(
                     bundle, statement, identities, trusted_root=trusted_root
@@ -143,9 +144,9 @@ def _verify_bundle(
             except BundleRefused as error:
                 problem = str(error)
             else:
-                return Signature(signer, "sigstore", partial(bytes, bundle))
+                return Signature(signer, "sigstore", tree, partial(bytes, bundle))
     except SignatureUnfetched:
-        if statement is not None:
+        if seen:
             found.append(f"its sigstore bundle {problem}")
         raise
     found.append(f"its sigstore bundle {problem}")
@@ -215,7 +216,7 @@ def _verify_in_git(
         found.append(f"its commit has other files than {tree}")
         return None
     pack = partial(pack_signed, signed.git_dir, signed.commit, tag)
-    return Signature(signer, "git", pack)
+    return Signature(signer, "git", tree, pack)
 
 
 @contextmanager

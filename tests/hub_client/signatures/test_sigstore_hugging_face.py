@@ -13,7 +13,7 @@ from packaging.version import Version
 from servers.operator_files import operator_files, write_files
 from servers.sigstore_world import SigstoreWorld
 
-from hub_client.admission import find_signer
+from hub_client.admission import admit, find_signer, with_signed_trees
 from hub_client.candidate import Candidate, Release
 from hub_client.config import HubConfig
 from hub_client.signatures import SignatureRefused, SigstoreIdentity, add_required
@@ -23,6 +23,7 @@ from hub_client.sources.hugging_face_client import RepositoryRefused
 from hub_client.sources.router import SourceRouter
 from hub_client.store import Store
 from hub_client.tree_digest import tree_digest
+from hub_client.trust import add_trusted
 from plugin_spec.manifest import Manifest
 from plugin_spec.names import OperatorName
 
@@ -83,6 +84,7 @@ def released(
     hugging_face.repository("acme/embed").git("tag", "v1.0.0", commit)
     root = world.trusted_root()
     add_required(HubConfig.load().config_dir, "hf:acme", (ALICE,), trusted_root=root)
+    add_trusted(HubConfig.load().config_dir, "hf:acme")
     manifest = Manifest.from_yaml(FILES["operator.yaml"])
     release = Release(VERSION, commit, "refs/tags/v1.0.0")
     return Released(hugging_face, Candidate(NAME, release, "hf:acme/embed", manifest))
@@ -103,8 +105,11 @@ def test_a_bundle_for_the_release_counts_and_is_kept_for_offline(
     released.attach(world.sign(release_statement(NAME, VERSION, tree)))
     assert released.signer() == ALICE.signer
     assert not [each for each in released.server.requests if "safetensors" in each]
-    config, wanted = HubConfig.load(), released.candidate
+    config = HubConfig.load()
     router = SourceRouter({}, cache_dir=config.cache_dir)
+    found = admit([released.candidate], config, router=router, directory=None)
+    (wanted,) = with_signed_trees([released.candidate], found)
+    assert wanted.release.tree == tree
     store = Store(tmp_path / "store")
     assert store.add(lambda folder: router.fetch(wanted, folder)) == tree
     # That of another version, and then one that is no good, come to the branch.
