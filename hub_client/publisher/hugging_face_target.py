@@ -157,11 +157,18 @@ class HuggingFaceTarget:
         self, publication: Publication, bundle: AttachedBundle, commit: str
     ) -> None:
         """Put the bundle where users look for it, if it signs what is there now."""
-        if publication.statement(self._tree(publication, commit)) != bundle.statement:
+        changed = [
+            str(each.path_in_repo)
+            for each in self._operations(publication.snapshot, commit)
+        ]
+        statement = publication.statement(self._tree(publication, commit))
+        if changed or statement != bundle.statement:
             raise TagRefused(
                 self._half(publication, commit, f"tag `{publication.tag}`")
-                + f"\n  its `{_SERVERS_OWN}` is not the one that was signed",
-                hint="The server wrote it: sign what `--statement FILE` writes now",
+                + f"\n  its `{(changed or [_SERVERS_OWN])[0]}` is not the one that was "
+                "signed",
+                hint="The server wrote it: put its file in the place of yours, if you "
+                "have one, and sign what `--statement FILE` writes then",
             )
         try:
             self._put_bundle(signature_file(publication.version), bundle.content)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import huggingface_hub.constants
 import pytest
 from fastapi import Response
+from servers.hugging_face import Repository
 from servers.sigstore_world import SigstoreWorld
 
 from hub_client.publisher import open_target
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from fastapi import Request
     from servers.hugging_face import HuggingFaceServer
 
     from hub_client.publisher import Target
@@ -270,27 +270,46 @@ def test_where_the_signature_is_not_taken_there_is_no_version(
     assert versions(target) == {"1.0.0": tip}
 
 
-@pytest.mark.slow
-def test_a_version_whose_servers_own_file_changed_since_is_signed_again(
-    server: HuggingFaceServer, target: Target, publish: Callable[..., str]
+def test_what_is_to_be_signed_is_not_told_before_the_repository_is_there(
+    target: Target, publish: Callable[..., str], author: Author
 ) -> None:
     with pytest.raises(NotMadeYet) as caught:
         publish(sign=True)
-    assert str(caught.value.hint).startswith(
-        "Make it first: `hf repos create acme/embed`; or put a `.gitattributes`"
+    assert caught.value.hint == (
+        "Make it first: `hf repos create acme/embed`; or put a `.gitattributes` of "
+        "your own among the files"
     )
-    server.create("acme/embed")
-    repository = server.repository("acme/embed")
+    author.write("1.0.0", **{".gitattributes": b""})
+    signed = publish(sign=True)
+    assert versions(target) == {"1.0.0": signed}
 
-    def change(request: Request) -> None:
-        if request.url.path.endswith("/commit/main"):
-            server.before = lambda _request: None
-            repository.commit("main", {".gitattributes": b"*.x text\n"}, "Large files")
 
-    server.before = change
+@pytest.mark.slow
+@pytest.mark.parametrize("own", [{}, {".gitattributes": b"*.y text\n"}])
+def test_a_version_is_signed_again_if_its_server_changed_a_file_as_it_came(
+    target: Target,
+    publish: Callable[..., str],
+    author: Author,
+    monkeypatch: pytest.MonkeyPatch,
+    own: dict[str, bytes],
+) -> None:
+    author.write("1.0.0", **{".gitattributes": b""})
+    publish()
+    author.write("1.1.0", **own)
+    if not own:
+        (author.folder / ".gitattributes").unlink()
+    written, commit = {".gitattributes": b"*.x text\n"}, Repository.commit
+    monkeypatch.setattr(
+        Repository,
+        "commit",
+        lambda self, branch, files, message: commit(
+            self, branch, {**files, **written}, message
+        ),
+    )
     with pytest.raises(TagRefused, match=r"\.gitattributes` is not the one that was"):
         publish(sign=True)
-    assert versions(target) == {}
-    assert not repository.git("for-each-ref", "refs/heads/hub-signatures")
-    commit = publish(sign=True)
-    assert versions(target) == {"1.0.0": commit}
+    assert list(versions(target)) == ["1.0.0"]
+    if own:
+        author.write("1.1.0", **written)
+    signed = publish(sign=True)
+    assert versions(target)["1.1.0"] == signed
