@@ -162,7 +162,7 @@ def test_notes_that_cannot_be_fetched_are_not_called_missing(
         f"  its sigstore bundle {problem}\n"
         f"  its sigstore bundle cannot be fetched: '{path}' does not appear to be a git "
         "repository\n"
-        "  expected sigstore:alice@acme.example of https://id.example"
+        "  expected sigstore:alice@acme.example@https://id.example"
     )
 
 
