@@ -12,6 +12,7 @@ from towhee.data.opening import dataset
 from towhee.extras import needed_for
 from towhee.trainer.acceleration import accelerating
 from towhee.trainer.batches import Prepared, evaluation_batches, training_batches
+from towhee.trainer.domain import note_domain
 from towhee.trainer.errors import CannotTrain
 from towhee.trainer.keeping import Keeping
 from towhee.trainer.mixing import make_average, make_mixing
@@ -115,6 +116,8 @@ class Training:
         seconds = time.perf_counter() - begin
         result = TrainingResult.of(run, self.samples, self.evaluation, seconds)
         if is_main:
+            with own_numbers():
+                note_domain(self.operator, self.samples)
             if self.repository is None:
                 result.write(self.operator, self.folder)
             else:

@@ -17,6 +17,8 @@ from towhee.callable_pipeline import pipeline
 from towhee.cli import main
 from towhee.data import dataset
 from towhee.studies.domain import measure_domain
+from towhee.trained_weights import trainable_step
+from towhee.trainer.training_config import TrainingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +70,26 @@ def test_the_same_stays_another_layer_does_not(
     assert report["compatible"] is False
     status, report = printed([*words, "--new", "layer=layer1"], capsys)
     assert (status, report["cosine"]) == (1, None)
+
+
+def test_a_trained_operator_knows_the_images_of_its_training(tmp_path: Path) -> None:
+    op = pipeline(TIMM, model_name="test_resnet", pretrained=False)
+    config = TrainingConfig(
+        output_dir=str(tmp_path / "out"),
+        epoch_num=1,
+        device_str="cpu",
+        model_checkpoint=None,
+        tensorboard=None,
+        print_steps=99,
+    )
+    op.train(config, "logos")
+    trained: Any = trainable_step(op.operators).load().operator
+    assert trained.domain.images == 40
+    assert trained.domain.space == trained.space.fingerprint
+    path = str(tmp_path / "out")
+    watching = pipeline(TIMM, checkpoint_path=path, check_domain=True)
+    with pytest.warns(FarFromTraining):
+        watching(np.full((64, 64, 3), 255, np.uint8))
 
 
 def test_what_is_measured_of_a_training_is_saved_and_watched(tmp_path: Path) -> None:
