@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from plugin_spec.errors import HubError
 from towhee.executors import DEFAULT_ENGINE
 from towhee.executors.engines import get_executor
+from towhee.joined_rows import Joined
 from towhee.pipelines import FunctionCall, Pipeline, ends_safe
 from towhee.rows import KeptRows, OneTimeRows, SourcedRows, is_sized
 
@@ -221,7 +222,8 @@ class Chain(Iterable[Any]):
     def trainings(self) -> tuple[int, ...]:
         """How often each operator that is mapped here, or below, was trained."""
         rows = self.rows
-        below = rows.trainings() if isinstance(rows, SourcedRows | Chain) else ()
+        makes = isinstance(rows, SourcedRows | Chain | Joined)
+        below = rows.trainings() if makes else ()
         functions: list[Any] = [
             getattr(call, "function", None) for call in self.pipeline.calls
         ]

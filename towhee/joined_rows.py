@@ -16,10 +16,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Zipped:
-    """Tuples of the rows of several chains; a failure among them takes their place."""
+class Joined:
+    """Rows that several chains make."""
 
     chains: tuple[Chain, ...]
+
+    def trainings(self) -> tuple[int, ...]:
+        """How often each operator that is mapped in one of them was trained."""
+        return tuple(count for each in self.chains for count in each.trainings())
+
+
+@dataclass(frozen=True, slots=True)
+class Zipped(Joined):
+    """Tuples of the rows of several chains; a failure among them takes their place."""
+
     strict: bool = False
     """Whether chains of different lengths are an error."""
 
@@ -33,10 +43,8 @@ class Zipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Concatenated:
+class Concatenated(Joined):
     """The rows of one chain, then those of the next."""
-
-    chains: tuple[Chain, ...]
 
     def __iter__(self) -> Iterator[Any]:
         return chain.from_iterable(self.chains)

@@ -532,3 +532,30 @@ def test_columns_come_from_brackets_of_dc_and_glob() -> None:
     with pytest.raises(OperatorFailed, match="row 0"):
         towhee.dc["a", "b"]([(1, 2, 3)]).to_list()
     assert towhee.dc["a"](iter([1])).is_stream
+
+
+class Embedding:
+    """What is mapped over rows, and says how often it was trained."""
+
+    trainings = 1
+
+    def __call__(self, row: int) -> int:
+        return row * self.trainings
+
+
+@pytest.mark.parametrize(
+    ("join", "before", "after"),
+    [
+        (DataCollection.zip, [(1, 7), (2, 8)], [(2, 7), (4, 8)]),
+        (DataCollection.__add__, [1, 2, 7, 8], [2, 4, 7, 8]),
+    ],
+)
+def test_joined_rows_are_made_again_after_a_training(
+    join: Callable[..., Any], before: list[Any], after: list[Any]
+) -> None:
+    embedding = Embedding()
+    joined = join(DataCollection([1, 2]).map(embedding), [7, 8])
+    further = joined.map(lambda row: row)
+    assert joined.to_list() == further.to_list() == before
+    embedding.trainings = 2
+    assert joined.to_list() == further.to_list() == after
