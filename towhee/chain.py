@@ -222,8 +222,9 @@ class Chain(Iterable[Any]):
     def trainings(self) -> tuple[int, ...]:
         """How often each operator that is mapped here, or below, was trained."""
         rows = self.rows
-        makes = isinstance(rows, SourcedRows | Chain | Joined)
-        below = rows.trainings() if makes else ()
+        below: tuple[int, ...] = ()
+        if isinstance(rows, SourcedRows | Chain | Joined):
+            below = rows.trainings()
         functions: list[Any] = [
             getattr(call, "function", None) for call in self.pipeline.calls
         ]

@@ -37,7 +37,7 @@ class Noting(Callback):
         self.precisions: set[torch.dtype] = set()
 
     def on_train_begin(self, run: Run) -> None:
-        run.trainee.network[0].register_forward_hook(self._note)
+        next(run.trainee.network.children()).register_forward_hook(self._note)
 
     def _note(self, _module: nn.Module, _inputs: object, made: torch.Tensor) -> None:
         self.precisions.add(made.dtype)
