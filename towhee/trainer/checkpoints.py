@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from towhee.trainer.errors import CannotTrain
+from towhee.trainer.errors import CannotTrain, CannotWrite
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from accelerate import Accelerator
 
 PROGRESS: Final = "progress.json"
 _KEEP: Final = 2
+_NO_ROOM: Final = 1 << 16
+"""Bytes; with fewer free, not even a small file can be counted on."""
 _MAY_DIFFER: Final = {
     "dataloader_num_workers",
     "dataloader_pin_memory",
@@ -38,18 +44,23 @@ class Checkpoints:
         self.keep = keep
 
     def save(self, accelerator: Accelerator, progress: dict[str, Any]) -> Path:
-        """Write one; all processes have to call it."""
+        """Write one; all processes have to call it.
+
+        :raises CannotWrite: if there is no room; those before it stay.
+        """
         name = f"step-{progress['run']['step']:08}"
         target, staged = self.folder / name, self.folder / f"{name}.partial"
         if accelerator.is_main_process:
             shutil.rmtree(staged, ignore_errors=True)
             staged.mkdir(parents=True)
         accelerator.wait_for_everyone()
-        accelerator.save_state(str(staged))
+        with writing(target, staged):
+            accelerator.save_state(str(staged))
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             text = json.dumps(progress, indent=2)
-            (staged / PROGRESS).write_text(text, encoding="utf-8")
+            with writing(target, staged):
+                (staged / PROGRESS).write_text(text, encoding="utf-8")
             # Rename last: a folder without `.partial` is complete.
             if target.exists():
                 # Whole until its name says otherwise: a kill leaves no half of it.
@@ -82,6 +93,26 @@ class Checkpoints:
         for path in self.folder.glob("best-*.safetensors"):
             if path.name not in named:
                 path.unlink()
+
+
+@contextmanager
+def writing(target: Path, staged: Path) -> Iterator[None]:
+    """Name what cannot be written, and leave no part of it.
+
+    :param staged: the file or folder that becomes ``target``.
+    :raises CannotWrite: whatever the libraries that write weights raise.
+    """
+    try:
+        yield
+    except Exception as error:
+        # Few of them say that the disk is full; while their part is there, it is.
+        is_full = shutil.disk_usage(target.parent).free < _NO_ROOM
+        said = os.strerror(errno.ENOSPC) if is_full else str(error)
+        if staged.is_dir():
+            shutil.rmtree(staged, ignore_errors=True)
+        else:
+            staged.unlink(missing_ok=True)
+        raise CannotWrite(target, said) from error
 
 
 def read_progress(checkpoint: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 
 class InvalidTrainingConfig(HubError, ValueError):
@@ -22,3 +23,14 @@ class InvalidTrainingConfig(HubError, ValueError):
 
 class CannotTrain(HubError, ValueError):
     """A training cannot begin: what it is given does not allow it."""
+
+
+class CannotWrite(HubError):
+    """Weights cannot be kept, most often because the disk is full."""
+
+    def __init__(self, path: Path, said: str) -> None:
+        self.path = path
+        super().__init__(
+            f"Cannot write `{path}`: {said}",
+            hint="Make room on that disk, and go on from the checkpoint before: resume",
+        )

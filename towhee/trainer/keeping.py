@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from towhee.trainer.checkpoints import Checkpoints, check_same, read_progress
+from towhee.trainer.checkpoints import (
+    Checkpoints,
+    check_same,
+    read_progress,
+    writing,
+)
 from towhee.trainer.run import Best, is_better
 
 if TYPE_CHECKING:
@@ -59,7 +64,8 @@ class Keeping:
         folder = self.checkpoints.folder
         folder.mkdir(parents=True, exist_ok=True)
         staged = folder / f"{name}.partial"
-        save_file(state, staged)
+        with writing(folder / name, staged):
+            save_file(state, staged)
         staged.rename(folder / name)
 
     def load_best(self, loop: Loop) -> None:

@@ -432,7 +432,7 @@ def test_a_disk_without_room_for_a_publication_is_named(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     (tmp_path / "large").write_bytes(random.Random(0).randbytes(99_999))  # noqa: S311  (what does not compress)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("mounting a small disk needs more rights")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from trainees import Small, points
 
 from towhee.trainer.callbacks import Callback
 from towhee.trainer.checkpoints import Checkpoints
-from towhee.trainer.errors import CannotTrain
+from towhee.trainer.errors import CannotTrain, CannotWrite
 from towhee.trainer.training import Training
 
 if TYPE_CHECKING:
@@ -74,6 +75,41 @@ def test_a_resumed_training_ends_as_an_undisturbed_one(
     assert torch.equal(resumed.weights, undisturbed.weights)
     assert run.history == expected.history
     assert run.best == expected.best
+
+
+class FillDisk(Callback):
+    def __init__(self, folder: Path, free: int) -> None:
+        self._file, self._free = folder / "filler", free
+
+    def on_epoch_begin(self, run: Run) -> None:
+        if run.epoch == 2:
+            free = shutil.disk_usage(self._file.parent).free - self._free
+            self._file.write_bytes(bytes(free))
+
+
+@pytest.mark.parametrize("free", [0, 4096])
+def test_a_training_goes_on_once_a_full_disk_has_room(
+    configure: Configure, tmp_path: Path, free: int
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs more rights")
+    config = configure(model_checkpoint={"every_n_epoch": 1})
+    undisturbed, _ = fit(config)
+    config.output_dir = str(disk / "out")
+    try:
+        with pytest.raises(CannotWrite, match="`: No space left on device") as refusal:
+            fit(config, FillDisk(disk, free))
+        assert refusal.value.path.is_relative_to(disk)
+        assert not list(disk.rglob("*.partial"))
+        (disk / "filler").unlink()
+        resumed, _ = fit(config, resume=True)
+        assert torch.equal(resumed.weights, undisturbed.weights)
+    finally:
+        # Lazily: what failed may hold a file of it open yet.
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_patience_goes_on_where_it_was_whatever_else_watches(
