@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from plugin_spec.formats import check_path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _MAX_DEFAULT: Final = 100
 """Each value of a default may be compared with every value of a long ``enum``."""
 
+_MAX_STEPS: Final = 200
+"""Values in all steps of a preprocessing."""
+
 
 def inconsistencies(
     data: Mapping[str, Any], broken: frozenset[Path], validator: type[Validator]
@@ -33,6 +37,8 @@ def inconsistencies(
     for side in ("inputs", "outputs"):
         yield from _repeated_ports(side, sound.get(side, ()))
     yield from _bad_files(sound.get("steps", ()))
+    if "space" in sound:
+        yield from _bad_space(sound["space"], sound.get("outputs"))
     if ("parameters",) in broken:
         return
     parameters = data.get("parameters", {})
@@ -63,6 +69,31 @@ def _bad_files(steps: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
                 )
                 if problem is not None:
                     yield Problem(("steps", index, "with", option, "file"), problem)
+
+
+def _bad_space(
+    space: Mapping[str, Any], outputs: Iterable[Mapping[str, Any]] | None
+) -> Iterator[Problem]:
+    if outputs is not None and not any("vector" in each["type"] for each in outputs):
+        yield Problem(("space",), "no output is a vector, and only those have a space")
+    steps, path = space.get("preprocessing", {}), ("space", "preprocessing")
+    size = _count(steps)
+    if size > _MAX_STEPS:
+        yield Problem(path, f"expected at most {_MAX_STEPS} values, got {size:,}")
+        return
+    yield from _not_in_toml(steps, path)
+
+
+def _not_in_toml(value: object, path: Path) -> Iterator[Problem]:
+    """What the lock could not say."""
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, each in pairs:
+            yield from _not_in_toml(each, (*path, key))
+    elif value is None:
+        yield Problem(path, "expected a value, got nothing")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Problem(path, f"expected a finite number, got {value}")
 
 
 def _unknown_options(

@@ -53,6 +53,7 @@ class _Facts:
             },
             "installed": installed
             and {**installed.receipt.to_dict(), "path": str(installed.tree)},
+            "space": self.manifest.space and self.manifest.space.fingerprint,
             "manifest": self.manifest.to_dict(),
         }
 

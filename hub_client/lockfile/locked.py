@@ -169,7 +169,7 @@ class LockedOperator:
             packages=entry.get("packages", each(_package_requirement)),
             yanked=entry.get("yanked", as_text, None),
             signer=entry.get("signer", as_text, None),
-            space=entry.get("space", EmbeddingSpace.from_dict, None),
+            space=entry.get("space", _space, None),
             weights=entry.get("weights", each(_weights), ()),
         )
 
@@ -202,7 +202,7 @@ class LockedOperator:
                 "packages": list(self.packages),
                 "yanked": self.yanked,
                 "signer": self.signer,
-                "space": None if self.space is None else self.space.stated(),
+                "space": None if self.space is None else _space_to_dict(self.space),
                 "weights": weights or None,
             }
         )
@@ -217,6 +217,19 @@ def _package_requirement(value: Any) -> str:  # noqa: ANN401
     if requirement.url:
         raise ValueError(f"expected no address, got {value!r}")
     return str(requirement)
+
+
+def _space(value: Any) -> EmbeddingSpace:  # noqa: ANN401
+    said = dict(as_table(value))
+    fingerprint = said.pop("fingerprint", None)
+    space = EmbeddingSpace.from_dict(said)
+    if fingerprint != space.fingerprint:
+        raise ValueError(f"it is not the space {fingerprint!r}")
+    return space
+
+
+def _space_to_dict(space: EmbeddingSpace) -> dict[str, Any]:
+    return {"fingerprint": space.fingerprint, **space.stated()}
 
 
 def _weights(value: Any) -> Weights:  # noqa: ANN401

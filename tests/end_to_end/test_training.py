@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from torchvision import transforms
 
+from plugin_spec import Manifest
 from towhee import DataCollection, ops, pipeline
 from towhee.data import dataset
 from towhee.trainer.errors import CannotTrain
@@ -77,6 +78,13 @@ def test_after_training_the_same_operator_embeds_otherwise_everywhere() -> None:
     # It goes to other processes as it is.
     again = pickle.loads(pickle.dumps(op))  # noqa: S301  (ours)
     np.testing.assert_array_equal(np.stack([again(each) for each in images]), after)
+
+    # What is published declares the space that whoever loads it finds.
+    manifest = Manifest.from_yaml(Path("output_dir", "operator.yaml").read_bytes())
+    loaded = ops.image_embedding.timm(checkpoint_path="output_dir")
+    assert manifest.space is not None
+    assert manifest.space == op.space == loaded.space
+    assert manifest.space.origin == ""
 
     op.save("kept")
     program = [sys.executable, "-c", IN_ANOTHER_PROCESS]

@@ -1,39 +1,71 @@
-"""A manifest says of which space its vectors are, and says it whole or not at all."""
+"""A manifest declares the space of its vectors, whole or not at all."""
 
 from __future__ import annotations
+
+import math
+from typing import Any
 
 import pytest
 
 from plugin_spec import EmbeddingSpace, InvalidManifest, Manifest
 
-SPACE = EmbeddingSpace(
-    "image-embedding/timm",
-    "tiny",
-    "sha256:00",
-    layer="penultimate",
-    preprocessing={"mean": [0.5, 1.0], "crop": 1, "mode": {"x": None}},
-    recipe=2,
-)
+SPACE: dict[str, Any] = {
+    "operator": "image-embedding/timm",
+    "model": "resnet50",
+    "weights": "sha256:00",
+    "preprocessing": {"size": [3, 224, 224], "crop_pct": 0.95, "exact": True},
+    "normalisation": "L2",
+}
 
 
-def test_a_space_is_read_and_written_again(example: bytes) -> None:
+def test_a_declared_space_is_read_and_written_again(example: bytes) -> None:
     assert Manifest.from_yaml(example).space is None
-    data = {**Manifest.from_yaml(example).to_dict(), "space": SPACE.stated()}
+    assert "space" not in Manifest.from_yaml(example).to_dict()
+    data = {**Manifest.from_yaml(example).to_dict(), "space": SPACE}
     manifest = Manifest.from_dict(data)
-    assert manifest.space == SPACE
-    assert manifest.space.fingerprint == SPACE.fingerprint
+    assert manifest.space == EmbeddingSpace(**SPACE)
     assert manifest.to_dict() == data
+    assert Manifest.from_dict(data | {"space": {**SPACE, "recipe": 1}}) == manifest
 
 
-def test_what_does_not_say_it_is_refused(example: bytes) -> None:
-    space = {"operator": 1, "model": "tiny", "preprocessing": {"crop": None}, "x": 1}
-    data = {**Manifest.from_yaml(example).to_dict(), "space": space}
+@pytest.mark.parametrize(
+    ("changes", "problems"),
+    [
+        (
+            {"model": "a\nb", "recipe": 1.0, "layr": "x"},
+            [
+                "space.layr: unknown key: did you mean `layer`?",
+                "space.model: expected one line of 1 to 500 characters, got 'a\\nb'",
+                "space.recipe: expected a whole number, got the number 1.0",
+            ],
+        ),
+        (
+            {"preprocessing": {"a": [None], "b": math.nan}},
+            [
+                "space.preprocessing.a[0]: expected a value, got nothing",
+                "space.preprocessing.b: expected a finite number, got nan",
+            ],
+        ),
+        (
+            {"preprocessing": {"a": [0] * 200}},
+            ["space.preprocessing: expected at most 200 values, got 202"],
+        ),
+    ],
+)
+def test_what_is_no_space_is_refused_with_its_place(
+    example: bytes, changes: dict[str, Any], problems: list[str]
+) -> None:
+    data = {**Manifest.from_yaml(example).to_dict(), "space": {**SPACE, **changes}}
     with pytest.raises(InvalidManifest) as caught:
         Manifest.from_dict(data)
-    places = sorted(each.partition(":")[0] for each in caught.value.problems)
-    assert places == [
-        "space.operator",
-        "space.preprocessing.crop",
-        "space.weights",
-        "space.x",
+    assert sorted(caught.value.problems) == problems
+
+
+def test_only_vectors_have_a_space(example: bytes) -> None:
+    data = {**Manifest.from_yaml(example).to_dict(), "space": SPACE}
+    data["outputs"] = [{"name": "image", "type": "image"}]
+    with pytest.raises(InvalidManifest) as caught:
+        Manifest.from_dict(data)
+    assert list(caught.value.problems) == [
+        "space: no output is a vector, and only those have a space"
     ]

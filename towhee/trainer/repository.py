@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from plugin_spec.spaces import EmbeddingSpace
     from towhee.bound import BoundOperator
     from towhee.trainer.training_result import TrainingResult
 
@@ -102,7 +102,6 @@ class Repository:
             "inputs": first.to_dict()["inputs"],
             "outputs": last.to_dict()["outputs"],
             "steps": [self._step(each) for each in self.steps],
-            **_declared(self.steps[-1].load().operator.space),
             "training": {
                 "data": result.trained_on,
                 **({"evaluated": result.evaluated_on} if result.evaluated_on else {}),
@@ -110,6 +109,12 @@ class Repository:
                 "metrics": result.measured,
             },
         }
+        space = self.steps[-1].load().operator.space
+        said = {} if space is None else {"space": space.stated()}
+        with suppress(InvalidManifest):
+            # One that a manifest has no words for is left out.
+            Manifest.from_dict({**manifest, **said}, source=MANIFEST)
+            manifest |= said
         # What others could not read is not written.
         Manifest.from_dict(manifest, source=MANIFEST)
         return yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)
@@ -126,13 +131,6 @@ class Repository:
         if step is self.trained:
             options["checkpoint_path"] = {"file": _WEIGHTS}
         return {"operator": wanted, **({"with": options} if options else {})}
-
-
-def _declared(space: EmbeddingSpace | None) -> dict[str, Any]:
-    """What a manifest says of a space: nothing, if it has no words for it."""
-    if space is None or None in space.preprocessing.values():
-        return {}
-    return {"space": space.stated()}
 
 
 def _parsed(name: str | None) -> OperatorName | None:

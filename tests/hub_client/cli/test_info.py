@@ -90,6 +90,7 @@ def test_what_is_installed_is_told_with_its_place_and_its_own_source(
         "versions",
         "yanked",
         "installed",
+        "space",
         "manifest",
     }
     assert facts["source"] == operators.spec

@@ -127,7 +127,7 @@ def test_a_version_whose_vectors_are_of_another_space_says_so(
             # What was not known before is no other space.
             assert "space" not in hub.said("lock", "--upgrade")
     lock = Path("hub.lock").read_text()
-    assert 'space = { operator = "acme/blur", model = "tiny", weights = "w", ' in lock
+    assert ', operator = "acme/blur", model = "tiny", weights = "w", layer = ' in lock
     told = (
         "vectors of another space: make them and their indexes anew\n"
         "      layer: layer3, layer4\n"

@@ -64,7 +64,7 @@ requires-python = ">=3.11"
 packages = ["timm<2,>=1.0.9", "torch>=2.4"]
 yanked = "says \"no\", \\ and\nbreaks lines"
 signer = "SHA256:key"
-space = { operator = "image-embedding/timm", model = "the 'tiny' one", weights = "sha256:8888888888888888888888888888888888888888888888888888888888888888", preprocessing = { mean = [0.5, 1.0], crop = 1, "a b" = { c = true } } }
+space = { fingerprint = "543230cc4c4a", operator = "image-embedding/timm", model = "the 'tiny' one", weights = "sha256:8888888888888888888888888888888888888888888888888888888888888888", preprocessing = { mean = [0.5, 1.0], crop = 1, "a b" = { c = true } } }
 weights = [
     { for = { model_name = "resnet50" }, repo = "timm/resnet50.a1_in1k", file = "m.safetensors", revision = "main", sha256 = "9999999999999999999999999999999999999999999999999999999999999999", size = 102 },
     { repo = "timm/resnet18", file = "m.safetensors" },
@@ -261,6 +261,7 @@ DIGEST = "expected `sha256:` and 64 hexadecimal digits, got "
         ("9" * 64, "9" * 63, f"line 33: operator[1].weights: sha256: expected 64 hexadecimal digits, got '{'9' * 63}'"),
         ("mean = [0.5, 1.0]", "mean = 2026-11-24", "line 32: operator[1].space: A preprocessing is JSON values: Object of type date is not JSON serializable"),
         ('weights = "sha256', 'weight = "sha256', "line 32: operator[1].space: A space has no field `weight`"),
+        ("mean = [0.5, 1.0]", "mean = [0.5, 1]", "line 32: operator[1].space: it is not the space '543230cc4c4a'"),
         ('signer = "', 'signature = "', "line 31: operator[1].signature: unknown key"),
         ('name = "numpy"', 'name = "NumPy"', "line 40: packages[0].name: expected a canonical name, got 'NumPy'"),
         ('"2.1.0"', '"2.x"', "line 40: packages[0].version: Invalid version: '2.x'"),
