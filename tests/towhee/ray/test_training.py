@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from trainees import Small, points
+from trainees import CLASSES, Small, points
 
 from towhee.data import Samples
 from towhee.executors import InvalidEngineOptions, UnknownEngine
@@ -201,8 +201,7 @@ def test_an_interrupt_ends_the_workers_and_leaves_the_handler(
 def test_what_cannot_be_done_is_told_before_a_worker_starts(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    pairs = [([0.0] * 8, 0)]
-    stuck = Samples("stuck", pairs, ("left",), transform=_Locked())
+    stuck = Samples("stuck", [([0.0] * 8, 0)] * 24, CLASSES, transform=_Locked())
     with pytest.raises(CannotTrain, match="`train_dataset` cannot be sent to workers"):
         on_ray(configure(tmp_path / "out"), samples=stuck)
     with pytest.raises(InvalidResources, match="has room for 2 workers with"):
