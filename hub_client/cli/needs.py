@@ -71,7 +71,7 @@ def why(
 
 
 def outdated(session: Session, *, as_json: options.Json = False) -> int:
-    """List operators of which there is something newer, or that were yanked.
+    """List operators that have newer versions, or were yanked.
 
     Of the project's lock; outside a project, of what is installed. `fits` is what
     `hub lock --upgrade` would take as far as the versions that are asked for say.

@@ -122,12 +122,13 @@ def test_a_version_whose_vectors_are_of_another_space_says_so(
     for version, layer in (("1.1.0", "layer3"), ("1.2.0", "layer4")):
         manifest = locked.publish("acme/blur", version) / "operator.yaml"
         space = f"{{operator: acme/blur, model: tiny, weights: w, layer: {layer}}}"
-        manifest.write_text(f"{manifest.read_text()}space: {space}\n")
+        text = manifest.read_text().replace("echo, type: text", "echo, type: vector")
+        manifest.write_text(f"{text}space: {space}\n")
         if layer == "layer3":
             # What was not known before is no other space.
             assert "space" not in hub.said("lock", "--upgrade")
     lock = Path("hub.lock").read_text()
-    assert ', operator = "acme/blur", model = "tiny", weights = "w", layer = ' in lock
+    assert 'operator = "acme/blur", model = "tiny", weights = "w", layer = ' in lock
     told = (
         "vectors of another space: make them and their indexes anew\n"
         "      layer: layer3, layer4\n"
