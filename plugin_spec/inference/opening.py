@@ -87,6 +87,7 @@ def open_backend(  # noqa: PLR0913  (each is a choice that a user may make)
 
 def _references(workload: Workload) -> Tensor:
     eager = Eager(replace(workload, dtype="float32", autocast=False))
+    eager.configure(batch_norm="kept")
     return _results(eager)
 
 

@@ -36,13 +36,64 @@ def test_a_size_that_a_model_cannot_take_is_refused() -> None:
 
 def test_settings_change_vectors_by_no_more_than_rounding() -> None:
     embed = TimmEmbedding(**SMALL)
-    assert embed.settings() == {"memory_format": ("channels_last", "contiguous")}
-    vectors = []
+    assert embed.settings() == {
+        "memory_format": ("channels_last", "contiguous"),
+        "batch_norm": ("folded", "kept"),
+    }
+    usual = TimmEmbedding(**SMALL)(PHOTOGRAPH)
     for order in ("contiguous", "channels_last"):
-        embed.configure(memory_format=order)
-        vectors.append(embed(PHOTOGRAPH))
-    np.testing.assert_allclose(*vectors, rtol=0, atol=1e-6)
-    np.testing.assert_array_equal(vectors[1], TimmEmbedding(**SMALL)(PHOTOGRAPH))
+        for norm in ("kept", "folded"):
+            embed.configure(memory_format=order, batch_norm=norm)
+            np.testing.assert_allclose(embed(PHOTOGRAPH), usual, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(embed(PHOTOGRAPH), usual)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "folds"),
+    [
+        ("test_resnet", {"layer": "layer2"}, True),
+        ("test_efficientnet", {}, True),
+        pytest.param("mobilenetv3_small_050", {}, True, marks=pytest.mark.slow),
+        pytest.param("resnet18", {}, True, marks=pytest.mark.slow),
+        pytest.param("tf_efficientnet_b0", {}, True, marks=pytest.mark.slow),
+        ("test_convnext", {}, False),
+        ("test_vit", {}, False),
+        ("test_resnet", {"dtype": "bfloat16"}, False),
+    ],
+)
+def test_normalisations_that_have_learned_are_folded_and_vectors_stay(
+    name: str, options: dict[str, object], folds: bool
+) -> None:
+    embed = TimmEmbedding(model_name=name, pretrained=False, **options)
+    first = embed(PHOTOGRAPH)
+    trainee = embed.trainee()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for key, values in trainee.network.state_dict().items():
+            if key.endswith(("running_mean", "running_var")):
+                values.add_(0.01 * torch.rand(values.shape, generator=generator))
+    embed.adopt(trainee)
+    assert ("batch_norm" in embed.settings()) == folds
+    weights, found = embed.space.weights, embed(PHOTOGRAPH)
+    embed.configure(batch_norm="kept")
+    expected = embed(PHOTOGRAPH)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    assert np.array_equal(found, expected) != folds
+    assert not folds or np.abs(found - first).max() > 1e-4
+    embed.weights_changed()
+    assert embed.space.weights == weights
+
+
+def test_weights_that_are_changed_in_place_are_those_that_embed() -> None:
+    embed = TimmEmbedding(**SMALL)
+    before = embed(PHOTOGRAPH)
+    with torch.no_grad():
+        for weight in embed.network.parameters():
+            weight.add_(0.01)
+    found = embed(PHOTOGRAPH)
+    assert np.abs(found - before).max() > 1e-3
+    embed.configure(batch_norm="kept")
+    np.testing.assert_allclose(found, embed(PHOTOGRAPH), rtol=0, atol=1e-6)
 
 
 def test_threads_predict_at_once_and_leave_torchs_own_count_alone() -> None:
