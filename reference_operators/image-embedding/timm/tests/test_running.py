@@ -79,9 +79,10 @@ def test_normalisations_that_have_learned_are_folded_and_vectors_stay(
     expected = embed(PHOTOGRAPH)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
     assert np.array_equal(found, expected) != folds
-    assert not folds or np.abs(found - first).max() > 1e-4
-    embed.weights_changed()
-    assert embed.space.weights == weights
+    assert np.abs(found - first).max() > 1e-4 or not folds
+    if folds:
+        embed.weights_changed()
+        assert embed.space.weights == weights
 
 
 def test_weights_that_are_changed_in_place_are_those_that_embed() -> None:
