@@ -13,6 +13,7 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+ACCELERATE = "accelerate"
 
 
 def configured(folder: Path, **fields: object) -> Path:
@@ -31,12 +32,13 @@ def configured(folder: Path, **fields: object) -> Path:
 
 
 def train(
-    folder: Path, *launcher: str, kill_at: int = 0
+    folder: Path, *launcher: str, kill_at: int = 0, started_by: str = ""
 ) -> tuple[int, list[dict[str, Any]]]:
     """The launcher's exit status, and what each process came to, in order."""
+    arguments = [str(folder), str(kill_at), *filter(None, [started_by])]
     paths = [str(SCRIPT.parents[2]), str(SCRIPT.parents[3])]
     done = subprocess.run(
-        [sys.executable, *launcher, str(SCRIPT), str(folder), str(kill_at)],
+        [sys.executable, *launcher, str(SCRIPT), *arguments],
         check=False,
         timeout=200,
         env={
@@ -52,10 +54,18 @@ def train(
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", ACCELERATE]
+)
+def test_two_processes_learn_what_one_learns(
+    launcher: tuple[str, ...] | str, tmp_path: Path
+) -> None:
     # Statistics of half a batch are not those of a whole one.
     two = configured(tmp_path / "two", batch_size=4, freeze_bn=True)
-    _, (one, other) = train(two, *TORCHRUN)
+    if launcher == ACCELERATE:
+        _, (one, other) = train(two, started_by=ACCELERATE)
+    else:
+        _, (one, other) = train(two, *launcher)
     # A launcher that ran one process, and said nothing, would pass all else.
     assert one["world"] == other["world"] == 2
     whole = configured(tmp_path / "one", batch_size=8, freeze_bn=True)

@@ -1,4 +1,4 @@
-"""One of several processes that train together; torchrun starts it."""
+"""One of several processes that train together; torchrun or accelerate starts it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from towhee.trainer.training_config import TrainingConfig
 if TYPE_CHECKING:
     from towhee.trainer.run import Run
 
-RANK = os.environ.get("RANK", "0")
+
+def rank() -> str:
+    """Which of them this is, as torchrun or accelerate says it."""
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return str(distributed.get_rank())
+    return os.environ.get("RANK", "0")
 
 
 class WorldSize(Callback):
@@ -41,7 +47,7 @@ class Killed(Callback):
         self._step = step
 
     def on_step_end(self, run: Run) -> None:
-        if run.step == self._step and RANK == "1":
+        if run.step == self._step and rank() == "1":
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -52,14 +58,22 @@ def main(folder: Path, kill_at: int) -> None:
     config = TrainingConfig(**fields, output_dir=str(folder / "out"))
     watching = [world, Killed(kill_at)]
     training = Training(operator, config, points(24), points(9, seed=1), watching)
+    own = rank()
     result = training.start(resume=True)
     figures = {
         "world": world.found,
         "weights": operator.weights.tolist(),
         "history": list(result.history),
     }
-    (folder / f"rank-{RANK}.json").write_text(json.dumps(figures))
+    (folder / f"rank-{own}.json").write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    arguments = (Path(sys.argv[1]), int(sys.argv[2]))
+    if sys.argv[3:] == ["accelerate"]:
+        # Its command starts one process where there are no GPUs, and no MPI.
+        from accelerate import debug_launcher
+
+        debug_launcher(main, arguments, num_processes=2)
+    else:
+        main(*arguments)
