@@ -12,6 +12,7 @@ from plugin_spec.inference.errors import BackendUnavailable
 from plugin_spec.inference.export import check_packages, exporting, write_onnx
 from plugin_spec.inference.memory import memory_errors
 from plugin_spec.inference.sessions import Sessions
+from plugin_spec.inference.signal_stack import kept_signal_stack
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,7 +60,9 @@ class OpenVino(Backend):
             "NUM_STREAMS": streams,
             "ENABLE_CPU_PINNING": False,
         }
-        return _Requests(openvino.Core().compile_model(self._model, "CPU", config))
+        with kept_signal_stack():
+            compiled = openvino.Core().compile_model(self._model, "CPU", config)
+        return _Requests(compiled)
 
 
 class _Requests:

@@ -20,6 +20,7 @@ from plugin_spec.inference.errors import (
     PackagesMissing,
 )
 from plugin_spec.inference.opening import BACKENDS, open_backend
+from plugin_spec.inference.signal_stack import SignalStack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +99,15 @@ def texts(*shapes: tuple[int, int]) -> Sequence[tuple[Tensor, ...]]:
 
 def open_images(name: str, **options: object) -> Backend:
     return open_backend(name, drawn(Images), lambda: images(4, 1), **options)
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_signal_handlers_have_the_stack_that_they_had(name: str) -> None:
+    # One that is freed with the model ends the process at its next signal.
+    before = SignalStack.now()
+    backend = open_images(name)
+    backend(*images(1), threads=1)
+    assert SignalStack.now() == before
 
 
 @pytest.mark.parametrize("name", EVERY)
