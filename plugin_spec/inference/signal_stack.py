@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SignalStack(NamedTuple):
-    """Where it lies, whether it is used, and how large it is, as ``sigaltstack`` has it.
+    """Where it lies, whether it is used, and how large it is: ``sigaltstack``.
 
     Each thread has its own, or none; Linux alone is asked.
     """

@@ -106,7 +106,7 @@ def test_signal_handlers_have_the_stack_that_they_had(name: str) -> None:
     # One that is freed with the model ends the process at its next signal.
     before = SignalStack.now()
     backend = open_images(name)
-    backend(*images(1), threads=1)
+    backend(*images(1)[0], threads=1)
     assert SignalStack.now() == before
 
 
