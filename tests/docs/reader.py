@@ -43,11 +43,17 @@ def blocks(markdown: str) -> Iterator[Block]:
 
 
 class Reader:
-    """Runs blocks as a person at a shell would: folder and variables stay."""
+    """Runs blocks as a person at a shell would: folder and variables stay.
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    :param profile: what the shell reads first.
+    """
+
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], profile: str = ""
+    ) -> None:
         self._folder = folder
         self._environment = dict(environment)
+        self._profile = profile
 
     def follow(self, block: Block) -> None:
         """Type one block; a block with a title is saved as that file.
@@ -64,9 +70,7 @@ class Reader:
 
     def _bash(self, text: str) -> None:
         state = self._folder.parent / "shell-state"
-        script = (
-            f"set -euo pipefail\n{text}\nset +u\npwd > '{state}'\nenv -0 >> '{state}'\n"
-        )
+        script = f"set -euo pipefail\n{self._profile}\n{text}\nset +u\npwd > '{state}'\nenv -0 >> '{state}'\n"
         self._run(["bash", "-c", script])
         folder, _, variables = state.read_text(encoding="utf-8").partition("\n")
         self._folder = type(self._folder)(folder)

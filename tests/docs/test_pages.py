@@ -2,6 +2,7 @@
 
 The reader has the built wheel in a virtual environment, photographs, and a Hugging
 Face-compatible server whose weights are random. Python packages come from the registry.
+On pages that train, what is typed as ``pip install`` is done by ``uv pip install``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from docs.reader import Block, Reader, blocks
 from installation import ROOT, Installation
 from PIL import Image
 from servers.hugging_face import HuggingFaceServer
+from uv import find_uv_bin
 
 from hub_client.lockfile import Lockfile
 from plugin_spec import Manifest
@@ -47,6 +49,8 @@ TEXT_MODEL_SETTINGS = {
     "sentence_bert_config.json": b'{"max_seq_length": 32}',
 }
 """What sentence-transformers writes beside a model."""
+UV_FOR_PIP = f"""pip() {{ "{find_uv_bin()}" pip "$@"; }}"""
+"""Installs torch in a second, from the cache that `hub` has of it; pip in a minute."""
 MAKE = re.compile(r"^make (?P<target>[\w-]+)", re.MULTILINE)
 
 
@@ -92,7 +96,7 @@ def text_model(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def reader(
-    tmp_path: Path, wheel: Path, package_cache: Path, model_server: str
+    page: Path, tmp_path: Path, wheel: Path, package_cache: Path, model_server: str
 ) -> Reader:
     environment = {
         "UV_CACHE_DIR": str(package_cache),
@@ -107,7 +111,8 @@ def reader(
     folder = tmp_path / "reader"
     write_photographs(folder)
     installation = Installation.create(tmp_path / "venv", wheel, **environment)
-    return Reader(folder, installation.environment)
+    trains = "towhee-hub[train" in (ROOT / page).read_text(encoding="utf-8")
+    return Reader(folder, installation.environment, UV_FOR_PIP if trains else "")
 
 
 @pytest.mark.slow
