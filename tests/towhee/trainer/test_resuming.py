@@ -87,6 +87,7 @@ class FillDisk(Callback):
             self._file.write_bytes(bytes(free))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("free", [0, 4096])
 def test_a_training_goes_on_once_a_full_disk_has_room(
     configure: Configure, tmp_path: Path, free: int
