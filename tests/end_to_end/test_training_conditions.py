@@ -100,7 +100,10 @@ def recipe(folder: Path, paths: list[Path], **changes: str) -> NDArray[np.float3
     return torch.nn.functional.normalize(torch.stack(rows)).numpy()
 
 
-@pytest.fixture(params=["test_resnet", "test_vit"])
+@pytest.fixture(
+    params=["test_resnet", pytest.param("test_vit", marks=pytest.mark.slow)],
+    ids=["test_resnet", "test_vit"],
+)
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A model in timm's own layout: the trained one of the demo, or a random one."""
     if request.param == "test_resnet":
