@@ -16,10 +16,14 @@ from servers.sigstore_world import SigstoreWorld
 from hub_client.admission import admit, find_signer, with_signed_trees
 from hub_client.candidate import Candidate, Release
 from hub_client.config import HubConfig
-from hub_client.signatures import SignatureRefused, SigstoreIdentity, add_required
+from hub_client.signatures import (
+    SignatureRefused,
+    SignatureUnreachable,
+    SigstoreIdentity,
+    add_required,
+)
 from hub_client.signatures.statement import release_statement
 from hub_client.sources import hugging_face_client
-from hub_client.sources.hugging_face_client import RepositoryRefused
 from hub_client.sources.router import SourceRouter
 from hub_client.store import Store
 from hub_client.tree_digest import tree_digest
@@ -158,5 +162,5 @@ def test_a_server_that_refuses_it_is_not_a_missing_bundle(
     released.server.before = lambda request: (
         Response(status_code=403) if "hub-signatures" in request.url.path else None
     )
-    with pytest.raises(RepositoryRefused, match="refuses access"):
+    with pytest.raises(SignatureUnreachable, match="refuses access"):
         released.signer()
