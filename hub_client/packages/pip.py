@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
 import sys
 import tempfile
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -176,7 +176,8 @@ def _pip(environment: Environment) -> tuple[str, ...]:
     """
     if environment.installed_version("pip") is not None:
         return (str(environment.python), "-m", "pip")
-    if importlib.util.find_spec("pip") is not None:
+    # Not `find_spec` of `importlib.util`: what setuptools hooks there warns.
+    if PathFinder.find_spec("pip") is not None:
         return (sys.executable, "-m", "pip", "--python", str(environment.python))
     raise InstallerMissing(
         f"Neither uv nor pip can be found for `{environment.python}`",
