@@ -21,7 +21,9 @@ def accelerating(config: TrainingConfig) -> Iterator[Accelerator]:
     """An accelerator of this training's own.
 
     accelerate keeps one state a process, and refuses a second with other settings.
-    The state is set aside and put back: other trainings of the user's go on.
+    The state is set aside and put back: other trainings of the user's go on. Processes
+    that were joined for this training part together at its end: one that went first
+    would break what the others still send it.
 
     :raises MissingExtra: if accelerate is not installed.
     :raises CannotTrain: if the device cannot do what the configuration asks for.
@@ -30,11 +32,13 @@ def accelerating(config: TrainingConfig) -> Iterator[Accelerator]:
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState, GradientState, PartialState
         from accelerate.utils import DataLoaderConfiguration, patch_environment
+    from torch import distributed
 
     states: list[Any] = [PartialState, AcceleratorState, GradientState]
     kept = [dict(each._shared_state) for each in states]  # noqa: SLF001
     for each in states:
         each._shared_state.clear()  # noqa: SLF001
+    is_joined = distributed.is_available() and distributed.is_initialized()
     device = config.device_str
     named = {} if device in {None, "cpu"} else {"ACCELERATE_TORCH_DEVICE": device}
     try:
@@ -50,6 +54,9 @@ def accelerating(config: TrainingConfig) -> Iterator[Accelerator]:
             )
             _check_device(accelerator, config)
             yield accelerator
+            if accelerator.num_processes > 1 and not is_joined:
+                accelerator.wait_for_everyone()
+                distributed.destroy_process_group()
     finally:
         for each, state in zip(states, kept, strict=True):
             each._shared_state.clear()  # noqa: SLF001

@@ -63,14 +63,17 @@ def test_two_processes_learn_what_one_learns(
     # Statistics of half a batch are not those of a whole one.
     two = configured(tmp_path / "two", batch_size=4, freeze_bn=True)
     if launcher == ACCELERATE:
-        _, (one, other) = train(two, started_by=ACCELERATE)
+        status, (one, other) = train(two, started_by=ACCELERATE)
     else:
-        _, (one, other) = train(two, *launcher)
+        status, (one, other) = train(two, *launcher)
+    assert status == 0
     # A launcher that ran one process, and said nothing, would pass all else.
     assert one["world"] == other["world"] == 2
     whole = configured(tmp_path / "one", batch_size=8, freeze_bn=True)
     _, (alone,) = train(whole)
     assert alone["world"] == 1
+    # One that ends while joined to others may abort, and a launcher then ends them all.
+    assert [one["still_joined"], other["still_joined"]] == [False, False]
 
     assert one["weights"] == other["weights"]
     assert one["weights"] == pytest.approx(alone["weights"], abs=1e-5)
@@ -93,7 +96,8 @@ def test_two_processes_of_which_one_is_killed_end_as_undisturbed_ones(
         "lr_scheduler_type": "cosine",
         "model_checkpoint": {"every_n_step": 2},
     }
-    _, undisturbed = train(configured(tmp_path / "calm", **fields), *TORCHRUN)
+    status, undisturbed = train(configured(tmp_path / "calm", **fields), *TORCHRUN)
+    assert (status, len(undisturbed)) == (0, 2)
     folder = configured(tmp_path / "killed", **fields)
     status, found = train(folder, *TORCHRUN, kill_at=5)
     assert (status, found) == (1, [])

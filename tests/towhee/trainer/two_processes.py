@@ -62,6 +62,7 @@ def main(folder: Path, kill_at: int) -> None:
     result = training.start(resume=True)
     figures = {
         "world": world.found,
+        "still_joined": torch.distributed.is_initialized(),
         "weights": operator.weights.tolist(),
         "history": list(result.history),
     }
