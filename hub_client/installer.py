@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hub_client.lockfile import LockedOperator, Lockfile
     from hub_client.packages import PackageInstaller
     from hub_client.receipt import Receipt
+    from hub_client.resolver import Resolution
     from hub_client.signatures import Signature
     from hub_client.sources.router import SourceRouter
     from hub_client.store import Store
@@ -71,6 +72,8 @@ class Installer:
     """Whether the user trusts, this once, whatever is planned."""
     on_trust: Callable[[Candidate | LockedOperator], object] = lambda _: None
     """Told each operator that is trusted this once, before it is fetched."""
+    warn: Callable[[str], object] = lambda _: None
+    """Told each version that is passed over, as its manifest does not read."""
     sdists: Collection[str] = ()
     """Python packages that may be built from source."""
     live: bool = False
@@ -96,15 +99,9 @@ class Installer:
         """
         if here := self._satisfying(requirements, requested=requested):
             return InstallPlan(keep=here)
-        from hub_client.resolver import resolve  # noqa: PLC0415  (slow)
-
         receipts = {each.name: each for each in self.environment.receipts()}
-        resolution = resolve(
-            requirements,
-            self.router,
-            python=self.environment.python_version,
-            locked=receipts,
-            prerelease=prerelease,
+        resolution = self._resolved(
+            requirements, locked=receipts, prerelease=prerelease
         )
         candidates = self._admitted(resolution.candidates)
         roots = {root.name for root in requirements} if requested else set()
@@ -233,10 +230,8 @@ class Installer:
         :raises NotInstalled: naming the Python packages that are missing.
         """
         from hub_client.installed import open_installed  # noqa: PLC0415  (it uses us)
-        from hub_client.resolver import resolve  # noqa: PLC0415  (slow)
 
-        python = self.environment.python_version
-        resolution = resolve([requirement], self.router, python=python, locked={})
+        resolution = self._resolved([requirement])
         (chosen,) = (
             each for each in resolution.candidates if each.name == requirement.name
         )
@@ -253,6 +248,26 @@ class Installer:
         with self.store.in_use():
             tree = self._confirmed(target, lambda _: None)
             return open_installed(target.receipt(tree), self.store)
+
+    def _resolved(
+        self,
+        requirements: Sequence[Requirement],
+        *,
+        locked: Mapping[OperatorName, Receipt] | None = None,
+        prerelease: bool = False,
+    ) -> Resolution:
+        from hub_client.resolver import resolve  # noqa: PLC0415  (slow)
+
+        resolution = resolve(
+            requirements,
+            self.router,
+            python=self.environment.python_version,
+            locked=locked,
+            prerelease=prerelease,
+        )
+        for passed_over in resolution.passed_over:
+            self.warn(passed_over)
+        return resolution
 
     def _check_overtaken(self, plan: InstallPlan) -> None:
         receipts = {each.name: each for each in self.environment.receipts()}

@@ -53,6 +53,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
     previous: Lockfile | None = None,
     once: Callable[[Candidate], object] | None = None,
     pinner: WeightsPinner | None = None,
+    warn: Callable[[str], object] = lambda _: None,
 ) -> Lockfile:
     """Resolve a project for every platform, and pin what was found.
 
@@ -62,6 +63,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
         newest of everything.
     :param once: as for ``admit``.
     :param pinner: asks servers which weights they have; None to leave that.
+    :param warn: told each version that is passed over, as its manifest does not read.
     :raises RevisionChanged: if a version that is kept is another one now.
     """
     from hub_client.resolver import resolve  # noqa: PLC0415  (slow)
@@ -74,6 +76,8 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
         locked=before,
         prerelease=project.prerelease,
     )
+    for passed_over in resolution.passed_over:
+        warn(passed_over)
     for candidate in resolution.candidates:
         _check_unchanged(candidate, before.get(candidate.name))
     signatures = admit(

@@ -32,7 +32,8 @@ def ensure_installed(
 
     In a project with a lock, only what it pins is installed, exactly.
 
-    :param announce: told once, in a sentence, before anything is installed.
+    :param announce: told once, in a sentence, before anything is installed, and each
+        version that is passed over, as its manifest does not read.
     :raises OperatorMissing: if configuration, or the project's lock, forbids it.
     """
     from hub_client.config import HubConfig  # noqa: PLC0415  (settings at call time)
@@ -109,7 +110,9 @@ def _install(  # noqa: PLR0913  (each is another room of the house)
         offline=config.offline,
         directory=directory,
     )
-    installer = Installer(environment, store, router, config, directory=directory)
+    installer = Installer(
+        environment, store, router, config, directory=directory, warn=announce
+    )
     announce(f"Installing {names} for `{environment.prefix}`, as it is used here first")
     try:
         with store.in_use(), environment.lock():

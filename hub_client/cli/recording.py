@@ -140,6 +140,7 @@ class Recording:
                 previous=_kept(previous, names) if upgrade else previous,
                 once=installer.on_trust if installer.trust_all else None,
                 pinner=pinner,
+                warn=self.installation.session.console.warn,
             )
         if unpinned:
             self._tell_unpinned(unpinned)

@@ -88,6 +88,7 @@ class Session:
             directory=self.project_folder(),
             trust_all=trust_all,
             on_trust=TrustOnce(self.console, router).tell,
+            warn=self.console.warn,
             sdists=sdists,
             live=self.console.is_live,
         )

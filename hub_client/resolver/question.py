@@ -142,16 +142,16 @@ class Question:
         return tuple(getattr(self.index, "names", tuple)())
 
     def _read(self, name: OperatorName, release: Release) -> Candidate | Rejection:
+        source = release.source or self.source_of(name)
         try:
             manifest = self.index.manifest(name, release)
         except InvalidManifest as error:
             reason = f"has an invalid manifest: {'; '.join(error.problems)}"
-            return Rejection(name, release.version, reason)
+            return Rejection(name, release.version, reason, unread_at=source)
         for requirement in manifest.dependencies:
             if requirement.name == name and not requirement.accepts(release.version):
                 reason = f"requires `{requirement}`, which it is not itself"
                 return Rejection(name, release.version, reason)
-        source = release.source or self.source_of(name)
         return Candidate(name, release, source, manifest)
 
     def _is_withdrawn(self, name: OperatorName, release: Release) -> bool:

@@ -31,6 +31,8 @@ class Rejection:
     """The predicate of a sentence about this version: ``is a pre-release``."""
     hint: str | None = None
     """How to have it all the same."""
+    unread_at: str | None = None
+    """Its source, if its manifest does not read; None if it does."""
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} {self.reason}"
@@ -45,3 +47,13 @@ class Resolution:
     roots: tuple[Requirement, ...]
     rejected: tuple[Rejection, ...] = ()
     """What was looked at and turned down, by name, newest first."""
+
+    @property
+    def passed_over(self) -> tuple[str, ...]:
+        """A sentence on each version whose manifest does not read."""
+        return tuple(
+            f"{each.name} {each.version} at `{each.unread_at}` is passed over: "
+            f"it {each.reason}"
+            for each in self.rejected
+            if each.unread_at is not None
+        )

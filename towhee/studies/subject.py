@@ -77,7 +77,13 @@ def _find(requirement: Requirement, session: Session) -> InstalledOperator:
     ):
         (found,) = ensure_installed([requirement], announce=_announce)
         return found
-    installer = Installer(environment, store, session.router(), session.config())
+    installer = Installer(
+        environment,
+        store,
+        session.router(),
+        session.config(),
+        warn=session.console.warn,
+    )
     return installer.fetch_beside(requirement)
 
 

@@ -241,6 +241,24 @@ def test_upgrade_takes_the_newest_and_lock_alone_does_not(
     }
 
 
+def test_a_version_whose_manifest_does_not_read_is_told_with_what_is_wrong(
+    hub: Hub, published: OperatorFolder
+) -> None:
+    for version, wrong in (("1.1.0", "---\nmodule"), ("1.2.0", "modul")):
+        manifest = published.publish("acme/blur", version) / "operator.yaml"
+        text = manifest.read_text(encoding="utf-8")
+        manifest.write_text(text.replace("module", wrong), encoding="utf-8")
+    write("hub.toml", 'operators = ["acme/blur"]\n')
+    told = f"at `{published.spec}` is passed over: it has an invalid manifest"
+    assert hub.said("lock") == (
+        "Locking\n"
+        f"warning: acme/blur 1.2.0 {told}: line 1: module: missing; "
+        "line 7: modul: unknown key: did you mean `module`?\n"
+        f"warning: acme/blur 1.1.0 {told}: line 7: expected one document, got a second\n"
+        "Wrote `hub.lock`\n"
+    )
+
+
 def test_a_damaged_lock_is_written_anew_by_lock_alone(
     hub: Hub, published: OperatorFolder, into: Into
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from hub_client.installer import NotInstalled, StillNeeded
 from hub_client.packages import PackageChangeRefused
+from hub_client.resolver import ResolutionConflict
 from hub_client.tree_digest import tree_digest
 from hub_client.trust import UntrustedPublisher
 from plugin_spec import OperatorName
@@ -173,6 +174,27 @@ def test_a_version_that_will_not_do_is_changed(
         "2.0.0",
     )
     assert installed(installer.environment) == {"acme/blur": "2.0.0"}
+
+
+def test_a_version_that_is_passed_over_for_its_manifest_is_told(
+    installer: Installer, operators: OperatorFolder
+) -> None:
+    operators.publish("acme/embed", "1.0.0")
+    manifest = operators.publish("acme/embed", "1.1.0") / "operator.yaml"
+    manifest.write_text("[]", encoding="utf-8")
+    told: list[str] = []
+    warned = replace(installer, warn=told.append)
+    assert steps(warned.plan(wanted("acme/embed"))) == ["add acme/embed 1.0.0"]
+    reason = "has an invalid manifest: line 1: expected a mapping at the top"
+    assert told == [
+        f"acme/embed 1.1.0 at `{operators.spec}` is passed over: it {reason}"
+    ]
+    with pytest.raises(ResolutionConflict) as refused:
+        warned.plan(wanted("acme/embed>1"))
+    assert refused.value.clauses == (
+        "you require `acme/embed>1`",
+        f"acme/embed 1.1.0 {reason}",
+    )
 
 
 def test_asking_for_a_dependency_makes_it_asked_for(
