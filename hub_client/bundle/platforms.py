@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from plugin_spec.errors import HubError
+from plugin_spec.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,18 +73,7 @@ class Platform:
 
         :raises UnknownPlatform: saying which there are.
         """
-        given = _UV_GLIBC.sub(r"linux-\1-glibc2.\2", _UV_NAMES.get(name, name))
-        match = _NAME.fullmatch(given)
-        if match is None or match["system"] not in _SYSTEMS:
-            raise UnknownPlatform(
-                f"expected a platform, got {name!r}",
-                hint=f"There are {', '.join(_SYSTEMS)}",
-            )
-        if match["glibc"] and not given.startswith("linux"):
-            raise UnknownPlatform(f"{name!r}: only Linux has a glibc")
-        if not _PYTHON.fullmatch(python):
-            raise UnknownPlatform(f"expected a version as 3.12, got {python!r}")
-        return cls(given, python)
+        return cls(parse_name(name), parse_python(python))
 
     @classmethod
     def of(cls, environment: Environment) -> Self:
@@ -182,6 +172,34 @@ class Platform:
                 if minor in _OLD_NAMES:
                     yield f"{_OLD_NAMES[minor]}_{machine}"
             yield f"linux_{machine}"
+
+
+def parse_name(text: str) -> str:
+    """The platform's name in this project, for one that uv has too.
+
+    :raises UnknownPlatform: naming the nearest, or which there are.
+    """
+    given = _UV_GLIBC.sub(r"linux-\1-glibc2.\2", _UV_NAMES.get(text, text))
+    match = _NAME.fullmatch(given)
+    if match is None or match["system"] not in _SYSTEMS:
+        near = did_you_mean(text, (*_SYSTEMS, *_UV_NAMES))
+        raise UnknownPlatform(
+            f"expected a platform, got {text!r}{near}",
+            hint=f"There are {', '.join(_SYSTEMS)}",
+        )
+    if match["glibc"] and not given.startswith("linux"):
+        raise UnknownPlatform(f"{text!r}: only Linux has a glibc")
+    return given
+
+
+def parse_python(text: str) -> str:
+    """The version itself, if it is one of CPython's minor versions.
+
+    :raises UnknownPlatform: if it is not.
+    """
+    if not _PYTHON.fullmatch(text):
+        raise UnknownPlatform(f"expected a version as 3.12, got {text!r}")
+    return text
 
 
 def parse_platforms(

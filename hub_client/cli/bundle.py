@@ -11,9 +11,10 @@ import typer
 from hub_client.cli import options
 from hub_client.cli.console import format_count, format_size
 from hub_client.cli.session import Session
+from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hub_client.bundle.collecting import Collector
     from hub_client.bundle.folder import BundleFolder
@@ -21,10 +22,39 @@ if TYPE_CHECKING:
     from hub_client.bundle.platforms import Platform
     from hub_client.lockfile import Lockfile
 
+
+def _check_platforms(names: list[str] | None) -> list[str] | None:
+    from hub_client.bundle.platforms import parse_name  # noqa: PLC0415  (slow)
+
+    return _checked(names, parse_name)
+
+
+def _check_pythons(versions: list[str] | None) -> list[str] | None:
+    from hub_client.bundle.platforms import parse_python  # noqa: PLC0415  (as above)
+
+    return _checked(versions, parse_python)
+
+
+def _checked(
+    texts: list[str] | None, parse: Callable[[str], object]
+) -> list[str] | None:
+    """The texts as they are.
+
+    :raises typer.BadParameter: for the first that does not parse.
+    """
+    try:
+        for text in texts or ():
+            parse(text)
+    except HubError as error:
+        raise typer.BadParameter(str(error)) from error
+    return texts
+
+
 Platforms: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         "--platform",
+        callback=_check_platforms,
         metavar="NAME",
         help="For this platform: `linux-x86_64`, `linux-aarch64`, `macos-arm64`, "
         "`macos-x86_64`, `windows-x86_64`, `windows-arm64`, or as uv names it. May be "
@@ -35,6 +65,7 @@ Pythons: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         "--python",
+        callback=_check_pythons,
         metavar="VERSION",
         help="For this Python, as `3.12`. May be given several times; the version "
         "that runs `hub` if not given.",

@@ -66,6 +66,7 @@ def test_a_package_counts_if_it_does_in_any_patch_release(
     ("name", "python", "message"),
     [
         ("solaris", "3.12", "expected a platform, got 'solaris'"),
+        ("linux-x86", "3.12", "got 'linux-x86': did you mean `linux-x86_64`?"),
         ("linux-../x", "3.12", "expected a platform, got 'linux-../x'"),
         ("macos-arm64-glibc2.17", "3.12", "only Linux has a glibc"),
         ("linux", "3.12.1", "expected a version as 3.12, got '3.12.1'"),

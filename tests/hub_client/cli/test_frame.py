@@ -130,6 +130,28 @@ def test_a_folder_that_is_not_there_is_a_wrong_word(hub: Hub) -> None:
     assert hub("list", "--directory", "nowhere").returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("command", "words", "reason"),
+    [
+        (
+            ("bundle", "-o", "usb"),
+            ("--platform", "macos-arm"),
+            "expected a platform, got `macos-arm`: did you mean `macos-arm64`?",
+        ),
+        (("mirror", "usb"), ("--python", "2"), "expected a version as 3.12, got `2`"),
+    ],
+)
+def test_a_platform_that_there_is_not_is_a_wrong_word(
+    hub: Hub, command: tuple[str, ...], words: tuple[str, str], reason: str
+) -> None:
+    done = hub(*command, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"error: Invalid value for `{words[0]}`: {reason}\n\n"
+        f"hint: `hub {command[0]} --help` says what it takes\n"
+    )
+
+
 def test_an_error_of_the_hub_is_a_message_and_a_hint_with_status_1(hub: Hub) -> None:
     done = hub("info", "image embedding")
     assert (done.returncode, done.stdout) == (1, "")
