@@ -105,6 +105,9 @@ def publish(  # noqa: PLR0913  (one a flag)
         prepare,
         read_manifest,
     )
+    from hub_client.publisher.scratch_repository import (  # noqa: PLC0415
+        check_identity,
+    )
     from hub_client.publisher.workspace import open_workspace  # noqa: PLC0415
 
     console, cache_dir = session.console, online_cache(session)
@@ -112,6 +115,11 @@ def publish(  # noqa: PLR0913  (one a flag)
     name = read_manifest(path).name
     target = open_target(to, name, cache_dir=cache_dir)
     telling = _open_index(index, target, cache_dir, propose=propose)
+    if not dry_run:
+        # An index is told by a commit.
+        if telling:
+            check_identity()
+        target.check_author(path, signed=sigstore_bundle is not None)
     with open_workspace(cache_dir) as folder:
         publication = prepare(
             path,

@@ -26,6 +26,13 @@ class Target(Protocol):
     def is_there(self) -> bool:
         """Whether the repository exists; publishing makes one that does not."""
 
+    def check_author(self, path: Path, *, signed: bool) -> None:
+        """Refuse early if who publishes ``path`` has to be known, and is not.
+
+        :param signed: whether a sigstore bundle goes with it.
+        :raises NoIdentity: saying how to tell it.
+        """
+
     def releases(self, name: OperatorName) -> Sequence[Release]:
         """What is published there; empty if the repository is yet to be made."""
 

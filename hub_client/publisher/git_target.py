@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from hub_client.git_commands import GitFailed
 from hub_client.git_url import parse_git_url
 from hub_client.publisher.remote import TIP, Remote
-from hub_client.publisher.scratch_repository import ScratchRepository
-from hub_client.publisher.work_tree import Unpublishable
+from hub_client.publisher.scratch_repository import ScratchRepository, check_identity
+from hub_client.publisher.work_tree import Unpublishable, WorkTree
 from hub_client.sources import GIT
 from hub_client.sources.git import GitSource
 from hub_client.sources.git_mirror import SIGSTORE_NOTES
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from hub_client.candidate import Release
     from hub_client.publisher.publication import Publication
-    from hub_client.publisher.work_tree import WorkTree
     from plugin_spec.names import OperatorName
 
 
@@ -41,6 +40,15 @@ class GitTarget:
     def is_there(self) -> bool:
         """Git makes no repositories: one that is not there is an error before this."""
         return True
+
+    def check_author(self, path: Path, *, signed: bool) -> None:
+        """Refuse what takes a commit or a note, if git does not know by whom.
+
+        :raises NoIdentity: saying how to tell it.
+        """
+        tree = WorkTree.find(path)
+        if signed or tree is None or not tree.is_whole:
+            check_identity()
 
     def releases(self, name: OperatorName) -> Sequence[Release]:
         """What is published there; a repository may be empty, but has to be there."""

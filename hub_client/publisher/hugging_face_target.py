@@ -21,6 +21,7 @@ from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from hub_client.candidate import Release
     from hub_client.publisher.publication import AttachedBundle, Publication
@@ -60,6 +61,9 @@ class HuggingFaceTarget:
         except RepositoryMissing:
             return False
         return True
+
+    def check_author(self, path: Path, *, signed: bool) -> None:
+        """The server makes commits in the name of who holds the token."""
 
     def releases(self, name: OperatorName) -> Sequence[Release]:
         """What is published there; nothing if there is no such repository yet."""

@@ -26,6 +26,18 @@ class NoIdentity(HubError):
         )
 
 
+def check_identity() -> None:
+    """Refuse to go on if git does not know in whose name.
+
+    :raises NoIdentity: saying how to tell it.
+    """
+    try:
+        for role in ("AUTHOR", "COMMITTER"):
+            run_git("var", f"GIT_{role}_IDENT", remote=True)
+    except GitFailed as error:
+        raise NoIdentity from error
+
+
 class ScratchUnwritable(HubError):
     """There is no room for what one publication takes on its way."""
 
@@ -121,7 +133,7 @@ class ScratchRepository:
         :raises NoIdentity: if git knows none.
         """
         parents = ("-p", parent) if parent else ()
-        self._check_identity()
+        check_identity()
         return self.as_user("commit-tree", *parents, "-m", message, tree)
 
     def annotate(self, tag: str, commit: str, message: str) -> str:
@@ -129,7 +141,7 @@ class ScratchRepository:
 
         :raises NoIdentity: if git knows none.
         """
-        self._check_identity()
+        check_identity()
         words = ("--annotate", "--no-sign", "--cleanup=verbatim")
         self.as_user("tag", *words, f"--message={message}", "--", tag, commit)
         return f"refs/tags/{tag}"
@@ -139,7 +151,7 @@ class ScratchRepository:
 
         :raises NoIdentity: if git knows none.
         """
-        self._check_identity()
+        check_identity()
         blob = self.git("hash-object", "-w", "--stdin", typed=text)
         words = (f"--ref={ref}", "add", "--force", "--allow-empty", "-C", blob)
         self.as_user("notes", *words, "--", commit)
@@ -152,9 +164,3 @@ class ScratchRepository:
             if disk_error := error.disk_error:
                 raise ScratchUnwritable(self.path.parent, disk_error) from error
             raise
-
-    def _check_identity(self) -> None:
-        try:
-            self.as_user("var", "GIT_COMMITTER_IDENT")
-        except GitFailed as error:
-            raise NoIdentity from error

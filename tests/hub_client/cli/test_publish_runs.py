@@ -26,6 +26,16 @@ def test_what_fails_when_it_runs_is_not_published(
     hub: Hub, broken: Path, repository: GitRepository
 ) -> None:
     target = f"git+{repository.url}"
+    # First what takes a moment, then what may take minutes.
+    unknown = type(hub)("towhee")(
+        "publish", broken, "--to", target, "--yes", GIT_AUTHOR_NAME=""
+    )
+    assert unknown.returncode == 1
+    assert unknown.stderr == (
+        "error: Git does not know who you are, and a commit says who made it\n\n"
+        "hint: Run `git config --global user.name NAME` "
+        "and `git config --global user.email ADDRESS`\n"
+    )
     refused = type(hub)("towhee")("publish", broken, "--to", target, "--yes")
     assert refused.returncode == 1
     assert "fails on a made-up image: AttributeError" in refused.stderr

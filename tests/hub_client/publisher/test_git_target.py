@@ -399,10 +399,19 @@ def test_nothing_that_the_work_tree_configures_runs(
 def test_who_made_a_commit_has_to_be_known(
     publisher: Publisher, author: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "")
+    plain = author.folder.with_name("plain")
+    shutil.copytree(author.folder, plain)
+    author.commit()
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "")
     with pytest.raises(NoIdentity):
-        publisher.publish(author.folder)
+        publisher.publish(plain)
+    check = publisher.target.check_author
+    for folder, signed in ((plain, False), (author.folder, True)):
+        with pytest.raises(NoIdentity):
+            check(folder, signed=signed)
+    # The author's own commit says by whom it is.
+    check(author.folder, signed=False)
+    publisher.publish(author.folder)
 
 
 def test_a_yanked_version_says_why_until_it_is_restored(
