@@ -64,6 +64,7 @@ class GitTarget:
         :returns: the commit that the tag names.
         :raises PushRefused: and nothing of it is there.
         :raises Diverged: if the author's commit does not follow the branch.
+        :raises VersionTaken: if it, or a newer one, was published meanwhile.
         """
         with TemporaryDirectory(prefix="hub-publish-") as folder:
             work_tree = publication.snapshot.work_tree
@@ -120,6 +121,7 @@ class GitTarget:
         tag = f"{made[0] if made else tree.commit}:{ref}"
         scratch.git("update-ref", "refs/heads/publish", tree.commit)
         branch, tip = self._branch(scratch, tree.branch)
+        self._again(publication)
         if tip and _follows(scratch, tip, tree.commit):
             return tree.commit, (tag,)
         if tip and not _follows(scratch, tree.commit, tip):
@@ -137,6 +139,7 @@ class GitTarget:
         That of an older version is reached by its tag alone.
         """
         branch, tip = self._branch(scratch, None, "--depth=1")
+        publication = self._again(publication)
         snapshot = publication.snapshot
         tree = scratch.tree(snapshot.folder, [file.path for file in snapshot.files])
         message = f"{publication.name} {publication.version}"
@@ -145,6 +148,13 @@ class GitTarget:
         if not publication.is_newest:
             return commit, (tag,)
         return commit, (f"{commit}:refs/heads/{branch}", tag)
+
+    def _again(self, publication: Publication) -> Publication:
+        """Hold it against what is published by now: a check may have taken minutes.
+
+        To be asked after the branch: who moves that later makes the push fail.
+        """
+        return publication.against(self.releases(publication.name))
 
     def _new_note(self, scratch: ScratchRepository, commit: str, bundle: bytes) -> str:
         """The bundle beside those of other releases; gives what is to be pushed."""

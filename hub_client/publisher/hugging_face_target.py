@@ -87,10 +87,12 @@ class HuggingFaceTarget:
         branch of its own, so that the repository's page stays that of the newest.
 
         :returns: the commit that the tag names.
+        :raises VersionTaken: if it, or a newer one, was published meanwhile.
         :raises UploadRefused: and there is no new version.
         :raises TagRefused: if the files are there, and the signature or the tag is not.
         """
         repository = self._repository
+        publication = publication.against(self.releases(publication.name))
         self._send(lambda api: api.create_repo(repository.name, exist_ok=True))
         branch = _branch(publication)
         if branch != _MAIN:

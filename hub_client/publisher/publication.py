@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from hub_client.conformance import check_repository
 from hub_client.publisher.snapshot import take_snapshot
@@ -57,6 +57,8 @@ class Publication:
     snapshot: Snapshot
     is_newest: bool
     """Whether no newer version is published."""
+    allow_older: bool = False
+    """Whether it may be published although it is not."""
     warnings: tuple[Finding, ...] = ()
     bundle: AttachedBundle | None = None
     """None if no sigstore bundle signs it."""
@@ -75,6 +77,14 @@ class Publication:
     def tag(self) -> str:
         """The tag's name."""
         return f"v{self.version}"
+
+    def against(self, published: Iterable[Release]) -> Self:
+        """The same, held against what is published by now.
+
+        :raises VersionTaken: if that is the version itself, or a newer one.
+        """
+        newest = _is_newest(self.manifest, published, allow_older=self.allow_older)
+        return replace(self, is_newest=newest)
 
     def statement(self, tree: str) -> bytes:
         """What a sigstore bundle of it signs, if its files have this digest."""
@@ -117,22 +127,30 @@ def prepare(
     snapshot = take_snapshot(path, into)
     _checked(path, into)
     manifest = read_manifest(into)
-    newest = max((release.version for release in published), default=None)
-    if any(release.version == manifest.version for release in published):
+    is_newest = _is_newest(manifest, published, allow_older=allow_older)
+    # Last: it may take minutes, and everything above a moment.
+    warnings = _checked(path, into, run=run)
+    return Publication(manifest, snapshot, is_newest, allow_older, warnings)
+
+
+def _is_newest(
+    manifest: Manifest, published: Iterable[Release], *, allow_older: bool
+) -> bool:
+    versions = {release.version for release in published}
+    if manifest.version in versions:
         raise VersionTaken(
             f"{manifest.name} {manifest.version} is published already",
             hint=f"Raise `version` in `{MANIFEST_FILE}`: a version never changes",
         )
-    is_newest = newest is None or manifest.version > newest
-    if not is_newest and not allow_older:
+    newest = max(versions, default=manifest.version)
+    is_newest = newest <= manifest.version
+    if not (is_newest or allow_older):
         raise VersionTaken(
             f"{manifest.name} {newest} is published, "
             f"which is newer than {manifest.version}",
             hint="Pass `--allow-older` if this mends an older version",
         )
-    # Last: it may take minutes, and everything above a moment.
-    warnings = _checked(path, into, run=run)
-    return Publication(manifest, snapshot, is_newest, warnings)
+    return is_newest
 
 
 def _checked(path: Path, copy: Path, *, run: bool = False) -> tuple[Finding, ...]:

@@ -16,7 +16,7 @@ import pytest
 from hub_client.publisher import open_target
 from hub_client.publisher.git_target import Diverged
 from hub_client.publisher.publication import CheckFailed, VersionTaken, prepare
-from hub_client.publisher.remote import PushRefused
+from hub_client.publisher.remote import PushRefused, Remote
 from hub_client.publisher.scratch_repository import (
     NoIdentity,
     ScratchRepository,
@@ -27,13 +27,14 @@ from hub_client.publisher.workspace import open_workspace
 from hub_client.store import CacheUnwritable
 from plugin_spec.errors import HubError
 from plugin_spec.names import OperatorName
+from tests.hub_client.publisher.conftest import Author
 
 if TYPE_CHECKING:
     from servers.git_repository import GitRepository
 
     from hub_client.candidate import Release
     from hub_client.publisher import Target
-    from tests.hub_client.publisher.conftest import Author
+    from hub_client.publisher.publication import Publication
 
 NAME = OperatorName.parse("acme/embed")
 
@@ -352,9 +353,93 @@ def test_of_two_who_publish_one_version_at_once_the_second_is_refused(
         for place in ("one", "two")
     ]
     first = publisher.target.publish(prepared[0])
-    with pytest.raises(PushRefused, match="has none of it"):
+    with pytest.raises(VersionTaken, match="is published already"):
         publisher.target.publish(prepared[1])
     assert repository.git("rev-parse", "main", "v1.0.0") == f"{first}\n{first}"
+
+
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """Two versions after the first, from two clones, checked before either goes out."""
+
+    first: str
+    """Published first."""
+    second: str
+    from_commits: bool
+    """Whether they are commits of their authors, and not plain folders."""
+    prepared: dict[str, Publication]
+
+
+@pytest.fixture(params=["1.1.0 1.2.0", "1.2.0 1.1.0"])
+def order(request: pytest.FixtureRequest) -> list[str]:
+    return str(request.param).split()
+
+
+@pytest.fixture(params=["commits", "folders"])
+def at_once(
+    request: pytest.FixtureRequest,
+    order: list[str],
+    publisher: Publisher,
+    repository: GitRepository,
+    author: Author,
+) -> AtOnce:
+    author.commit()
+    publisher.publish(author.folder)
+    prepared = {}
+    for version in order:
+        clone = Author(author.folder.with_name(version))
+        author.git("clone", "--quiet", repository.url, str(clone.folder))
+        clone.write(version)
+        if request.param == "commits":
+            clone.commit()
+        else:
+            shutil.rmtree(clone.folder / ".git")
+        files = clone.folder.with_name(f"{version}-files")
+        published = publisher.target.releases(NAME)
+        prepared[version] = prepare(clone.folder, files, published=published)
+    return AtOnce(*order, request.param == "commits", prepared)
+
+
+@pytest.mark.slow
+def test_of_two_versions_published_at_once_the_branch_has_the_newest(
+    publisher: Publisher, repository: GitRepository, at_once: AtOnce
+) -> None:
+    first, second = at_once.first, at_once.second
+    published = {first: publisher.target.publish(at_once.prepared[first])}
+    if first > second:
+        newer = "acme/embed 1.2.0 is published, which is newer than 1.1.0"
+        with pytest.raises(VersionTaken, match=re.escape(newer)):
+            publisher.target.publish(at_once.prepared[second])
+    elif at_once.from_commits:
+        with pytest.raises(Diverged, match="has commits that are not here"):
+            publisher.target.publish(at_once.prepared[second])
+    else:
+        published[second] = publisher.target.publish(at_once.prepared[second])
+    assert repository.git("rev-parse", "main") == published[max(published)]
+    assert publisher.versions() == ["1.0.0", *sorted(published)]
+
+
+@pytest.mark.slow
+def test_a_push_that_another_one_was_faster_than_leaves_no_tag(
+    publisher: Publisher,
+    repository: GitRepository,
+    at_once: AtOnce,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    push, faster = Remote.push, list[str]()
+
+    def overtaken(remote: Remote, *refspecs: str) -> None:
+        monkeypatch.setattr(Remote, "push", push)
+        faster.append(publisher.target.publish(at_once.prepared[at_once.first]))
+        push(remote, *refspecs)
+
+    # What is published was looked at by then.
+    monkeypatch.setattr(Remote, "push", overtaken)
+    with pytest.raises(PushRefused, match="has none of it") as caught:
+        publisher.target.publish(at_once.prepared[at_once.second])
+    assert caught.value.hint == "Somebody published there meanwhile: run this again"
+    assert repository.git("rev-parse", "main") == faster[0]
+    assert publisher.versions() == ["1.0.0", at_once.first]
 
 
 def test_commits_that_are_not_here_are_not_overwritten(

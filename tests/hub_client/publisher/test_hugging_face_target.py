@@ -198,12 +198,18 @@ def test_an_older_version_leaves_the_page_alone(
     target: Target,
     publish: Callable[[], str],
     author: Author,
+    tmp_path: Path,
 ) -> None:
+    author.write("1.0.2")
+    checked_before = prepare(
+        author.folder, tmp_path / "before", published=(), allow_older=True
+    )
     author.write("2.0.0")
     newest = publish()
     author.write("1.0.1")
     older = publish()
-    assert versions(target) == {"1.0.1": older, "2.0.0": newest}
+    between = target.publish(checked_before)
+    assert versions(target) == {"1.0.1": older, "1.0.2": between, "2.0.0": newest}
     assert server.repository("acme/embed").commit_of("main") == newest
 
 
