@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hub_client.config import HubConfig
     from hub_client.packages import PackageInstaller
     from hub_client.project import Project
+    from hub_client.resolver import Resolution
     from hub_client.signatures import Signature
     from hub_client.sources.router import SourceRouter
     from hub_client.store import Store
@@ -97,9 +98,29 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
         _signed(_locked(each, router, store), signatures)
         for each in with_signed_trees(resolution.candidates, signatures)
     ]
+    operators = [_with_needed_weights(each, resolution) for each in operators]
     if pinner is not None:
         operators = [_with_pins(each, before, pinner) for each in operators]
     return Lockfile(project.inputs, tuple(operators), packages)
+
+
+def _with_needed_weights(
+    locked: LockedOperator, resolution: Resolution
+) -> LockedOperator:
+    """Leave out weights that no call loads, as far as manifests say all calls."""
+    name = locked.name
+    manifests = [each.manifest for each in resolution.candidates]
+    named = (each.name for manifest in manifests for each in manifest.operators)
+    if name in {*(root.name for root in resolution.roots), *named}:
+        return locked
+    calls = [
+        step.options
+        for manifest in manifests
+        for step in manifest.steps
+        if step.requirement.name == name
+    ]
+    needed = (each for each in locked.weights if any(map(each.may_serve, calls)))
+    return replace(locked, weights=tuple(needed))
 
 
 def _with_pins(

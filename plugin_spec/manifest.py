@@ -37,7 +37,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A file of weights that the operator loads when its options match ``when``."""
+    """A file of weights that the operator loads when its options match ``when``.
+
+    An option that is None in ``when`` is not given.
+    """
 
     when: Mapping[str, Any] = field(hash=False)
     repo: str
@@ -45,6 +48,20 @@ class Weights:
     revision: str | None = None
     sha256: str | None = None
     size: int | None = None
+
+    def may_serve(self, options: Mapping[str, Any]) -> bool:
+        """Whether a call with these options may load it.
+
+        >>> default = Weights({"checkpoint_path": None}, "acme/a", "a.safetensors")
+        >>> default.may_serve({}), default.may_serve({"checkpoint_path": "own"})
+        (True, False)
+
+        A model may go by several names, so only what is not given is compared.
+        """
+        return all(
+            wanted is not None or options.get(option) is None
+            for option, wanted in self.when.items()
+        )
 
 
 @dataclass(frozen=True, slots=True)

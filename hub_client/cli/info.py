@@ -224,5 +224,8 @@ def _training(training: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _weights(weights: Weights) -> tuple[str, str, str]:
-    when = ", ".join(f"{key}={value}" for key, value in weights.when.items())
+    when = ", ".join(
+        f"no {key}" if value is None else f"{key}={value}"
+        for key, value in weights.when.items()
+    )
     return f"  {weights.repo}", weights.file, f"for {when}" if when else ""

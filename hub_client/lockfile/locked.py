@@ -178,7 +178,8 @@ class LockedOperator:
         weights = [
             _without_none(
                 {
-                    "for": dict(sorted(each.when.items())) or None,
+                    # TOML has no null.
+                    "for": _without_none(dict(sorted(each.when.items()))) or None,
                     "repo": each.repo,
                     "file": each.file,
                     "revision": each.revision,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,12 @@ from servers.operator_files import operator_files
 from servers.python_packages import make_environment
 
 from hub_client.locker import RevisionChanged, lock_project
+from hub_client.lockfile import Lockfile
 from hub_client.packages import InstallerMissing, PackageConflict, open_installer
 from hub_client.project import Project
 from hub_client.tree_digest import DigestMismatch
 from hub_client.trust import UntrustedPublisher
+from plugin_spec import OperatorName
 
 if TYPE_CHECKING:
     from servers.git_repository import GitRepository
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     from servers.python_packages import PackageFolder
 
     from hub_client.installer import Installer
-    from hub_client.lockfile import Lockfile
 
 
 def project_of(*operators: str) -> Project:
@@ -79,6 +81,47 @@ def test_what_is_locked_stays_until_it_is_upgraded(
     operators.publish("acme/blur", "1.1.0")
     assert versions(lock(installer, project, first)) == {"acme/blur": "1.0.0"}
     assert versions(lock(installer, project)) == {"acme/blur": "1.1.0"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "files"),
+    [
+        (["acme/own"], ["tokenizer.json"]),
+        (["acme/own", "acme/other"], ["default.safetensors", "tokenizer.json"]),
+        (["acme/own", "acme/caller"], ["default.safetensors", "tokenizer.json"]),
+        (["acme/own", "acme/embed"], ["default.safetensors", "tokenizer.json"]),
+    ],
+)
+def test_weights_that_every_call_brings_itself_are_not_locked(
+    installer: Installer, operators: OperatorFolder, asked: list[str], files: list[str]
+) -> None:
+    weights = [
+        {
+            "for": {"model": "a", "checkpoint_path": None},
+            "repo": "acme/a",
+            "file": "default.safetensors",
+        },
+        {"repo": "acme/a", "file": "tokenizer.json"},
+    ]
+    text = {"type": ["string", "null"], "default": None}
+    options = {"model": text, "checkpoint_path": text}
+    embed = operators.publish("acme/embed", "1.0.0") / "operator.yaml"
+    with embed.open("a", encoding="utf-8") as manifest:
+        manifest.write(f"parameters: {json.dumps(options)}\n")
+        manifest.write(f"weights: {json.dumps(weights)}\n")
+    operators.publish("acme/caller", "1.0.0", operators=["acme/embed"])
+    own = {"checkpoint_path": {"file": "own.txt"}}
+    for name, given in (("acme/own", own), ("acme/other", {"model": "a"})):
+        steps = [{"operator": "acme/embed", "with": given}]
+        pipeline = operators.publish(name, "1.0.0", own="") / "operator.yaml"
+        said = pipeline.read_text(encoding="utf-8")
+        said = said.replace("kind: operator", "kind: pipeline")
+        said = said.replace("module: echo", f"steps: {json.dumps(steps)}")
+        pipeline.write_text(said, encoding="utf-8")
+    locked = Lockfile.loads(lock(installer, project_of(*asked)).dumps())
+    found = locked.operator(OperatorName.parse("acme/embed"))
+    assert found is not None
+    assert [each.file for each in found.weights] == files
 
 
 def test_locked_packages_stay_as_long_as_they_fit(
