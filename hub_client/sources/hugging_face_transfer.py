@@ -34,6 +34,10 @@ class TooMuch(HubError):
     """A server sends more than it may."""
 
 
+class ClientUnknown(HubError):
+    """The installed ``huggingface_hub`` is not one that can be held to limits."""
+
+
 @dataclass(slots=True)
 class Arrived:
     """Counts the bytes of one file, which may come in pieces, or be here already."""
@@ -102,12 +106,22 @@ def _watch(client: Any) -> Any:  # noqa: ANN401  (its HTTP library's)
 def _watch_new_clients() -> None:
     """Watch those too that the library makes when a connection fails, in mid-question.
 
-    Its own way to set what makes them would close the one that others are using, and
-    there is none to get it.
+    By a private name, as no public one will do: ``set_client_factory`` closes the
+    client that others are using, and takes the place of a factory that the user set,
+    which nothing gives; ``get_session`` gives the client of now alone.
+
+    :raises ClientUnknown: if that name is gone, rather than go without limits.
     """
+    from huggingface_hub import __version__
     from huggingface_hub.utils import _http
 
-    make = vars(_http)[_FACTORY]
+    make = vars(_http).get(_FACTORY)
+    if make is None:
+        raise ClientUnknown(
+            f"`huggingface_hub` {__version__} makes its connections in a way that this "
+            "hub does not know, and cannot hold to its limits",
+            hint="Upgrade `towhee-hub`, or install an earlier `huggingface_hub`",
+        )
     if make not in _watching:
 
         def watched() -> Any:  # noqa: ANN401
