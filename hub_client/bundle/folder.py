@@ -17,6 +17,7 @@ from hub_client.bundle.listing import (
     SIZE_LIMIT,
     BundleListing,
     InvalidBundle,
+    NewerBundle,
 )
 from hub_client.listed_file import ListedFile
 from plugin_spec.errors import HubError
@@ -63,6 +64,7 @@ class BundleFolder:
 
         :param new: whether there may be no bundle yet; one that was interrupted may.
         :raises NotABundle: rather than touch a folder with anything else in it.
+        :raises NewerBundle: rather than replace what a newer hub wrote.
         :raises BundleBusy: if another process writes it.
         """
         from filelock import FileLock, Timeout  # noqa: PLC0415  (as in Store)
@@ -166,5 +168,7 @@ def _read_listing(path: Path) -> BundleListing | None:
     try:
         with (path / LISTING_FILE).open("rb") as file:
             return BundleListing.loads(file.read(SIZE_LIMIT), place=str(path))
+    except NewerBundle:
+        raise
     except (FileNotFoundError, InvalidBundle):
         return None

@@ -48,12 +48,20 @@ class InvalidBundle(HubError, ValueError):
     ``problems`` holds one sentence a problem.
     """
 
+    _next = "Where there is a network, make it anew: `hub mirror` on that folder"
+
     def __init__(self, place: str, problems: list[str]) -> None:
         self.problems = tuple(problems)
         super().__init__(
             f"`{place}` is no bundle that can be used{told_in_short(problems)}",
-            hint="Where there is a network, make it anew: `hub mirror` on that folder",
+            hint=self._next,
         )
+
+
+class NewerBundle(InvalidBundle):
+    """A bundle of a later format: not damaged, and not for this hub to replace."""
+
+    _next = "Upgrade `towhee-hub`, or make a bundle in another folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +82,12 @@ class BundleListing:
     def loads(cls, text: bytes, *, place: str) -> Self:
         """Read a listing, which anybody may have written.
 
+        :raises NewerBundle: if a newer hub wrote it.
         :raises InvalidBundle: with every path that it may not have.
         """
         try:
             top = Entry(as_table(json.loads(text)))
-            version = top.get("format", as_number)
-            if version != FORMAT_VERSION:
-                raise top.problem("format", f"this hub reads 1, and it is {version}")
+            _check_format(top, place)
             files = top.get("files", each(_file))
             listing = cls(
                 lock=top.get("lock", as_digest),
@@ -88,6 +95,8 @@ class BundleListing:
                 files={file.path: file for file in files},
                 weights=top.get("weights", of_type(bool, "true or false")),
             )
+        except NewerBundle:
+            raise
         except RecursionError as error:
             raise InvalidBundle(place, ["it is nested too deeply"]) from error
         except ValueError as error:
@@ -128,6 +137,15 @@ class BundleListing:
                 if folder == "trees":
                     self._trees.setdefault(name, {})[inner] = file
         return self._trees.get(digest.removeprefix("sha256:"), {})
+
+
+def _check_format(top: Entry, place: str) -> None:
+    version = top.get("format", as_number)
+    if version > FORMAT_VERSION:
+        said = f"`{LISTING_FILE}` has format {version} of a newer hub"
+        raise NewerBundle(place, [f"{said}; this one reads {FORMAT_VERSION}"])
+    if version < FORMAT_VERSION:
+        raise top.problem("format", f"expected {FORMAT_VERSION}, got {version}")
 
 
 def told_in_short(problems: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from hub_client.bundle import collecting
 from hub_client.bundle.collecting import NoRoom, NotForPython
 from hub_client.bundle.download import Wanted
 from hub_client.bundle.folder import BundleBusy, BundleFolder, NotABundle
+from hub_client.bundle.listing import NewerBundle
 from hub_client.bundle.platforms import Platform
 from hub_client.bundle.registry import NoWheel
 from hub_client.lockfile import Lockfile
@@ -193,6 +194,25 @@ def test_another_tools_bundle_json_makes_no_folder_ours(
     with pytest.raises(NotABundle, match="is not empty, and is no bundle"):
         publisher.operators_alone.bundle(mine, LINUX)
     assert {file: file.read_bytes() for file in mine.rglob("*.*")} == before
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_what_a_newer_hub_wrote_is_not_replaced(
+    publisher: Publisher, tmp_path: Path, copied: bool
+) -> None:
+    path = tmp_path / "bundle"
+    publisher.operators_alone.bundle(path, LINUX)
+    listing = path / "bundle.json"
+    listing.write_text(listing.read_text().replace('"format": 1', '"format": 2'))
+    (path / "trees" / "unlisted.txt").touch()
+    if copied:
+        (path / ".hub-bundle.lock").unlink(missing_ok=True)
+    before = {file: (path / file).read_bytes() for file in files_below(path)}
+    with pytest.raises(
+        NewerBundle, match=r"`bundle\.json` has format 2 of a newer hub"
+    ):
+        publisher.operators_alone.bundle(path, LINUX, recheck=True)
+    assert {file: (path / file).read_bytes() for file in files_below(path)} == before
 
 
 def test_a_bundle_that_was_copied_without_its_lock_is_brought_up_to_date(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub_client.bundle.listing import BundleListing, InvalidBundle
+from hub_client.bundle.listing import BundleListing, InvalidBundle, NewerBundle
 from hub_client.bundle.platforms import Platform
 from hub_client.listed_file import ListedFile
 
@@ -78,7 +78,7 @@ def test_paths_that_meet_on_some_system_are_refused(
         (b"[" * 100_000, "nested too deeply"),
         (b"[]", "expected a table"),
         (b"\xff", "codec"),
-        (listing(format=2), "format: this hub reads 1, and it is 2"),
+        (listing(format=0), "format: expected 1, got 0"),
         (listing(format=True), "format: expected a whole number, got True"),
         (listing(lock="sha1:x"), "lock: expected `sha256:`"),
         (listing(files=[{"path": "x", "size": -1, "sha256": DIGEST}]), "got -1"),
@@ -90,6 +90,19 @@ def test_paths_that_meet_on_some_system_are_refused(
 )
 def test_what_is_no_listing_is_refused_in_words(text: bytes, problem: str) -> None:
     assert problem in " ".join(problems(text))
+
+
+def test_a_newer_format_is_left_to_a_newer_hub() -> None:
+    # Nothing else of it is looked at: it may all have become something else.
+    with pytest.raises(NewerBundle) as caught:
+        BundleListing.loads(listing("../x", format=2, lock=None), place="usb")
+    assert str(caught.value) == (
+        "`usb` is no bundle that can be used\n"
+        "  `bundle.json` has format 2 of a newer hub; this one reads 1"
+    )
+    assert caught.value.hint == (
+        "Upgrade `towhee-hub`, or make a bundle in another folder"
+    )
 
 
 def test_a_long_list_of_problems_is_told_in_short() -> None:
