@@ -193,7 +193,7 @@ class Installer:
     ) -> None:
         """Do it. Killed at any point, the next run finds all or nothing of each.
 
-        :raises DigestMismatch: if fetched files are not the pinned ones.
+        :raises DigestMismatch: if files, fetched or stored, are not the pinned ones.
         :raises PlanOvertaken: if another process has done something else meanwhile.
         """
         prefix = self.environment.prefix
@@ -294,6 +294,7 @@ class Installer:
     def _stored(self, target: Target, on_event: Callable[[Event], object]) -> str:
         """The digest of the target's tree, which is in the store then."""
         if target.tree is not None and self.store.has(target.tree):
+            self.store.verify(target.tree)  # it may have been changed since it came
             return target.tree
         on_event(Event("fetch", f"{target.name} {target.release.version}"))
         return self.store.add(

@@ -107,7 +107,7 @@ class Store:
         """Let ``fill`` write a tree into an empty folder, then publish it.
 
         :returns: the tree's digest.
-        :raises DigestMismatch: if it is not ``expected``.
+        :raises DigestMismatch: if it is not ``expected``, or was here and was changed.
         :raises CacheUnwritable: if the disk is full or read-only; nothing is published.
         :raises FilesUnreadable: if it is what ``fill`` reads that fails.
         """
@@ -215,9 +215,10 @@ class Store:
             # Rename last: readers take an existing path as complete.
             tree.rename(path)
         except OSError:
-            # Another process was first with the same bytes; theirs will do.
             if not path.is_dir():
                 raise
+            # Another process was first; theirs will do if it still has these bytes.
+            self.verify(digest)
 
 
 def _seal(tree: Path) -> None:

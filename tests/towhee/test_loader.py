@@ -93,6 +93,7 @@ def test_an_instance_is_closed_when_nothing_uses_it(
 def test_nothing_runs_from_a_tree_that_was_changed(
     write_operator: WriteOperator,
 ) -> None:
+    load(write_operator(PLAIN, version="0.9.0", parameters=PARAMETERS))
     operator = write_operator("raise SystemExit('this ran')")
     init = operator.tree / "subject" / "__init__.py"
     init.write_bytes(init.read_bytes().replace(b"this", b"that"))

@@ -11,7 +11,7 @@ import pytest
 from hub_client.installer import NotInstalled, StillNeeded
 from hub_client.packages import PackageChangeRefused
 from hub_client.resolver import ResolutionConflict
-from hub_client.tree_digest import tree_digest
+from hub_client.tree_digest import DigestMismatch, tree_digest
 from hub_client.trust import UntrustedPublisher
 from plugin_spec import OperatorName
 from plugin_spec.requirement import Requirement
@@ -307,6 +307,26 @@ def test_a_tree_that_left_the_store_is_fetched_again(
     assert steps(install(installer, "acme/blur")) == ["change acme/blur 1.0.0"]
     (receipt,) = installer.environment.receipts()
     installer.store.verify(receipt.tree)
+
+
+def test_a_tree_that_was_changed_in_the_store_is_not_installed(
+    installer: Installer, operators: OperatorFolder
+) -> None:
+    operators.publish("acme/blur", "1.0.0")
+    install(installer, "acme/blur")
+    (receipt,) = installer.environment.receipts()
+    installer.apply(installer.plan_uninstall(names("acme/blur")))
+    code = installer.store.path(receipt.tree) / "echo" / "__init__.py"
+    code.chmod(0o644)
+    code.write_bytes(code.read_bytes().swapcase())
+    folders = installer.environment.prefix, installer.store.root / "sha256"
+    before = files(*folders)
+    with pytest.raises(DigestMismatch) as caught:
+        install(installer, "acme/blur")
+    assert caught.value.subject == f"`{installer.store.path(receipt.tree)}`"
+    assert caught.value.hint == "Delete that folder and install again"
+    assert files(*folders) == before
+    assert installed(installer.environment) == {}
 
 
 def test_a_package_that_left_is_installed_again(

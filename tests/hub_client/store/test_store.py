@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -123,6 +124,9 @@ def test_one_flipped_byte_of_the_same_size_is_found(store: Store) -> None:
         f"  found    {tree_digest(store.path(digest))}"
     )
     assert refusal.value.hint == "Delete that folder and install again"
+    with pytest.raises(DigestMismatch, match=re.escape(f"`{store.path(digest)}`")):
+        store.add(fill)
+    assert staged_folders(store) == []
 
 
 @pytest.mark.parametrize(
