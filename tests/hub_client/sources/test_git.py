@@ -90,10 +90,16 @@ def test_a_branch_with_a_tags_name_is_never_taken(
     embed.branch("v1.0.0", branch)
     embed.branch("refs/tags/v1.0.0", branch)
     embed.branch("v2.0.0", branch)
+    embed.branch("refs/tags/v3.0.0", branch)
+    # Of all that a short name can mean, git takes this one first.
+    embed.git("update-ref", "refs/v1.0.0", branch)
     source = open_git(url + "/embed.git", cache)
     (release,) = source.versions(NAME)
     assert release.revision == tagged
     assert fetch(source, release, tmp_path / "tree") == OLD
+    # Also where a server gives nothing but what its refs name.
+    mirror = GitMirror(source._mirror(NAME).url, tmp_path / "other")
+    assert mirror.fetch(str(release.ref), str(release.ref)) == tagged
 
 
 def test_tags_that_are_no_versions_do_not_count(
