@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from servers.git_repository import GitRepository
+    from servers.git_repository import GitRepository, Special
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Publisher:
         self,
         repository: GitRepository,
         version: str,
-        files: Mapping[str, bytes],
+        files: Mapping[str, bytes | Special],
         *,
         sign: str = "tag",
         tag: str | None = None,

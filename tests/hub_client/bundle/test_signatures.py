@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
-from servers.git_repository import GitRepository
+from servers.git_repository import GitRepository, Special
 from servers.operator_files import operator_files, write_files
 from servers.signing import ssh_publisher
 from servers.sigstore_world import SigstoreWorld
@@ -31,7 +31,7 @@ from hub_client.signatures import (
     read_key_file,
 )
 from hub_client.signatures.statement import release_statement
-from hub_client.sources.packed_signature import PackRefused
+from hub_client.sources.packed_signature import PackRefused, pack_signed
 from hub_client.sources.router import NoSignatures, SourceRouter
 from hub_client.store import Store
 from hub_client.trust import add_trusted
@@ -202,6 +202,32 @@ def test_a_signed_commit_of_other_files_than_the_bundles_is_refused(
         each.rename(each.with_name(f"{evil.tree[7:]}.pack"))
     signed = replace(signed, operator=forged)
     assert signed.refusal() == f"its commit has other files than {evil.tree}"
+
+
+def test_a_signed_commit_that_no_source_would_take_is_refused(
+    repository: GitRepository, alice: Publisher, tmp_path: Path
+) -> None:
+    signed = release(repository, tmp_path, alice.release(repository, "1.0.0", FILES))
+    require(signed, alice)
+    signed.bundle()
+    link = {"echo/deep/er.txt": Special.link("deep\n")}
+    hostile: list[dict[str, Special | bytes]] = [link, {".git/hooks/x": b""}]
+    commits = [
+        alice.release(repository, "1.0.0", {**FILES, **files}, sign="commit")
+        for files in hostile
+    ]
+    packs = [pack_signed(repository.path, commit, None) for commit in commits]
+    linked, malformed = (
+        replace(signed, operator=replace(signed.operator, revision=commit))
+        for commit in commits
+    )
+    # The link's target has the bytes, and so the name, of the file that is there.
+    signed.forge(packs[0])
+    files = f"its commit has other files than {signed.operator.tree}"
+    assert linked.refusal() == files
+    signed.forge(packs[1])
+    with pytest.raises(PackRefused, match="hasDotgit"):
+        malformed.signer()
 
 
 def test_a_sigstore_bundle_is_verified_from_the_bundle_alone(
