@@ -309,6 +309,9 @@ def test_hooks_templates_and_configuration_of_the_machine_do_not_run(
     )
     embed.release("1.0.0", FILES)
     commit = embed.commit(operator_files(str(NAME), "1.1.0"))
+    # There git finds it, whatever becomes of the variables.
+    shutil.copyfile(config, tmp_path / ".gitconfig")
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", str(config))
     monkeypatch.setenv("GIT_TEMPLATE_DIR", str(tmp_path / "template"))

@@ -109,6 +109,16 @@ def test_links_and_special_files_are_refused_together(tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_with_an_unsafe_name_has_no_digest(tmp_path: Path) -> None:
+    write(tmp_path, [("plain", b""), ("con.py", b""), ("a/dot.", b"")])
+    with pytest.raises(UnsafeTree) as refusal:
+        tree_digest(tmp_path)
+    assert set(refusal.value.problems) == {
+        "'con.py' has the name of a Windows device",
+        "'a/dot.' has a name that ends with a dot or a space",
+    }
+
+
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
