@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -21,12 +23,22 @@ if TYPE_CHECKING:
 # inherit that: here every process takes it as at a terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Hypothesis keeps what it learns in a folder that goes with the run. No deadline: two
-# busy cores are slow.
-_hypothesis_home = TemporaryDirectory(prefix="hypothesis-")
-set_hypothesis_home_dir(_hypothesis_home.name)
+# Ray, torch and processes that are killed leave files where temporary ones lie: a folder
+# that goes with the run. Its name is short, as sockets lie below it; what pytest keeps of
+# tests that failed stays where it always is.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+_temporary = TemporaryDirectory(prefix="hub-tests-", ignore_cleanup_errors=True)
+os.environ["TMPDIR"] = tempfile.tempdir = _temporary.name
+
+# Hypothesis keeps what it learns there, too. No deadline: two busy cores are slow.
+set_hypothesis_home_dir(_temporary.name)
 settings.register_profile("hub", database=None, deadline=None)
 settings.load_profile("hub")
+
+
+def pytest_unconfigure() -> None:
+    """Take away what is left of the run."""
+    _temporary.cleanup()
 
 
 @pytest.fixture(scope="session")
