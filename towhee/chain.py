@@ -146,10 +146,14 @@ class Chain(Iterable[Any]):
         """Compute at most ``count`` rows, and pull no more rows than they need."""
         rows, bound = self._work()
         source, executor, start = iter(rows), self.engine.executor(), 0
-        while block := list(islice(source, count)):
+        # Where one row may become many, nobody knows how many of them are enough.
+        widens = any(getattr(step, "kind", None) == "flat_map" for step in bound.steps)
+        while block := list(islice(source, min(count, 1) if widens else count)):
             for value in executor.values(bound, block, start=start):
-                count -= 1
                 yield value
+                count -= 1
+                if not count:
+                    return
             start += len(block)
 
     def peek(self, count: int) -> list[Any]:

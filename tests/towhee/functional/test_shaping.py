@@ -316,11 +316,20 @@ def test_head_pulls_exactly_what_it_gives_through_every_arrangement(make: Make) 
         4: lambda rows: rows.batch(2),
         3: lambda rows: rows.rolling(2),
         2: lambda rows: rows.zip(range(9)),
+        1: lambda rows: rows.map(lambda n: [n] * 3).flatten(),
     }.items():
         source = Source(100)
         rows = arrange(DataCollection(source())).head(2)
-        rows.to_list()
+        assert len(rows.to_list()) == 2
         assert source.pulled == size
+
+
+@pytest.mark.parametrize("backend", ["thread", "process"])
+def test_head_pulls_exactly_what_it_gives_through_workers(backend: Any) -> None:
+    source = Source(100)
+    rows = DataCollection(source()).set_parallel(2, backend).map(str)
+    assert rows.head(2).to_list() == ["0", "1"]
+    assert source.pulled == 2
 
 
 def test_an_abandoned_stream_closes_its_source() -> None:
