@@ -274,8 +274,10 @@ def test_an_error_of_the_source_comes_through_as_it_is(
         yield 0
         raise OSError("the disk is gone")
 
+    values = executor.values(bound(write_operator(THREADED)), source())
+    assert next(values)[0] == 0
     with pytest.raises(OSError, match="the disk is gone"):
-        list(executor.values(bound(write_operator(THREADED)), source()))
+        next(values)
     assert towhee_threads() == []
 
 

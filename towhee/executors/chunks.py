@@ -17,6 +17,8 @@ _PATIENCE: Final = 0.05
 class Chunks:
     """Lists of rows: full ones from a quick source, what there is from a slow one.
 
+    What a source raises comes after the rows that it gave before.
+
     :param size: asked after each row for how many there should be.
     """
 
@@ -27,15 +29,21 @@ class Chunks:
     def __iter__(self) -> Iterator[list[Numbered]]:
         patience = _PATIENCE
         chunk: list[Numbered] = []
+        problem: Exception | None = None
         start = time.perf_counter()
-        for pair in self._rows:
-            chunk.append(pair)
-            now = time.perf_counter()
-            if len(chunk) >= self._size() or now - start > patience:
-                yield chunk
-                chunk = []
-                start = time.perf_counter()
-                # Rows are waited for no longer than computing takes anyway.
-                patience = max(_PATIENCE, start - now)
+        try:
+            for pair in self._rows:
+                chunk.append(pair)
+                now = time.perf_counter()
+                if len(chunk) >= self._size() or now - start > patience:
+                    yield chunk
+                    chunk = []
+                    start = time.perf_counter()
+                    # Rows are waited for no longer than computing takes anyway.
+                    patience = max(_PATIENCE, start - now)
+        except Exception as error:  # noqa: BLE001  (raised when its rows are through)
+            problem = error
         if chunk:
             yield chunk
+        if problem is not None:
+            raise problem

@@ -42,18 +42,29 @@ def in_order(
     """Map ``work`` over ``tasks``, ``ahead`` of them at once.
 
     That bounds the memory: no task is pulled while so many are under way or wait. What
-    is done does not wait for the next task of a slow source.
+    is done does not wait for the next task of a slow source, and what the source raises
+    comes after the results of the tasks before.
     """
     pending: deque[Future[Result]] = deque()
-    asked = time.perf_counter()
-    for task in tasks:
+    problem: Exception | None = None
+    source = iter(tasks)
+    while True:
+        asked = time.perf_counter()
+        try:
+            task = next(source)
+        except StopIteration:
+            break
+        except Exception as error:  # noqa: BLE001  (raised when those are through)
+            problem = error
+            break
         pending.append(pool.submit(work, task))
         is_slow = time.perf_counter() - asked > _SLOW
         while pending and (len(pending) >= ahead or (is_slow and pending[0].done())):
             yield pending.popleft().result()
-        asked = time.perf_counter()
     while pending:
         yield pending.popleft().result()
+    if problem is not None:
+        raise problem
 
 
 def share(

@@ -24,7 +24,7 @@ from towhee.outcome import OperatorFailed
 from towhee.pipelines import FunctionCall, Parallel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Any, Literal
 
@@ -87,6 +87,19 @@ def test_values_stop_at_the_first_failure(backend: Backend) -> None:
         next(values)
     assert children() == []
     assert [t for t in threading.enumerate() if t.name.startswith("towhee")] == []
+
+
+@both
+def test_what_a_source_raises_comes_after_its_rows(backend: Backend) -> None:
+    def source() -> Iterator[int]:
+        yield from range(7)
+        raise LookupError
+
+    values = LocalExecutor().values(chain(backend, ("map", float)), source())
+    assert list(islice(values, 7)) == [float(n) for n in range(7)]
+    with pytest.raises(LookupError):
+        next(values)
+    assert children() == []
 
 
 @both
