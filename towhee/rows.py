@@ -69,9 +69,15 @@ class OneTimeRows:
         iterator, pulled = iter(self), list[object]()
 
         def remembered() -> Iterator[object]:
-            for row in iterator:
-                pulled.append(row)
-                yield row
+            nonlocal iterator
+            try:
+                for row in iterator:
+                    pulled.append(row)
+                    yield row
+            except Exception as error:
+                # It has ended, and would hide from the next reader that it failed.
+                iterator = _failing(error)
+                raise
 
         try:
             yield remembered()
@@ -174,6 +180,11 @@ class FirstRows(SourcedRows):
 
     def __repr__(self) -> str:
         return f"<the first {self.count}>"
+
+
+def _failing(error: Exception) -> Iterator[object]:
+    raise error
+    yield
 
 
 def _around_failures(

@@ -143,6 +143,10 @@ def test_an_iterator_that_fails_is_not_taken_for_a_shorter_one() -> None:
     for _ in range(2):
         with pytest.raises(LookupError):
             kept.to_list()
+    stream = DataCollection(source())
+    for read in (stream.show, stream.show, stream.to_list):
+        with pytest.raises(LookupError):
+            read()
 
 
 def test_every_row_is_shown_without_a_limit(
