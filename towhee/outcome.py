@@ -5,11 +5,33 @@ from __future__ import annotations
 import os
 import reprlib
 from dataclasses import dataclass
+from typing import Any
 
 from plugin_spec.errors import HubError
 
-_REPR = reprlib.Repr()
-_REPR.maxstring = _REPR.maxother = 80
+
+class Brief(reprlib.Repr):
+    """A short ``repr`` of every value: some cannot say what they are.
+
+    >>> Brief().repr([10**5000, "a"])
+    "[<int>, 'a']"
+
+    :param length: of texts, and of what is no list or the like, in characters.
+    """
+
+    def __init__(self, length: int = 30) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = length
+
+    def repr1(self, x: Any, level: int) -> str:  # noqa: ANN401  (any value)
+        """Describe a value, or one in it."""
+        try:
+            return super().repr1(x, level)
+        except Exception:  # noqa: BLE001  (Python's on long integers, a value's own)
+            return f"<{type(x).__name__}>"
+
+
+_REPR = Brief(80)
 
 
 class OperatorFailed(HubError):
@@ -25,7 +47,10 @@ class OperatorFailed(HubError):
         self.operator = operator
         self.row = row
         self.input = value
-        reason = str(error)
+        try:
+            reason = str(error)
+        except Exception:  # noqa: BLE001  (its own code: what failed is told even so)
+            reason = ""
         if not isinstance(error, HubError) or not reason:
             reason = f"{type(error).__name__}: {reason}".removesuffix(": ")
         place = "" if row is None else f"row {row}, "
@@ -73,10 +98,13 @@ def short_repr(value: object) -> str:
         return f"{len(value)} bytes"
     if isinstance(value, os.PathLike):
         return reprlib.repr(os.fspath(value))
-    shape = getattr(value, "shape", None)
-    if isinstance(shape, tuple):
-        dtype = getattr(value, "dtype", "object")
-        return f"{type(value).__name__} of shape {tuple(shape)}, {dtype}"
+    try:
+        shape = getattr(value, "shape", None)
+        if isinstance(shape, tuple):
+            dtype = getattr(value, "dtype", "object")
+            return f"{type(value).__name__} of shape {tuple(shape)}, {dtype}"
+    except Exception:  # noqa: BLE001  (a value's own code)
+        return f"<{type(value).__name__}>"
     return _REPR.repr(value)
 
 

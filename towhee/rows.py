@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import reprlib
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from plugin_spec.errors import HubError
 from towhee.maybe import Empty, Some
+from towhee.outcome import Brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -156,7 +156,7 @@ class Rearranged(SourcedRows):
     def __repr__(self) -> str:
         calls = f".{self.chain.pipeline}" if self.chain.pipeline.calls else ""
         rows = self.chain.rows
-        source = repr(rows) if isinstance(rows, Rearranged) else reprlib.repr(rows)
+        source = repr(rows) if isinstance(rows, Rearranged) else Brief().repr(rows)
         return f"<{source}{calls}.{self.name}>"
 
 

@@ -248,6 +248,34 @@ def test_a_failure_names_function_row_and_input() -> None:
     assert (str(clone), clone.row, clone.hint) == (str(error), 3, None)
 
 
+class Silent(Exception):
+    """Says nothing of itself, and is a row as well as what a row raises."""
+
+    def __str__(self) -> str:
+        raise NotImplementedError
+
+    __repr__ = __str__
+
+    @property
+    def shape(self) -> object:
+        raise self
+
+
+@pytest.mark.parametrize(
+    "row", [10**5000, [10**5000], Silent()], ids=["long", "list", "silent"]
+)
+def test_a_failure_is_told_of_what_cannot_tell_of_itself(row: object) -> None:
+    def fail(_row: object) -> None:
+        raise Silent
+
+    rows = DataCollection([row])
+    (kept,) = rows.exception_safe().map(fail).to_list()
+    assert str(kept.error).endswith(": Silent")
+    with pytest.raises(OperatorFailed, match=r"fail\)` failed on row 0, .*: Silent"):
+        rows.map(fail).to_list()
+    assert repr(rows).startswith("DataCollection([")
+
+
 @pytest.mark.parametrize("rows", [[1, 0], (1, 0), range(1, -1, -1), iter([1, 0])])
 def test_every_kind_of_source_counts_its_rows(rows: object) -> None:
     with pytest.raises(OperatorFailed) as caught:

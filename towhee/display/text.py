@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import reprlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from towhee.display.table import NOTHING
 from towhee.maybe import Empty
-from towhee.outcome import short_repr
+from towhee.outcome import Brief, short_repr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LENGTH: Final = 128
 _ITEMS: Final = 4
-_REPR: Final = reprlib.Repr()
-_REPR.maxother = _REPR.maxstring = _LENGTH
+_REPR: Final = Brief(_LENGTH)
 
 
 def brief(value: object) -> str:
@@ -68,7 +67,8 @@ def _words(value: object) -> str:
         return short_repr(value)
     plain = isinstance(value, str | int | float) or value is NOTHING
     if plain or type(value).__module__ == "numpy":
-        return str(value)
+        with suppress(ValueError):  # Python's, on integers of thousands of digits
+            return str(value)
     return _REPR.repr(value)
 
 

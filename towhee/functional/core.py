@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from towhee.chain import Chain, Engine
 from towhee.executors.engines import get_executor
 from towhee.operators import OperatorNamespace, known_attributes
+from towhee.outcome import Brief
 from towhee.pipelines import FunctionCall, Parallel, Pipeline, ends_safe
 from towhee.rows import Rearranged
 
@@ -241,5 +241,5 @@ class Core(Iterable[Any]):
         chain = f".{self.pipeline}" if self.pipeline.calls else ""
         rows = self._chain.rows
         # The rows of a rearranged chain say themselves where they come from.
-        source = repr(rows) if isinstance(rows, Rearranged) else reprlib.repr(rows)
+        source = repr(rows) if isinstance(rows, Rearranged) else Brief().repr(rows)
         return f"{type(self).__name__}({source}){chain}"

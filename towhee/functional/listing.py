@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from towhee.chain import NotIndexable
 from towhee.functional.joining import Joining
 from towhee.grouping import Keyed, Sorted
 from towhee.maybe import Some
+from towhee.outcome import Brief
 from towhee.pipelines import FunctionCall
 from towhee.rows import Rearranged
 
@@ -179,7 +179,7 @@ class Edit:
     args: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.method}({', '.join(map(reprlib.repr, self.args))})"
+        return f"{self.method}({', '.join(map(Brief().repr, self.args))})"
 
 
 @dataclass(frozen=True, slots=True)

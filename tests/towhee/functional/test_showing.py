@@ -465,4 +465,5 @@ def test_values_are_told_in_a_few_words(value: object, words: str) -> None:
 
 def test_a_value_that_cannot_tell_of_itself_is_shown_all_the_same() -> None:
     assert brief(Raising()).startswith("<Raising instance at 0x")
+    assert brief(10**5000) == "<int>"
     assert Table.of([Raising()]).rows[0]
