@@ -89,9 +89,13 @@ def _plain(value: Any) -> object:  # noqa: ANN401  (what JSON has no form for)
 
 def _parsed(body: bytes) -> Any:  # noqa: ANN401  (any JSON value)
     try:
-        return json.loads(body)
+        return json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"The body is no JSON: {error}") from error
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number in it")
 
 
 async def _fields(request: Request) -> dict[str, object]:

@@ -79,12 +79,9 @@ def requests_of(chain: Chain) -> Requests:
     :raises NotCallable: if they are its own, or kept from one call to the next.
     """
     rows: Any = chain
+    keeps = False
     while not isinstance(rows, Requests):
-        if not getattr(rows, "is_stream", True):
-            raise NotCallable(
-                f"{rows!r} keeps rows, and every call would get those of the first",
-                hint="Leave out `head` and `unstream`",
-            )
+        keeps = keeps or not getattr(rows, "is_stream", True)
         below = getattr(rows, "chain", getattr(rows, "rows", None))
         if below is None:
             raise NotCallable(
@@ -92,4 +89,9 @@ def requests_of(chain: Chain) -> Requests:
                 hint="Begin with `with DataCollection.api() as api:`",
             )
         rows = below
+    if keeps:
+        raise NotCallable(
+            "This chain keeps rows, and every call would get those of the first",
+            hint="Leave out `head` and `unstream`",
+        )
     return rows

@@ -116,11 +116,12 @@ def test_what_fails_is_named_without_a_number_of_its_row() -> None:
 
 
 def test_a_chain_that_was_not_begun_for_calls_is_no_function() -> None:
-    with pytest.raises(NotCallable) as caught:
-        DataCollection([1]).stream().map(str).as_function()
-    assert str(caught.value) == (
-        "This collection has rows of its own, and takes no others"
-    )
+    for rows in (DataCollection([1]), DataCollection([1]).stream().map(str)):
+        with pytest.raises(NotCallable) as caught:
+            rows.as_function()
+        assert str(caught.value) == (
+            "This collection has rows of its own, and takes no others"
+        )
     with DataCollection.api() as api:
         with pytest.raises(
             NotCallable, match="every call would get those of the first"
@@ -331,6 +332,7 @@ def test_failures_say_whose_they_are_and_show_no_traceback() -> None:
             b"{",
             "The body is no JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
         ),
+        (b"[NaN]", "The body is no JSON: NaN is no number in it"),
         (
             b"\xff",
             "The body is no JSON: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
