@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -111,7 +112,7 @@ class Columns:
                 f"[{index!r}] does not name the columns to read and to write",
                 hint="Write ['in', 'out'], or [('a', 'b'), ('c', 'd')] for several",
             )
-        return cls(column_names(index[0]), column_names(index[1]))
+        return cls(column_names(index[0]), distinct_names(index[1]))
 
     def through(self, steps: int) -> list[Columns]:
         """What each of ``steps`` steps in a row reads and writes.
@@ -190,6 +191,21 @@ def column_names(side: object) -> tuple[str, ...]:
     raise InvalidColumns(
         f"{side!r} names no column", hint="Write a name, or a tuple of names"
     )
+
+
+def distinct_names(side: object) -> tuple[str, ...]:
+    """As ``column_names``, of columns that are written.
+
+    >>> distinct_names(["a", "b"])
+    ('a', 'b')
+
+    :raises InvalidColumns: for a name that is there twice, too.
+    """
+    names = column_names(side)
+    if len({*names}) < len(names):
+        twice = Counter(names).most_common(1)[0][0]
+        raise InvalidColumns(f"Two columns would be named `{twice}`")
+    return names
 
 
 def missing_column(name: str, there: Collection[str]) -> MissingColumn:

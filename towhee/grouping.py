@@ -22,20 +22,31 @@ class Keyed:
 
     function: Callable[..., Any] | None
     columns: Columns | None = None
+    hashed: bool = False
+    """Whether a key that cannot be hashed fails, here, with its row."""
 
     def __post_init__(self) -> None:
-        name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        function = self.function
+        name = getattr(function, "__qualname__", type(function).__qualname__)
+        if function is None:
+            name = "the row itself"
         vars(self)["__qualname__"] = str(self.columns or name)
 
     def __call__(self, row: Any) -> tuple[Any, Any]:  # noqa: ANN401  (any row)
         """Give key and row."""
-        if self.columns is None:
-            return (row if self.function is None else self.function(row)), row
-        key = self.columns.read(row)
-        if self.function is not None:
-            several = len(self.columns.inputs) > 1
-            key = self.function(*key) if several else self.function(key)
+        key = self._key(row)
+        if self.hashed:
+            hash(key)
         return key, row
+
+    def _key(self, row: Any) -> Any:  # noqa: ANN401  (any row)
+        if self.columns is None:
+            return row if self.function is None else self.function(row)
+        key = self.columns.read(row)
+        if self.function is None:
+            return key
+        several = len(self.columns.inputs) > 1
+        return self.function(*key) if several else self.function(key)
 
 
 @dataclass(frozen=True, slots=True)

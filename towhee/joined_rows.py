@@ -10,7 +10,7 @@ from towhee.columns import Entity, columns_of
 from towhee.maybe import Empty, Some
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from towhee.chain import Chain
 
@@ -34,7 +34,10 @@ class Zipped(Joined):
     """Whether chains of different lengths are an error."""
 
     def __iter__(self) -> Iterator[Any]:
-        rows = zip(*self.chains, strict=self.strict)
+        rows: Iterator[tuple[Any, ...]] = zip(*self.chains, strict=False)
+        if self.strict:
+            uneven = "The collections have different numbers of rows"
+            rows = equally_long(self.chains, uneven)
         safe = any(chain.is_safe for chain in self.chains)
         return map(_together, rows) if safe else rows
 
@@ -63,6 +66,32 @@ def merged(rows: tuple[Any, ...]) -> Entity:
     """
     columns = (columns_of(row) for row in rows)
     return Entity(**{name: each[name] for each in columns for name in each})
+
+
+def equally_long(
+    several: Iterable[Iterable[Any]], uneven: str
+) -> Iterator[tuple[Any, ...]]:
+    """Tuples of one thing of each.
+
+    >>> list(equally_long(["ab", "c"], "They differ"))
+    Traceback (most recent call last):
+    ...
+    ValueError: They differ: argument 2 is shorter than argument 1
+
+    :param uneven: what is wrong where one ends before another.
+    """
+    try:
+        yield from zip(*several, strict=True)
+    except ValueError as error:
+        raise told(error, uneven) from None
+
+
+def told(error: ValueError, uneven: str) -> ValueError:
+    """What ``zip`` raised, in words of ours; any other error as it is."""
+    words = str(error)
+    if not words.startswith("zip() "):
+        return error
+    return ValueError(f"{uneven}: {words.removeprefix('zip() ')}")
 
 
 def _together(rows: tuple[Any, ...]) -> Some | Empty:

@@ -108,7 +108,7 @@ def known_metrics(names: Iterable[str]) -> tuple[str, ...]:
         if name not in known:
             listed = ", ".join(f"`{metric}`" for metric in known)
             raise UnknownMetric(
-                f"There is no metric `{name}`{did_you_mean(name, known)}",
+                f"There is no metric `{name}`{did_you_mean(str(name), known)}",
                 hint=f"The metrics are: {listed}",
             )
     return metrics

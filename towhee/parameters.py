@@ -73,7 +73,7 @@ class param_scope:  # noqa: N801  (as Towhee's users write it)
         """
         self._given: dict[str, object] = {}
         for setting in settings:
-            name, equals, text = setting.partition("=")
+            name, equals, text = str(setting).partition("=")
             if not equals:
                 raise InvalidParameter(
                     f"{setting!r} gives no value", hint='Write "name=value"'

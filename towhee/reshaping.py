@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from towhee.columns import Entity, InvalidColumns, columns_of
+from towhee.columns import Entity, columns_of, distinct_names, missing_column
+from towhee.joined_rows import told
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -35,14 +37,31 @@ class AsEntity:
         """
         if self.schema is not None and len(self.schema) == 1:
             return Entity(**{self.schema[0]: row})
-        if isinstance(row, Mapping | Entity):
-            return Entity(**{name: row[name] for name in self.schema or row})
+        if isinstance(row, Entity):
+            return Entity(**columns_of(row, *(self.schema or ())))
+        if isinstance(row, Mapping):
+            return Entity(**self._of(row))
         if self.schema is None:
             raise TypeError(
                 f"the row is a {type(row).__name__}, whose values have no names: "
                 "write them as in `as_entity(['a', 'b'])`"
             )
-        return Entity(**dict(zip(self.schema, row, strict=True)))
+        if not hasattr(row, "__iter__"):
+            raise TypeError(
+                f"the row is a {type(row).__name__}, which is one value, "
+                f"and {len(self.schema)} names are there for it"
+            )
+        try:
+            return Entity(**dict(zip(self.schema, row, strict=True)))
+        except ValueError as error:
+            named = ", ".join(self.schema)
+            raise told(error, f"the row has not a value for each of {named}") from None
+
+    def _of(self, row: Mapping[Any, Any]) -> dict[str, Any]:
+        try:
+            return {name: row[name] for name in self.schema or row}
+        except KeyError as error:
+            raise missing_column(error.args[0], row) from None
 
     def moved(self, known: Known) -> Known:
         """What is known of columns, of what was known of rows."""
@@ -117,9 +136,8 @@ class Rename:
         columns_of(row, *self.names)
         columns = columns_of(row)
         named = [self.names.get(name, name) for name in columns]
-        if len({*named}) < len(named):
-            twice = Counter(named).most_common(1)[0][0]
-            raise InvalidColumns(f"Two columns would be named `{twice}`")
+        if named:
+            distinct_names(named)
         return Entity(**dict(zip(named, columns.values(), strict=True)))
 
     def moved(self, known: Known) -> Known:
@@ -196,7 +214,7 @@ def _is_in(value: object, values: Any) -> bool:  # noqa: ANN401  (a set, or a ma
 
 
 def _is_nan(value: object) -> bool:
-    return isinstance(value, Real) and bool(value != value)  # noqa: PLR0124  (nan alone is not itself)
+    return isinstance(value, Real | Decimal | datetime) and bool(value != value)  # noqa: PLR0124  (nan alone is not itself)
 
 
 def _jsonable(value: Any) -> object:  # noqa: ANN401  (of any package)

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 _LENGTH: Final = 128
 _ITEMS: Final = 4
+_DEPTH: Final = 4
+"""Lists in lists; one may even be in itself."""
 _REPR: Final = Brief(_LENGTH)
 
 
-def brief(value: object) -> str:
+def brief(value: object, *, depth: int = 0) -> str:
     """Describe a value of any size.
 
     >>> brief("a.jpg"), brief(b"12345"), brief([1, "a"])
@@ -25,8 +27,9 @@ def brief(value: object) -> str:
 
     Text is as it is, shortened, with what moves a terminal's cursor made visible.
     """
-    if isinstance(value, list | tuple):
-        return _list(map(brief, value[:_ITEMS]), len(value))
+    if isinstance(value, list | tuple) and depth < _DEPTH:
+        items = (brief(each, depth=depth + 1) for each in value[:_ITEMS])
+        return _list(items, len(value))
     if (size := image_size(value)) is not None:
         return f"image {size[0]}x{size[1]}"
     if getattr(value, "shape", None):

@@ -7,13 +7,14 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from towhee.executors import Executor
+from towhee.executors import Executor, InvalidEngineOptions
 from towhee.executors.arrangements import arrange
 from towhee.executors.choosing import Chooser
 from towhee.executors.explanation import Explanation, StagePlan
 from towhee.executors.fusion import Failed, fused_pairs, fused_values
 from towhee.executors.machine import available_processors
 from towhee.executors.parallel import in_parallel
+from towhee.executors.plan import Plan
 from towhee.executors.run import Run
 from towhee.executors.segments import Functions, parts
 from towhee.executors.tuning import tuned
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from towhee.bound import BoundPipeline
     from towhee.executors.fusion import Pairs
-    from towhee.executors.plan import Plan
     from towhee.executors.recorder import Recorder
     from towhee.executors.segments import Segment
 
@@ -50,7 +50,16 @@ class LocalExecutor(Executor):
         :param workers: threads; as many as there are processors if not given.
         :param plan: for every operator, rather than one that is measured.
         :param recorder: notes what is done; slower, by microseconds a row.
+        :raises InvalidEngineOptions: for other workers or plans.
         """
+        if workers is not None and (type(workers) is not int or workers < 1):
+            raise InvalidEngineOptions(
+                f"workers is {workers!r}, and has to be a whole number, 1 or more"
+            )
+        if plan is not None and not isinstance(plan, Plan):
+            raise InvalidEngineOptions(
+                f"plan is {plan!r}, and has to be a `towhee.executors.plan.Plan`"
+            )
         self._chooser = Chooser(workers or available_processors(), plan)
         self._recorder = recorder
 

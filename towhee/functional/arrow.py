@@ -9,7 +9,7 @@ from towhee.columnar.packing import joined, pack_all
 from towhee.columnar.rows import ColumnRows, ColumnTable, batches_of, in_batches
 from towhee.functional.column_method import takes_columns
 from towhee.functional.core import Core
-from towhee.functional.limits import whole
+from towhee.functional.limits import function, whole
 from towhee.maybe import values_of
 from towhee.pipelines import FunctionCall
 
@@ -79,12 +79,14 @@ class Arrow(Core):
         :raises OperatorFailed: its row is the number of the chunk that failed. If
             failures are kept, that chunk is one.
         """
+        function("cmap", unary_op)
         batches = batches_of(self._chain)
         if batches is None:
             chunked = self.set_chunksize(_CHUNK) if self.is_stream else self.to_column()
             return chunked.cmap(unary_op, columns=columns)
-        function = OnColumns(unary_op, columns)
-        call = FunctionCall("map", function, None, self._chain.parallel)
+        call = FunctionCall(
+            "map", OnColumns(unary_op, columns), None, self._chain.parallel
+        )
         return self._columns(batches.then(call))
 
     def to_arrow(self) -> Table:

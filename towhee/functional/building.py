@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from towhee.columns import distinct_names
 from towhee.functional.core import Core
 from towhee.functional.limits import whole
 from towhee.reading.csv_file import CsvRows
@@ -72,7 +73,7 @@ class Building(Core):
         :raises MissingFile: at once.
         :raises UnreadableFile: for the first line with more or fewer fields.
         """
-        names = None if columns is None else tuple(columns)
+        names = None if columns is None else distinct_names(columns)
         return cls(CsvRows(existing(path), names, delimiter, encoding))
 
     @classmethod
@@ -93,7 +94,7 @@ class Building(Core):
         :raises MissingFile: at once.
         :raises UnreadableFile: for what is not JSON, with its line.
         """
-        place = tuple(at.split(".")) if at else ()
+        place = tuple(str(at).split(".")) if at != "" else ()
         return cls(JsonRows(existing(path), place, encoding))
 
     from_json = read_json
@@ -136,8 +137,11 @@ class Building(Core):
         (2, Entity(a=2))
 
         What is done to the frame afterwards does not change them.
+
+        :raises InvalidColumns: if two columns have one name.
+        :raises TypeError: for what is no frame.
         """
-        return cls(FrameRows(frame.copy()))
+        return cls(FrameRows.of(frame))
 
     @classmethod
     def from_arrow(cls, source: Any) -> Self:  # noqa: ANN401  (pyarrow has no types)
@@ -149,10 +153,14 @@ class Building(Core):
 
         :param source: a table, a batch, a reader of batches, or an iterable of them.
             Lists of floats of one length, and tensors, come as numpy arrays.
+        :raises InvalidColumns: when they are read, if two columns have one name.
+        :raises TypeError: for anything else.
         """
         if hasattr(source, "num_rows"):
             table = source if hasattr(source, "to_batches") else _table(source)
             return cls(TableRows(table))
+        if not hasattr(source, "__iter__"):
+            raise TypeError(f"`from_arrow` takes a table or batches, not {source!r}")
         return cls(row for batch in source for row in entities(batch))
 
     @classmethod
@@ -174,7 +182,7 @@ class Building(Core):
         :raises MissingFile: at once.
         :raises MissingColumn: when it is read.
         """
-        names = None if columns is None else tuple(columns)
+        names = None if columns is None else distinct_names(columns)
         size = whole("batch_size", batch_size)
         return cls(ParquetRows(existing(path), names, size))
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from towhee.chain import Chain, Engine
 from towhee.executors.engines import get_executor
+from towhee.functional.limits import whole
 from towhee.operators import OperatorNamespace, known_attributes
-from towhee.outcome import Brief
+from towhee.outcome import Brief, short_repr
 from towhee.pipelines import FunctionCall, Parallel, Pipeline, ends_safe
 from towhee.rows import Rearranged
 
@@ -32,7 +33,8 @@ class Core(Iterable[Any]):
     def __init__(self, rows: Iterable[Any] | Chain = ()) -> None:
         """Take the rows of any iterable; an iterator gives a stream.
 
-        :raises TypeError: for text and bytes, which are one value.
+        :raises TypeError: for text and bytes, which are one value, and for what cannot
+            be iterated.
         """
         if isinstance(rows, Chain):
             self._chain = rows
@@ -40,6 +42,9 @@ class Core(Iterable[Any]):
             self._chain = rows._chain  # noqa: SLF001  (of our own kind)
         elif isinstance(rows, str | bytes):
             raise TypeError("text and bytes are one value; write `[value]` for its row")
+        elif not hasattr(rows, "__iter__") and not hasattr(rows, "__getitem__"):
+            value = short_repr(rows)
+            raise TypeError(f"{value} holds no rows; write `[value]` for one row")
         else:
             self._chain = Chain.over(rows)
 
@@ -174,11 +179,9 @@ class Core(Iterable[Any]):
 
         :raises ValueError: for another backend, or fewer workers than one.
         """
-        if backend not in {"thread", "process"}:
+        if backend not in ("thread", "process"):
             raise ValueError(f"backend is 'thread' or 'process', not {backend!r}")
-        if num_worker < 1:
-            raise ValueError(f"num_worker is {num_worker}, and has to be 1 or more")
-        parallel = Parallel(num_worker, backend)
+        parallel = Parallel(whole("num_worker", num_worker), backend)
         return type(self)(self._chain.derive(parallel=parallel))
 
     def unset_parallel(self) -> Self:

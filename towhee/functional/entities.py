@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from towhee.columns import Columns, column_names
+from towhee.columns import Columns, InvalidColumns, column_names, distinct_names
+from towhee.functional import limits
 from towhee.functional.column_method import takes_columns
 from towhee.functional.core import Core
 from towhee.pipelines import FunctionCall
@@ -22,7 +24,7 @@ from towhee.reshaping import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable
     from typing import Self
 
 _MISSING = ("", None, math.nan)
@@ -43,6 +45,7 @@ class Entities(Core):
         >>> rows.runas_op["a", "b"](func=lambda a: a + 1).to_list()
         [Entity(a=1, b=2), Entity(a=2, b=3)]
         """
+        limits.function("runas_op", func)
         return self.then(FunctionCall("map", func, columns, self._chain.parallel))
 
     def as_entity(self, schema: str | Iterable[str] | None = None) -> Self:
@@ -56,7 +59,7 @@ class Entities(Core):
         :param schema: one name takes the whole row; several take its values in order,
             which have to be as many, or those that a mapping has of these names.
         """
-        names = None if schema is None else column_names(schema)
+        names = None if schema is None else distinct_names(schema)
         return self._each(AsEntity(names))
 
     def as_json(self) -> Self:
@@ -107,7 +110,10 @@ class Entities(Core):
         :param column: new names by old ones. A row that lacks an old one fails, and so
             does one with two columns of one name.
         """
-        return self._each(Rename(dict(column)))
+        names = _mapping("rename", column)
+        if not all(isinstance(name, str) for name in names.values()):
+            raise InvalidColumns(f"`rename` takes texts as names, not {column!r}")
+        return self._each(Rename(names))
 
     def replace(self, /, **columns: Mapping[Hashable, object]) -> Self:
         """Replace values: by column, which become which.
@@ -116,6 +122,8 @@ class Entities(Core):
         >>> rows.replace(a={"yes": 1, "no": 0}).as_raw().to_list()
         [1, 0, 'maybe']
         """
+        for values in columns.values():
+            _mapping("replace", values)
         return self._each(Replace(columns))
 
     def dropna(self, na: Iterable[object] | None = None) -> Self:
@@ -127,6 +135,8 @@ class Entities(Core):
 
         :param na: what counts as missing: empty text, None and ``nan`` if not given.
         """
+        if isinstance(na, str | bytes) or not isinstance(na, Iterable | None):
+            raise TypeError(f"`dropna` takes values that are missing, as in [{na!r}]")
         kept = IsComplete.without(_MISSING if na is None else na)
         return self.then(FunctionCall("filter", kept, None, self._chain.parallel))
 
@@ -145,8 +155,15 @@ class Entities(Core):
         >>> rows.fill_entity({"a": 0}, True).to_list()
         [Entity(a=1), Entity(a=0, b=2)]
         """
-        filled = {**defaults, **(_DefaultKVs or {})}
+        given = _mapping("fill_entity", _DefaultKVs or {})
+        filled = {**defaults, **given}
         return self._each(Fill(filled, _ReplaceNoneValue))
 
     def _each(self, function: Callable[..., Any]) -> Self:
         return self.then(FunctionCall("map", function, None, self._chain.parallel))
+
+
+def _mapping(method: str, given: object) -> dict[Any, Any]:
+    if not isinstance(given, Mapping):
+        raise TypeError(f"`{method}` takes a dictionary, not {given!r}")
+    return dict(given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from towhee.functional.core import Core
+from towhee.functional.limits import function
 from towhee.pipelines import FunctionCall
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Failures(Core):
 
         :param callback: is told of each; its ``error`` names operator, row and input.
         """
+        if callback is not None:
+            function("drop_empty", callback)
         return self.then(FunctionCall("drop_empty", callback or _ignore))
 
     def fill_empty(self, default: Any = None) -> Self:  # noqa: ANN401  (any row)

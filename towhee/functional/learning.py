@@ -80,6 +80,8 @@ class Learning(Core):
             state = self.get_state()
         if state is None:
             state = State()
+        if not isinstance(state, State):
+            raise TypeError(f"what is learned is kept in a `State()`, not in {state!r}")
         before = self._chain.learning
         names = before.names if before and before.state is state else frozenset()
         return type(self)(self._chain.derive(learning=Mode(mode, state, names)))

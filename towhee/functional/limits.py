@@ -1,8 +1,30 @@
-"""What numbers a method takes, said at once and in one form."""
+"""What a method takes, said at once and in one form."""
 
 from __future__ import annotations
 
+import sys
+from math import isfinite
 from operator import index
+from typing import TYPE_CHECKING
+
+from towhee.outcome import short_repr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def function(method: str, value: object) -> None:
+    """Check that there is something to call.
+
+    >>> function("map", None)
+    Traceback (most recent call last):
+    ...
+    TypeError: `map` takes a function, not None
+
+    :raises TypeError: for anything else.
+    """
+    if not callable(value):
+        raise TypeError(f"`{method}` takes a function, not {short_repr(value)}")
 
 
 def whole(name: str, value: object, *, least: int = 1) -> int:
@@ -23,7 +45,23 @@ def whole(name: str, value: object, *, least: int = 1) -> int:
         raise ValueError(
             f"{name} is {value!r}, and has to be a whole number, {least} or more"
         )
-    return number
+    # No collection has more rows, and `islice` takes no more.
+    return min(number, sys.maxsize)
+
+
+def positive(name: str, value: float) -> float:
+    """A number of seconds, or how many a second.
+
+    >>> positive("seconds", 0)
+    Traceback (most recent call last):
+    ...
+    ValueError: seconds is 0, and has to be a number above 0
+
+    :raises ValueError: for anything else.
+    """
+    if not _holds(lambda: isfinite(value) and value > 0):
+        raise ValueError(f"{name} is {value!r}, and has to be a number above 0")
+    return value
 
 
 def fraction(name: str, value: float) -> float:
@@ -36,6 +74,13 @@ def fraction(name: str, value: float) -> float:
 
     :raises ValueError: for anything else.
     """
-    if not 0 <= value <= 1:
+    if not _holds(lambda: 0 <= value <= 1):
         raise ValueError(f"{name} is {value!r}, and has to be from 0 to 1")
     return value
+
+
+def _holds(condition: Callable[[], bool]) -> bool:
+    try:
+        return condition()
+    except (OverflowError, TypeError, ValueError):
+        return False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from towhee.chain import NotIndexable
 from towhee.functional.joining import Joining
+from towhee.functional.limits import function
 from towhee.grouping import Keyed, Sorted
 from towhee.maybe import Some
 from towhee.outcome import Brief
@@ -109,6 +110,8 @@ class Listing(Joining):
         :raises NotIndexable: at once, for a stream.
         """
         self._kept_for("sort")
+        if key is not None:
+            function("sort", key)
         keyed = FunctionCall("map", Keyed(key), None, self._chain.parallel)
         return self.then(keyed).rearranged("sort()", Sorted(reverse))
 
@@ -196,7 +199,10 @@ class Edits:
         """
         kept = list(rows)
         for edit in self.edits:
-            getattr(kept, edit.method)(*edit.args)
+            try:
+                getattr(kept, edit.method)(*edit.args)
+            except (IndexError, TypeError, ValueError) as error:
+                raise type(error)(f"`{edit}` on {len(kept)} rows: {error}") from None
         return kept
 
     def __str__(self) -> str:

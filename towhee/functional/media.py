@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from towhee.functional.core import Core
-from towhee.functional.limits import whole
+from towhee.functional.limits import positive, whole
 from towhee.reading.audio import AudioRows
 from towhee.reading.camera import CameraRows
 from towhee.reading.files import existing
@@ -55,7 +55,7 @@ class Media(Core):
         >>> DataCollection.read_audio("bell.wav", seconds=0)
         Traceback (most recent call last):
         ...
-        ValueError: seconds is 0, and has to be more
+        ValueError: seconds is 0, and has to be a number above 0
 
         :param seconds: how long a piece is, the last one but for what remains; None for
             all of it in one row.
@@ -63,8 +63,8 @@ class Media(Core):
         :raises MissingFile: at once.
         :raises UnreadableFile: when it is read, if there is no sound in it.
         """
-        if seconds is not None and not seconds > 0:
-            raise ValueError(f"seconds is {seconds!r}, and has to be more")
+        if seconds is not None:
+            positive("seconds", seconds)
         if rate is not None:
             whole("rate", rate)
         return cls(AudioRows(existing(path), seconds, rate))

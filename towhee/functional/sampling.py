@@ -44,7 +44,8 @@ class Sampling(Core):
 
         :raises ValueError: at once, if ``buffer`` is less than 1.
         """
-        shuffled = Shuffled(seed, whole("buffer", buffer) if self.is_stream else None)
+        kept = whole("buffer", buffer)
+        shuffled = Shuffled(seed, kept if self.is_stream else None)
         return self.rearranged("shuffle()", shuffled, boxed=True, keeps=True)
 
     def split_train_test(
@@ -65,6 +66,8 @@ class Sampling(Core):
         :param size: their shares, of which the first is rounded down, the other up.
         :raises ValueError: at once, if they are no shares, or more than the whole.
         """
+        if not isinstance(size, tuple | list) or len(size) != 2:  # noqa: PLR2004  (two parts)
+            raise ValueError(f"size is {size!r}, and has to be two shares: (0.9, 0.1)")
         for share in size:
             fraction("size", share)
         fraction("the sum of size", round(sum(size), 9))

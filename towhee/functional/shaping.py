@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from towhee.columns import Columns, Entity
+from towhee.columns import Columns, Entity, column_names, distinct_names
+from towhee.functional import limits
 from towhee.functional.column_method import takes_columns
 from towhee.functional.core import Core
 from towhee.functional.limits import whole
 from towhee.grouping import Groups, Keyed
+from towhee.joined_rows import equally_long
+from towhee.outcome import short_repr
 from towhee.pipelines import FunctionCall
 from towhee.rows import FirstRows, Selection
 from towhee.shared_rows import SharedRows
@@ -45,6 +48,8 @@ class Shaping(Core):
         :raises TypeError: without a function.
         """
         parallel = self._chain.parallel
+        for each in functions:
+            limits.function("map", each)
         calls = [FunctionCall("map", each, columns, parallel) for each in functions]
         if not calls:
             raise TypeError("map takes a function, or several")
@@ -75,6 +80,7 @@ class Shaping(Core):
         >>> rows.filter(lambda n: n > 0, drop_empty=True).to_list()
         [Some(1)]
         """
+        limits.function("filter", function)
         kept = self.then(
             FunctionCall("filter", function, columns, self._chain.parallel)
         )
@@ -106,7 +112,7 @@ class Shaping(Core):
             equally many; brackets say where they go instead.
         """
         if names:
-            columns = Columns(names, names)
+            columns = Columns(column_names(names), distinct_names(names))
         return self.then(FunctionCall("flat_map", _items, columns))
 
     def select_from(self, other: Self) -> Self:
@@ -117,7 +123,12 @@ class Shaping(Core):
         ['c', ['a', 'b']]
 
         :raises NotIndexable: for the first row, if ``other`` is a stream.
+        :raises TypeError: at once, if its rows have no numbers at all.
         """
+        if not hasattr(other, "__getitem__"):
+            raise TypeError(
+                f"`select_from` takes a collection, not {short_repr(other)}"
+            )
         return self.then(FunctionCall("map", Selection(other)))
 
     def head(self, count: int = 5) -> Self:
@@ -187,15 +198,17 @@ class Shaping(Core):
         ``rows.group_by['label']()`` gathers by a column. Groups come in the order of
         their first rows. All rows are read, and kept, before the first group comes.
         """
-        keyed = FunctionCall(
-            "map", Keyed(function, columns), None, self._chain.parallel
-        )
+        if function is not None:
+            limits.function("group_by", function)
+        key = Keyed(function, columns, hashed=True)
+        keyed = FunctionCall("map", key, None, self._chain.parallel)
         return self.then(keyed).rearranged("group_by()", Groups())
 
 
 def _items(row: Any, *beside: Any) -> Iterable[Any]:  # noqa: ANN401  (any row)
     """The items of a row, or tuples of those of several columns."""
     if beside:
-        return zip(*map(_items, (row, *beside)), strict=True)
+        several = map(_items, (row, *beside))
+        return equally_long(several, "The columns hold different numbers of items")
     one = isinstance(row, str | bytes | bytearray | Mapping | Entity)
     return (row,) if one or not isinstance(row, Iterable) else row

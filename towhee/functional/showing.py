@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from html import escape
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from operator import index
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from plugin_spec.nearest import did_you_mean
+from towhee.columns import column_names
 from towhee.functional.core import Core
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from towhee.display.html import Formatter
 
@@ -62,9 +65,14 @@ class Showing(Core):
         from towhee.display.table import Table  # noqa: PLC0415
         from towhee.display.terminal import print_table  # noqa: PLC0415
 
+        if not isinstance(limit, SupportsIndex):
+            raise ValueError(f"limit is {limit!r}, and has to be a whole number")  # noqa: TRY004  (as of other numbers)
+        if header is not None:
+            header = column_names(header)
         form = _checked(tablefmt) or ("html" if _in_notebook() else "terminal")
         forms = _checked_forms(formatter or {})
-        rows = self._chain.peek(limit) if limit > 0 else list(self)
+        count = min(index(limit), sys.maxsize)
+        rows = self._chain.peek(count) if count > 0 else list(self)
         table = Table.of(rows, header)
         if form == "html":
             _display(html_table(table, forms))
@@ -91,7 +99,7 @@ def _checked(tablefmt: str | None) -> str | None:
     if tablefmt is not None and tablefmt not in known:
         raise ValueError(
             f"tablefmt is {tablefmt!r}, and has to be one of {', '.join(known)}"
-            f"{did_you_mean(tablefmt, known)}"
+            f"{did_you_mean(str(tablefmt), known)}"
         )
     return tablefmt
 
@@ -99,6 +107,8 @@ def _checked(tablefmt: str | None) -> str | None:
 def _checked_forms(formatter: Mapping[str, Formatter]) -> Mapping[str, Formatter]:
     from towhee.display.html import FORMS, TOWHEE_FORMS  # noqa: PLC0415
 
+    if not isinstance(formatter, Mapping):
+        raise TypeError(f"formatter is {formatter!r}, and has to be a dictionary")
     for name, form in formatter.items():
         if not callable(form) and form not in {*FORMS, *TOWHEE_FORMS}:
             raise ValueError(

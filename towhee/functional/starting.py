@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from towhee.columns import column_names
+from towhee.columns import distinct_names
 from towhee.functional import DataCollection
 from towhee.pipelines import FunctionCall
 from towhee.reshaping import AsEntity
@@ -31,7 +31,7 @@ class Start:
         return self.build(*sources)
 
     def __getitem__(self, names: Any) -> Callable[..., DataCollection]:  # noqa: ANN401
-        return partial(self._named, column_names(names))
+        return partial(self._named, distinct_names(names))
 
     def _named(self, names: tuple[str, ...], *sources: Any) -> DataCollection:  # noqa: ANN401
         return self.build(*sources).then(FunctionCall("map", AsEntity(names)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from towhee.columnar.rows import in_batches
 from towhee.functional.core import Core
-from towhee.functional.limits import whole
+from towhee.functional.limits import positive, whole
 from towhee.maybe import values_of
 from towhee.writing.csv_file import write_csv
 from towhee.writing.frame import as_frame
@@ -99,7 +99,9 @@ class Writing(Core):
         :param codec: as FFmpeg names it; ``libx264``, or what suits the ending.
         :raises UnwritableValue: for a row that is no frame, or of another size than the
             first.
+        :raises ValueError: at once, if ``fps`` is not above 0.
         """
+        positive("fps", fps)
         write_video(path, self._watched(path), fps=fps, codec=codec)
         return Path(path)
 

@@ -77,12 +77,20 @@ class Estimator(StatefulOperator):
         self._rows: list[tuple[Any, ...]] = []
 
     def feed(self, *inputs: Any) -> None:  # noqa: ANN401
-        """Take the features of a row, each a number or a vector, then its label."""
+        """Take the features of a row, each a number or a vector, then its label.
+
+        :raises ValueError: if there are no features.
+        """
+        if len(inputs) <= self.targets:
+            label = ", and last its label" if self.targets else ""
+            raise ValueError(f"a row has features{label}; this one has {len(inputs)}")
         self._rows.append(inputs)
 
     def fit(self) -> None:
         """Learn from the rows that were fed, and let go of them."""
         rows, self._rows = self._rows, []
+        if not rows:
+            raise ValueError("there is none to learn from")
         features = [row[: len(row) - self.targets] for row in rows]
         labels = [[row[-1] for row in rows]] if self.targets else []
         self._model.fit(_matrix(features), *labels)

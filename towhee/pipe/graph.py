@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Literal
 
 from towhee.columns import column_names
@@ -244,6 +245,6 @@ def _made(columns: tuple[str, ...]) -> dict[str, Column]:
 
 def _positive(**named: float) -> float:
     ((name, number),) = named.items()
-    if not number > 0:
+    if not isinstance(number, Real) or not number > 0:
         raise ValueError(f"{name} is {number!r}, and has to be more than 0")
     return number

@@ -29,7 +29,9 @@ class JsonRows(FileRows):
         with self.path.open(encoding=self.encoding) as file:
             try:
                 yield from map(_row, self._rows(file))
-            except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+            except UnreadableFile:
+                raise
+            except (ValueError, RecursionError) as error:
                 raise UnreadableFile(f"`{self.path}` is not JSON: {error}") from error
 
     def _rows(self, file: TextIOWrapper) -> Iterable[Any]:
@@ -50,7 +52,7 @@ class JsonRows(FileRows):
     def _line(self, number: int, line: str) -> Any:  # noqa: ANN401  (JSON's values)
         try:
             return json.loads(line)
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise UnreadableFile(
                 f"Line {number} of `{self.path}` is not JSON: {error}"
             ) from error

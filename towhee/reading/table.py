@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from plugin_spec.nearest import did_you_mean
-from towhee.columns import Entity, MissingColumn
+from towhee.columns import Entity, MissingColumn, distinct_names
 from towhee.extras import needed_for
+from towhee.outcome import short_repr
 from towhee.reading.files import FileRows, UnreadableFile
 from towhee.rows import SourcedRows
 
@@ -99,6 +100,19 @@ class FrameRows(Sequence[Any]):
 
     frame: Any
 
+    @classmethod
+    def of(cls, frame: Any) -> FrameRows:  # noqa: ANN401  (pandas may not be there)
+        """Those of a copy.
+
+        :raises InvalidColumns: if two columns have one name.
+        :raises TypeError: for what is no frame.
+        """
+        if not hasattr(frame, "itertuples"):
+            raise TypeError(f"expected a pandas DataFrame, not {short_repr(frame)}")
+        if len(frame.columns):
+            distinct_names([str(name) for name in frame.columns])
+        return cls(frame.copy())
+
     def __iter__(self) -> Iterator[Entity]:
         """Make one row after the other."""
         names = [str(name) for name in self.frame.columns]
@@ -125,7 +139,11 @@ class FrameRows(Sequence[Any]):
 
 def entities(batch: Any) -> Iterator[Entity]:  # noqa: ANN401  (pyarrow has no types)
     """The rows of an Arrow batch; vectors and tensors are numpy arrays."""
+    if not hasattr(batch, "schema"):
+        raise TypeError(f"expected an Arrow batch, not {short_repr(batch)}")
     names = batch.schema.names
+    if names:
+        distinct_names(names)
     for values in zip(*map(_values, batch.columns), strict=True):
         yield Entity(**dict(zip(names, values, strict=True)))
 

@@ -7,7 +7,7 @@ import gc
 import pickle
 import tracemalloc
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
@@ -325,7 +325,9 @@ def test_head_pulls_exactly_what_it_gives_through_every_arrangement(make: Make) 
 
 
 @pytest.mark.parametrize("backend", ["thread", "process"])
-def test_head_pulls_exactly_what_it_gives_through_workers(backend: Any) -> None:
+def test_head_pulls_exactly_what_it_gives_through_workers(
+    backend: Literal["thread", "process"],
+) -> None:
     source = Source(100)
     rows = DataCollection(source()).set_parallel(2, backend).map(str)
     assert rows.head(2).to_list() == ["0", "1"]
