@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from itertools import count, islice
 from typing import TYPE_CHECKING
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 
 from towhee import DataCollection
+from towhee.executors.portable import CannotSend
 from towhee.executors.ray.stages import InvalidResources
+from towhee.maybe import Some
 from towhee.outcome import OperatorFailed
 
 if TYPE_CHECKING:
@@ -181,6 +184,31 @@ def test_an_endless_source_is_read_as_far_as_its_rows_are_wanted_and_no_worker_s
     while working() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert working() == []
+
+
+@pytest.mark.slow
+def test_a_look_pulls_no_more_rows_than_it_shows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    numbers = count()
+    chain = DataCollection(numbers).set_engine("ray", concurrency=1).map(str)
+    assert chain.head(2).to_list() == ["0", "1"]
+    assert next(numbers) == 2
+    chain = DataCollection(numbers).set_engine("ray", concurrency=1).map(str)
+    chain.show(2)
+    assert capsys.readouterr().out.splitlines() == ["3", "4"]
+    assert next(numbers) == 5
+
+
+@pytest.mark.slow
+def test_what_cannot_go_to_a_worker_is_named() -> None:
+    lock = threading.Lock()
+    chain = DataCollection([lock, 1]).set_engine("ray", concurrency=1)
+    failed, good = chain.exception_safe().map(str).to_list()
+    assert failed.error.operator == "map(str)"
+    assert good == Some("1")
+    with pytest.raises(CannotSend, match=r"^`map\(lock.acquire\)` cannot be sent to"):
+        chain.map(str).map(lock.acquire).to_list()
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -99,6 +99,17 @@ def test_options_of_the_engine_are_checked_when_they_are_given() -> None:
     assert (
         caught.value.hint == "Ask for `num_cpus`, `num_gpus`, `memory`, `concurrency`"
     )
+    wrong: dict[str, Any] = {
+        "resources: expected a dictionary by operator, got 3": {"resources": 3},
+        "resources: expected what to have, got 1": {"resources": {"a/b": 1}},
+        "block_size: expected 1 or more, got '8'": {"block_size": "8"},
+        "block_size: expected 1 or more, got 1.5": {"block_size": 1.5},
+        "keep_order: expected True or False, got 'no'": {"keep_order": "no"},
+    }
+    for message, options in wrong.items():
+        with pytest.raises(InvalidResources) as caught:
+            DataCollection([1]).set_engine("ray", **options)
+        assert str(caught.value) == message
 
 
 def test_without_ray_the_engine_says_what_to_install(

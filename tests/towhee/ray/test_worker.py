@@ -7,6 +7,7 @@ import pickle
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,9 +111,28 @@ def test_a_value_that_cannot_leave_a_worker_has_failed(
     assert good == (0, 10)
     assert re.fullmatch(
         "`test/subject` failed on row 1, <unlocked _thread.lock object at .*>: "
-        "TypeError: cannot leave the worker: TypeError: cannot pickle '_thread.lock' "
-        "object",
+        "TypeError: cannot go to another process: "
+        "TypeError: cannot pickle '_thread.lock' object",
         str(lock[1].error),
+    )
+
+
+def test_a_function_that_exits_ends_the_run_and_no_worker() -> None:
+    block = carry(DataCollection([]).exception_safe().map(sys.exit), [(0, 3)])
+    assert not block.pairs
+    assert str(block.problem) == (
+        "`exception_safe().map(exit)` stopped a worker: SystemExit: 3"
+    )
+
+
+def test_a_row_that_cannot_go_to_a_worker_has_failed_there() -> None:
+    rows = iter([(0, 1), (1, threading.Lock())])
+    blocks = Blocks(rows, size=2, total=2, workers=1, place="map(str)")
+    packed = blocks.cut()
+    assert packed is not None
+    (_, (_, failed)) = unpack(packed).pairs
+    assert str(failed.error).startswith(
+        "`map(str)` failed on row 1, <unlocked _thread.lock object"
     )
 
 

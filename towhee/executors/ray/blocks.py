@@ -29,12 +29,20 @@ class Blocks:
         is over in an instant.
     :param total: how many rows there are, if that is known.
     :param workers: how many are to have some of them.
+    :param place: the step that rows go to, to name where one cannot travel.
     """
 
     def __init__(
-        self, pairs: Pairs, *, size: int | None, total: int, workers: int
+        self,
+        pairs: Pairs,
+        *,
+        size: int | None,
+        total: int,
+        workers: int,
+        place: str = "",
     ) -> None:
         self._pairs = pairs
+        self._place = place
         self._grows = size is None
         self._size = size or _fair_size(total, workers)
         self._largest = 0
@@ -56,7 +64,7 @@ class Blocks:
             self.problem = error
         if not rows:
             return None
-        packed = pack(Block(rows))
+        packed = pack(Block(rows), place=self._place)
         self._largest = max(self._largest, len(packed))
         return packed
 

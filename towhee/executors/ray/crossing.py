@@ -117,7 +117,9 @@ def _hindrance(value: object) -> Exception | None:
     try:
         cloudpickle.loads(_dumps(value))
     except Exception as error:  # noqa: BLE001  (whatever a value's own code raises)
-        return TypeError(f"cannot leave the worker: {type(error).__name__}: {error}")
+        return TypeError(
+            f"cannot go to another process: {type(error).__name__}: {error}"
+        )
     return None
 
 

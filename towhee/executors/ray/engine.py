@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any
 
+from towhee.bound import BoundPipeline
 from towhee.executors import Executor
 from towhee.executors.fusion import Failed
 from towhee.executors.ray.blocks import Blocks
@@ -16,9 +19,8 @@ from towhee.maybe import Empty, Some
 from towhee.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from towhee.bound import BoundPipeline
     from towhee.executors.fusion import Pairs
     from towhee.executors.ray.flow import Flow
     from towhee.executors.ray.stages import Concurrency
@@ -57,11 +59,21 @@ class RayExecutor(Executor):
         """
         check_ray()
         self._default = Workers(num_cpus, num_gpus, memory, concurrency)
+        if not isinstance(resources or {}, Mapping):
+            raise InvalidResources(
+                f"resources: expected a dictionary by operator, got {resources!r}"
+            )
         self._resources = dict(resources or {})
         for changes in self._resources.values():
             workers(self._default, changes)
-        if block_size is not None and block_size < 1:
-            raise InvalidResources(f"block_size: expected 1 or more, got {block_size}")
+        if block_size is not None and (type(block_size) is not int or block_size < 1):
+            raise InvalidResources(
+                f"block_size: expected 1 or more, got {block_size!r}"
+            )
+        if not isinstance(keep_order, bool):
+            raise InvalidResources(
+                f"keep_order: expected True or False, got {keep_order!r}"
+            )
         self._block_size = block_size
         self._keep_order = keep_order
 
@@ -97,6 +109,10 @@ class RayExecutor(Executor):
         strict: bool = False,
     ) -> Pairs:
         ensure_started()
+        # Rows come numbered, and are boxed at the end: what fails on its way to the
+        # first worker is kept like any other if failures are, from the start.
+        groups = tuple(dropwhile(_only_keeps_failures, bound.groups))
+        bound = BoundPipeline(groups)
         split = pools(stages(bound, self._default, self._resources))
         blocks = Blocks(
             enumerate(rows, start),
@@ -104,6 +120,7 @@ class RayExecutor(Executor):
             # What else has a length may have to compute its rows for it.
             total=len(rows) if isinstance(rows, list | tuple | range) else 0,
             workers=sum(pool.most for pool in split),
+            place="".join(map(str, bound.steps[:1])),
         )
         through = flow(split, ordered=self._keep_order, strict=strict)
         try:
@@ -111,6 +128,10 @@ class RayExecutor(Executor):
         finally:
             # Also when the caller stops early or is interrupted: no worker stays.
             through.close()
+
+
+def _only_keeps_failures(group: tuple[object, ...]) -> bool:
+    return all(getattr(step, "kind", None) == "safe" for step in group)
 
 
 def _through(flow: Flow, blocks: Blocks) -> Pairs:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from plugin_spec.errors import HubError
+from towhee.executors.portable import CannotSend
 from towhee.executors.ray.shipment import Shipment
 
 if TYPE_CHECKING:
@@ -79,10 +80,33 @@ def flow(pools: Sequence[Pool], *, ordered: bool, strict: bool) -> Flow:
 
 
 def shipment(pool: Pool) -> bytes:
-    """What a worker needs to have a stage, pickled."""
+    """What a worker needs to have a stage, pickled.
+
+    :raises CannotSend: naming a function that cannot be.
+    """
+    shipped = Shipment.of(pool.stage.pipeline)
+    try:
+        return _dumps(shipped)
+    except Exception as error:
+        for step in pool.stage.pipeline.steps:
+            try:
+                _dumps(step)
+            except Exception as found:
+                raise _cannot_send(step, found) from found
+        raise _cannot_send(
+            ".".join(map(str, pool.stage.pipeline.steps)), error
+        ) from error
+
+
+def _dumps(value: object) -> bytes:
     from ray import cloudpickle
 
-    shipped: bytes = cloudpickle.dumps(  # type: ignore[no-untyped-call]  # Ray's
-        Shipment.of(pool.stage.pipeline)
+    packed: bytes = cloudpickle.dumps(value)  # type: ignore[no-untyped-call]  # Ray's
+    return packed
+
+
+def _cannot_send(step: object, error: Exception) -> CannotSend:
+    return CannotSend(
+        f"`{step}` cannot be sent to a worker: {type(error).__name__}: {error}",
+        hint="Make what it holds, such as locks and connections, in the function",
     )
-    return shipped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import inf
@@ -11,7 +12,7 @@ from plugin_spec.errors import HubError
 from towhee.bound import BoundOperator, BoundPipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
 Concurrency: TypeAlias = int | tuple[int, int]
 """How many workers, or the fewest and the most."""
@@ -120,6 +121,8 @@ def workers(default: Workers, changes: Mapping[str, Any]) -> Workers:
 
     :raises InvalidResources: naming what can be asked for.
     """
+    if not isinstance(changes, Mapping):
+        raise InvalidResources(f"resources: expected what to have, got {changes!r}")
     known = Workers.__dataclass_fields__
     if unknown := [f"`{name}`" for name in changes if name not in known]:
         raise InvalidResources(

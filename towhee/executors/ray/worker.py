@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from plugin_spec.errors import HubError
 from towhee.executors.fusion import Failed
 from towhee.executors.local import LocalExecutor
+from towhee.executors.portable import CannotSend
 from towhee.executors.ray.crossing import Block, carry_classes, pack, unpack
 from towhee.outcome import OperatorFailed
 
@@ -93,4 +94,9 @@ class StageWorker:
             )
         except Exception as error:  # noqa: BLE001  (the engine's own, or strictness)
             return Block(pairs, error)
+        except SystemExit as error:
+            # It would end the worker, and those after it that are given the block.
+            steps = ".".join(map(str, self._pipeline.steps))
+            reason = f"`{steps}` stopped a worker: SystemExit: {error}"
+            return Block(pairs, CannotSend(reason))
         return Block(pairs)
