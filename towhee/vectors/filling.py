@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, cast
 
 from plugin_spec.names import OperatorName
 from towhee.binding import bind
+from towhee.functional.limits import whole
 from towhee.pipelines import OperatorCall, Pipeline
 from towhee.rows import is_sized
 from towhee.vectors.form import Form
@@ -47,12 +48,15 @@ def fill(
 
     :param place: the operator's options that say where; the last names the store.
     :raises TypeError: for what does not say how.
+    :raises ValueError: if ``batch_size`` is less than 1.
     :raises SpacesDiffer: if the store holds vectors of another space than the chain's.
     """
     from hub_client.cli.progress import open_progress  # noqa: PLC0415  (as it is used)
 
     if unknown := how.keys() - Filling.__annotations__.keys():
         raise TypeError(f"`to_{kind}` has no option `{unknown.pop()}`")
+    batch_size = whole("batch_size", how.get("batch_size", 1000))
+    kept = how.get("metadata")
     several = any(
         getattr(call, "kind", None) == "flat_map" for call in chain.pipeline.calls
     )
@@ -60,7 +64,7 @@ def fill(
     form = Form(
         how.get("id", "id"),
         how.get("vector", "vector"),
-        how.get("metadata"),
+        (kept,) if isinstance(kept, str) else kept,
         how.get("source"),
         several=several,
     )
@@ -71,7 +75,7 @@ def fill(
         form,
         name=f"to_{kind}",
         place=name,
-        batch_size=how.get("batch_size", 1000),
+        batch_size=batch_size,
     )
     total = len(chain.rows) if is_sized(chain.rows) else None  # type: ignore[arg-type]  # as was just asked
     shown = how.get("progress", True) and sys.stderr.isatty()

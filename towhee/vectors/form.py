@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plugin_spec.records import InvalidRecord
+from towhee.columns import Entity
+from towhee.outcome import short_repr
 from towhee.vectors.fingerprints import Mark
 
 if TYPE_CHECKING:
@@ -71,6 +74,11 @@ class Form:
     def _columns(self, value: object) -> dict[str, object]:
         if isinstance(value, tuple) and len(value) in (2, 3):
             key, vector, rest = (*value, {})[:3]
+            if not isinstance(rest, Mapping | Entity):
+                raise InvalidRecord(
+                    f"A tuple is id, vector and a mapping, not {short_repr(value)}",
+                    hint="Make a vector a list or an array",
+                )
             return {self.id: key, self.vector: vector, **self._kept(dict(rest))}
         if hasattr(value, "keys"):
             row = dict(value)  # type: ignore[call-overload]  # a mapping, or like one

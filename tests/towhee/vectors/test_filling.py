@@ -95,6 +95,10 @@ def test_tuples_are_records(tmp_path: Path) -> None:
     assert rows.to_faiss(tmp_path / "s").new == 2
     found = DataCollection([[3, 4]]).ann_search.faiss(path=tmp_path / "s", topk=1)
     assert (found[0].ids, found[0].scores) == (["y"], [0.0])
+    named = rows.as_entity(["id", "vector"]).map["id", "name"](str.upper)
+    assert named.to_faiss(tmp_path / "n", metadata="name").new == 2
+    with pytest.raises(OperatorFailed, match=r"A tuple is id, vector and a mapping"):
+        DataCollection([(1.0, 2.0, 3.0)]).to_faiss(tmp_path / "t")
 
 
 def test_the_values_of_one_row_have_ids_of_their_own(tmp_path: Path) -> None:
@@ -251,6 +255,8 @@ def test_the_store_knows_what_made_its_vectors(store: Store) -> None:
 def test_what_is_no_option_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="`to_faiss` has no option `batch`"):
         DataCollection([[1]]).to_faiss(tmp_path / "s", batch=3)  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match="batch_size is 0, and has to be a whole"):
+        DataCollection([[1]]).to_faiss(tmp_path / "s", batch_size=0)
 
 
 def test_numbers_of_rows_do_not_replace_the_records_of_others(store: Store) -> None:
