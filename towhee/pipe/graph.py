@@ -142,7 +142,8 @@ class Graph:
 
         Windows begin at multiples of the step; those without rows are left out.
 
-        :param timestamp_col: milliseconds, in ascending order.
+        :param timestamp_col: milliseconds, 0 or more, in ascending order; others end a
+            run, as ``UnorderedTime``.
         :raises UnknownColumn: with the nearest name.
         :raises ValueError: if size or step is not a positive number.
         """

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import chain, groupby, repeat
+from numbers import Real
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from plugin_spec.errors import HubError
 from towhee.columns import Entity
 from towhee.pipe.data_queue import NOTHING
 from towhee.pipe.windows import windows
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 CALL: Final = " call"
 """The column in which a row has the number of its call."""
+
+
+class UnorderedTime(HubError, ValueError):
+    """A row's time is none, or earlier than that of the row before it."""
 
 
 class Begun:
@@ -171,8 +177,21 @@ def _held(
     size, step, time = source.window.size, source.window.step, source.time
     if time is None:
         return windows(enumerate(map(pick, rows)), size, step)
-    placed = ((row[time], pick(row)) for row in rows if row[time] is not NOTHING)
-    return windows(placed, size * 1000, step * 1000)
+    timed = ((row[time], pick(row)) for row in rows if row[time] is not NOTHING)
+    return windows(_ascending(timed), size * 1000, step * 1000)
+
+
+def _ascending(timed: Iterable[tuple[Any, Values]]) -> Iterator[tuple[float, Values]]:
+    last: float = 0
+    for time, values in timed:
+        # Not a number is in no order; what comes late would be in no window.
+        if not isinstance(time, Real) or not time >= last:
+            raise UnorderedTime(
+                f"`time_window` got the time {time!r} after {last!r}",
+                hint="Give milliseconds, 0 or more, in ascending order",
+            )
+        last = time
+        yield time, values
 
 
 def _grouped(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from towhee import pipe
 from towhee.pipe import NOTHING
+from towhee.pipe.rows import UnorderedTime
 from towhee.pipe.windows import windows
 
 if TYPE_CHECKING:
@@ -227,6 +228,23 @@ def test_time_windows_leave_out_what_has_no_rows(
     rows = [(second * 1000, second) for second in seconds]
     given_rows = graph.output("window")(rows).to_list()
     assert given_rows == [[window] for window in expected]
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([0, 5000, 1000], "`time_window` got the time 1000 after 5000"),
+        ([-1], "`time_window` got the time -1 after 0"),
+        ([3, float("nan")], "`time_window` got the time nan after 3"),
+        ([None], "`time_window` got the time None after 0"),
+    ],
+)
+def test_no_row_is_lost_between_time_windows(times: list[Any], message: str) -> None:
+    graph = pipe.input("times").flat_map("times", "ms", iter)
+    graph = graph.time_window("ms", "window", "ms", 1, 1, list)
+    with pytest.raises(UnorderedTime) as caught:
+        graph.output("window")(times)
+    assert str(caught.value) == message
 
 
 def test_a_name_written_anew_is_not_what_others_read() -> None:
