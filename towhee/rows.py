@@ -183,8 +183,8 @@ class FirstRows(SourcedRows):
 
 
 def _failing(error: Exception) -> Iterator[object]:
+    yield from ()
     raise error
-    yield
 
 
 def _around_failures(

@@ -93,7 +93,7 @@ def check_method(method: str | None) -> None:
     """
     if method is not None and method not in METHODS:
         raise CannotExplain(
-            f"There is no method `{method}`{did_you_mean(method, METHODS)}",
+            f"There is no method `{method}`{did_you_mean(str(method), METHODS)}",
             hint=f"Choose one of {', '.join(f'`{each}`' for each in METHODS)}",
         )
 

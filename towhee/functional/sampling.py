@@ -66,7 +66,8 @@ class Sampling(Core):
         :param size: their shares, of which the first is rounded down, the other up.
         :raises ValueError: at once, if they are no shares, or more than the whole.
         """
-        if not isinstance(size, tuple | list) or len(size) != 2:  # noqa: PLR2004  (two parts)
+        given: object = size
+        if not isinstance(given, tuple | list) or len(given) != 2:  # noqa: PLR2004  (two parts)
             raise ValueError(f"size is {size!r}, and has to be two shares: (0.9, 0.1)")
         for share in size:
             fraction("size", share)

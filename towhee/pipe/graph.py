@@ -246,6 +246,7 @@ def _made(columns: tuple[str, ...]) -> dict[str, Column]:
 
 def _positive(**named: float) -> float:
     ((name, number),) = named.items()
-    if not isinstance(number, Real) or not number > 0:
+    is_number = isinstance(number, Real)
+    if not is_number or not number > 0:
         raise ValueError(f"{name} is {number!r}, and has to be more than 0")
     return number

@@ -185,7 +185,8 @@ def _ascending(timed: Iterable[tuple[Any, Values]]) -> Iterator[tuple[float, Val
     last: float = 0
     for time, values in timed:
         # Not a number is in no order; what comes late would be in no window.
-        if not isinstance(time, Real) or not time >= last:
+        is_number = isinstance(time, Real)
+        if not is_number or not time >= last:
             raise UnorderedTime(
                 f"`time_window` got the time {time!r} after {last!r}",
                 hint="Give milliseconds, 0 or more, in ascending order",
