@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -112,17 +113,19 @@ def test_an_operators_prints_and_seeds_disturb_no_results(
 
 
 @arrangements
-def test_a_source_that_breaks_lets_nothing_hang(
+def test_a_source_that_breaks_lets_nothing_hang_and_loses_no_row(
     write_fresh: Write, bound: Bound, arrangement: Arrangement
 ) -> None:
     def source() -> Iterator[int]:
         yield from range(20)
         raise ConnectionError("the line is dead")
 
-    values = executor(arrangement).values(bound(write_fresh(MODEL)), source())
-    with pytest.raises(ConnectionError, match="the line is dead"):
-        list(values)
-    assert towhee_threads() == []
+    for engine in (executor(arrangement), LocalExecutor()):
+        values = engine.values(bound(write_fresh(MODEL)), source())
+        assert list(islice(values, 20)) == [*range(1, 21)]
+        with pytest.raises(ConnectionError, match="the line is dead"):
+            next(values)
+        assert towhee_threads() == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
