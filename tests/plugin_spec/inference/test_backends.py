@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from plugin_spec.inference.eager import Eager
 from plugin_spec.inference.errors import (
     BackendDiffers,
     BackendFailed,
@@ -295,6 +296,29 @@ def test_a_replica_that_fails_fails_the_batch() -> None:
     with pytest.raises(RuntimeError, match="expected input"):
         backend(torch.zeros(4, 7, 12, 12))
     backend.close()
+
+
+def test_a_gpu_copies_from_pinned_memory_while_the_thread_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = open_images("eager")
+    assert isinstance(backend, Eager)
+    seen: list[object] = []
+
+    def pin_memory(tensor: Tensor) -> Tensor:
+        seen.append("pinned")
+        return tensor
+
+    def to(tensor: Tensor, device: torch.device, *_: object, **how: object) -> Tensor:
+        seen.append((device.type, how["non_blocking"]))
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin_memory)
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    for kind in ("cpu", "cuda"):
+        backend.device = torch.device(kind)
+        backend.moved(torch.zeros(1, 3, 12, 12))
+    assert seen == [("cpu", True), "pinned", ("cuda", True)]
 
 
 def test_settings_are_offered_only_where_they_mean_something() -> None:
