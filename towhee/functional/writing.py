@@ -46,7 +46,8 @@ class Writing(Core):
         Lists and arrays are written as JSON, None as nothing. Rows without columns are
         lines of their values.
 
-        :raises UnwritableValue: for a row with a column that the first one lacks.
+        :raises UnwritableValue: for a row with a column that the first one lacks, or
+            with what has no form in text.
         """
         rows = self._watched(path)
         write_csv(path, rows, delimiter=delimiter, encoding=encoding)
@@ -77,6 +78,8 @@ class Writing(Core):
         from towhee.sources import column_spaces  # noqa: PLC0415  (as it is used)
 
         size = whole("row_group_size", row_group_size)
+        if schema is not None and not hasattr(schema, "names"):
+            raise TypeError(f"schema is {schema!r}, and has to be a `pyarrow.Schema`")
         chain = in_batches(self._chain, size, "to_parquet()").derive(is_stream=True)
         batches = watched(values_of(chain), f"Writing {Path(path).name}, in groups")
         spaces = column_spaces(self._chain.made())

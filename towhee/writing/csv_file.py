@@ -23,7 +23,8 @@ def write_csv(
 ) -> None:
     """Write a line for each row, and the columns' names before the first.
 
-    :raises UnwritableValue: for a row with a column that the first one lacks.
+    :raises UnwritableValue: for a row with a column that the first one lacks, or with
+        what has no form in text.
     """
     with replacing(path) as staged:
         _write(staged, iter(rows), delimiter, encoding)
@@ -36,9 +37,21 @@ def _write(path: Path, rows: Iterator[Any], delimiter: str, encoding: str) -> No
         for first in rows:
             names = list(first) if isinstance(first, Entity) else None
             if names is not None:
-                lines.writerow(names)
+                _put(lines, names, "the columns' names")
             for number, row in enumerate(chain([first], rows)):
-                lines.writerow(map(_field, _values(row, names, number)))
+                _put(lines, _values(row, names, number), f"row {number}")
+
+
+def _put(lines: Any, values: Iterable[object], what: str) -> None:  # noqa: ANN401  (a writer of csv)
+    try:
+        lines.writerow(map(_field, values))
+    except (TypeError, ValueError) as error:
+        raise UnwritableValue(
+            f"{what} cannot be written: {error}",
+            hint="Text in every language has bytes in `encoding='utf-8'`"
+            if isinstance(error, UnicodeError)
+            else None,
+        ) from error
 
 
 def _values(row: Any, names: list[str] | None, number: int) -> Iterable[object]:  # noqa: ANN401  (any row)

@@ -84,7 +84,10 @@ def test_several_names_take_as_many_values_or_those_a_mapping_has() -> None:
     ]
     for wrong in ((1,), (1, 2, 3)):
         assert "argument 2 is" in failure(DataCollection([wrong]).as_entity(["a", "b"]))
-    assert failure(DataCollection([{"a": 1}]).as_entity(["a", "b"])) == "The row has no column `b`"
+    assert (
+        failure(DataCollection([{"a": 1}]).as_entity(["a", "b"]))
+        == "The row has no column `b`"
+    )
 
 
 def test_values_without_names_say_how_to_name_them() -> None:

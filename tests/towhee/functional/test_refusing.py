@@ -120,6 +120,10 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception]]] = {
         lambda: ROWS.to_video("a.mp4", fps=0),
         ValueError,
     ),
+    "schema is 'a', and has to be a `pyarrow.Schema`": (
+        lambda: ROWS.to_parquet("a.parquet", schema="a"),
+        TypeError,
+    ),
     "limit is None, and has to be a whole number": (
         lambda: ROWS.show(None),
         ValueError,

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from towhee import DataCollection
+from towhee import DataCollection, dc
 from towhee.columns import Entity, MissingColumn
 from towhee.extras import MissingExtra
 from towhee.outcome import OperatorFailed
@@ -144,6 +144,19 @@ def test_csv_takes_what_rows_hold() -> None:
     big = np.arange(5000)
     DataCollection([Entity(v=big)]).to_csv("big.csv")
     assert Path("big.csv").read_text().count(",") == 4999
+
+
+def test_csv_says_which_row_has_no_form_in_text() -> None:
+    for row, message in (
+        ("ß", "row 1 cannot be written: 'ascii' codec can't encode"),
+        ([[object()]], "row 1 cannot be written: a object has no form in JSON"),
+        (10**5000, "row 1 cannot be written: Exceeds the limit"),
+    ):
+        with pytest.raises(UnwritableValue, match=message):
+            DataCollection(["a", row]).to_csv("none.csv", encoding="ascii")
+    with pytest.raises(UnwritableValue, match="the columns' names cannot be written"):
+        dc["größe"]([1]).to_csv("none.csv", encoding="ascii")
+    assert not Path("none.csv").exists()
 
 
 def test_csv_of_rows_without_columns_has_their_values() -> None:
