@@ -34,10 +34,12 @@ class Zipped(Joined):
     """Whether chains of different lengths are an error."""
 
     def __iter__(self) -> Iterator[Any]:
-        rows: Iterator[tuple[Any, ...]] = zip(*self.chains, strict=False)
-        if self.strict:
-            uneven = "The collections have different numbers of rows"
-            rows = equally_long(self.chains, uneven)
+        uneven = "The collections have different numbers of rows"
+        rows = (
+            equally_long(self.chains, uneven)
+            if self.strict
+            else zip(*self.chains, strict=False)
+        )
         safe = any(chain.is_safe for chain in self.chains)
         return map(_together, rows) if safe else rows
 

@@ -211,4 +211,6 @@ def _items(row: Any, *beside: Any) -> Iterable[Any]:  # noqa: ANN401  (any row)
         several = map(_items, (row, *beside))
         return equally_long(several, "The columns hold different numbers of items")
     one = isinstance(row, str | bytes | bytearray | Mapping | Entity)
+    # An array without dimensions is a number.
+    one = one or getattr(row, "ndim", 1) == 0
     return (row,) if one or not isinstance(row, Iterable) else row

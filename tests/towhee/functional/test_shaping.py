@@ -170,8 +170,8 @@ def test_dropping_empty_rows_in_a_filter_keeps_the_rest_safe() -> None:
 def test_flatten_opens_one_level_and_leaves_text_alone(make: Make) -> None:
     row = Entity(a=1)
     rows = [[1, [2]], (3,), "ab", b"cd", {"k": 1}, row, [], 5, range(2), np.arange(2)]
-    flat = make(rows).flatten().to_list()
-    assert flat == [1, [2], 3, "ab", b"cd", {"k": 1}, row, 5, 0, 1, 0, 1]
+    flat = make([*rows, np.array(7)]).flatten().to_list()
+    assert flat == [1, [2], 3, "ab", b"cd", {"k": 1}, row, 5, 0, 1, 0, 1, 7]
 
 
 def test_flatten_of_a_column_repeats_the_others() -> None:
@@ -384,6 +384,12 @@ def test_an_iterator_that_is_zipped_with_itself_says_that_it_gives_rows_once() -
     stream = DataCollection(iter([1, 2]))
     with pytest.raises(StreamConsumed):
         stream.zip(stream).to_list()
+
+
+@both
+def test_combine_reads_each_row_once(make: Make) -> None:
+    rows = make([Entity(a=1), Entity(a=2)]).combine(make([Entity(b=3), Entity(b=4)]))
+    assert rows.to_list() == [Entity(a=1, b=3), Entity(a=2, b=4)]
 
 
 def test_combine_joins_columns_and_changes_no_row() -> None:
