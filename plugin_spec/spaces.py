@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from typing import Any, Final, Protocol, Self, runtime_checkable
@@ -21,6 +21,10 @@ _MISSING: Final = object()
 """What equals no value: a step that only one of two names is a difference."""
 _FIRST: Final = ("recipe", 1)
 """What is not worth a line."""
+_DIGESTS: Final = ("weights", "joint")
+"""What is told by the first characters."""
+_SHARED: Final = ("joint", "normalisation")
+"""What two towers have in common if their vectors compare."""
 
 
 class SpacesDiffer(HubError, ValueError):
@@ -136,11 +140,24 @@ class EmbeddingSpace:
         if {**ours, "precision": None} == {**theirs, "precision": None}:
             return True
         return (
-            None not in {self.joint, self.tower, other.tower}
+            self._is_tower_beside(other)
             and self.joint == other.joint
-            and self.tower != other.tower
             and self.normalisation == other.normalisation
         )
+
+    def conflicts(self, other: EmbeddingSpace) -> tuple[str, ...]:
+        """The differences for which vectors of both do not compare; none if they do.
+
+        Of two towers, what they should have in common: they differ in the rest anyway.
+
+        >>> image = EmbeddingSpace("a/b", "m", "sha256:0", joint="j", tower="image")
+        >>> text = EmbeddingSpace("a/b", "m", "sha256:1", joint="j", tower="text")
+        >>> image.conflicts(text), image.conflicts(text.but(joint="k"))
+        ((), ('joint: j, k',))
+        """
+        if self.compatible_with(other):
+            return ()
+        return self._listed(other, _SHARED if self._is_tower_beside(other) else None)
 
     def differences(self, other: EmbeddingSpace) -> tuple[str, ...]:
         """A line for each way in which they differ, this one's value first.
@@ -150,12 +167,7 @@ class EmbeddingSpace:
         >>> nearest.but(preprocessing={"interpolation": "bicubic"}).differences(nearest)
         ('interpolation: bicubic, nearest',)
         """
-        ours, theirs = self._values(), other._values()
-        return tuple(
-            f"{_word(key)}: {self._told(key, ours)}, {other._told(key, theirs)}"
-            for key in {**ours, **theirs}
-            if ours.get(key, _MISSING) != theirs.get(key, _MISSING)
-        )
+        return self._listed(other)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, which ``from_dict`` reads.
@@ -230,10 +242,26 @@ class EmbeddingSpace:
         first = ("operator", "model", "weights", "layer", "pooling")
         return {**{key: own.pop(key) for key in first}, **steps, **own}
 
+    def _is_tower_beside(self, other: EmbeddingSpace) -> bool:
+        named = None not in {self.joint, other.joint, self.tower, other.tower}
+        return named and self.tower != other.tower
+
+    def _listed(
+        self, other: EmbeddingSpace, among: Collection[str] | None = None
+    ) -> tuple[str, ...]:
+        ours, theirs = self._values(), other._values()
+        return tuple(
+            f"{_word(key)}: {self._told(key, ours)}, {other._told(key, theirs)}"
+            for key in {**ours, **theirs}
+            if ours.get(key, _MISSING) != theirs.get(key, _MISSING)
+            and (among is None or key in among)
+        )
+
     def _told(self, key: str, values: Mapping[str, Any]) -> str:
-        if key != "weights":
-            return _word(values.get(key, _ABSENT))
-        kind, colon, digest = self.weights.partition(":")
+        value = values.get(key, _ABSENT)
+        if key not in _DIGESTS or value is None:
+            return _word(value)
+        kind, colon, digest = value.partition(":")
         short = digest[:_SHORT] if kind == "sha256" else digest
         origin = f" ({_word(self.origin)})" if self.origin else ""
         return _word(kind + colon + short) + origin
@@ -259,9 +287,9 @@ def space_changes(
     >>> space_changes(space, None)
     ()
     """
-    if before is None or after is None or before.compatible_with(after):
+    if before is None or after is None:
         return ()
-    return before.differences(after)
+    return before.conflicts(after)
 
 
 def check_spaces(
@@ -285,9 +313,9 @@ def check_spaces(
     :param given: the space of those that come.
     :raises SpacesDiffer: with the differences, what is held first.
     """
-    if held is None or given is None or held.compatible_with(given):
+    found = () if held is None or given is None else held.conflicts(given)
+    if not found:
         return
-    found = held.differences(given)
     rest = len(found) - _MOST
     more = (f"and {rest} more",) if rest > 0 else ()
     listed = "\n".join(f"  {line}" for line in (*found[:_MOST], *more))

@@ -95,6 +95,7 @@ def test_comparing_has_no_order_and_equal_spaces_have_equal_fingerprints(
     assert one.compatible_with(other) == other.compatible_with(one)
     assert (one == other) == (one.fingerprint == other.fingerprint)
     assert (one == other) == (not one.differences(other))
+    assert one.compatible_with(other) == (not one.conflicts(other))
     assert EmbeddingSpace.from_json(json.dumps(one.to_dict())) == one
 
 
