@@ -81,17 +81,30 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             server.create(f"timm/{tag}", {"model.safetensors": weights})
         texts = "sentence-transformers/all-MiniLM-L6-v2"
         server.create(texts, text_model(tmp_path_factory.mktemp("text-model")))
+        both = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
+        server.create(both, clip_model(tmp_path_factory.mktemp("clip-model")))
         yield server.url
 
 
 def text_model(folder: Path) -> dict[str, bytes]:
     """The files of a tiny model of texts, by name."""
-    tests = ROOT / "reference_operators" / "text-embedding" / "transformers" / "tests"
+    return {
+        **written_model("text-embedding/transformers", "tiny_bert", folder),
+        **TEXT_MODEL_SETTINGS,
+    }
+
+
+def clip_model(folder: Path) -> dict[str, bytes]:
+    """The files of a tiny model of images and texts, by name."""
+    return written_model("image-text-embedding/clip", "tiny_clip", folder)
+
+
+def written_model(operator: str, module: str, folder: Path) -> dict[str, bytes]:
+    """What a module of an operator's tests writes into an empty folder."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(tests)
-        importlib.import_module("tiny_bert").write_model(folder)
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    return {**files, **TEXT_MODEL_SETTINGS}
+        patch.syspath_prepend(ROOT / "reference_operators" / operator / "tests")
+        importlib.import_module(module).write_model(folder)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture

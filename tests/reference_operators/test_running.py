@@ -117,6 +117,22 @@ def test_a_model_of_texts(examine: Callable[..., list[str]], tmp_path: Path) -> 
     assert examine("text-embedding/transformers", None, options) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("modality", "sample"), [("image", None), ("text", "a cat")])
+def test_a_model_of_images_and_texts(
+    examine: Callable[..., list[str]],
+    tmp_path: Path,
+    modality: str,
+    sample: str | None,
+) -> None:
+    tests = OPERATORS / "image-text-embedding" / "clip" / "tests"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tests)
+        importlib.import_module("tiny_clip").write_model(tmp_path / "model")
+    options = {"model_name": str(tmp_path / "model"), "modality": modality}
+    assert examine("image-text-embedding/clip", sample, options) == []
+
+
 def test_no_operator_is_forgotten(request: pytest.FixtureRequest) -> None:
     text = request.path.read_text(encoding="utf-8")
     names = [
