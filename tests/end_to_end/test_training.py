@@ -85,6 +85,8 @@ def test_after_training_the_same_operator_embeds_otherwise_everywhere() -> None:
     assert manifest.space is not None
     assert manifest.space == op.space == loaded.space
     assert manifest.space.origin == ""
+    (output,) = manifest.outputs
+    assert (output.types, output.shape) == (("vector",), after[0].shape)
 
     op.save("kept")
     program = [sys.executable, "-c", IN_ANOTHER_PROCESS]

@@ -1,4 +1,4 @@
-"""What the images of a training look like, kept with the operator that learned them."""
+"""What goes into a trained operator, and comes out: measured on its own images."""
 
 from __future__ import annotations
 
@@ -38,3 +38,16 @@ def note_domain(operator: Any, samples: Samples) -> None:  # noqa: ANN401
         statistics += [image_statistics(*each) for each in pairs]
     space = operator.space
     operator.domain = Domain.of(statistics, space=space and space.fingerprint)
+
+
+def vector_length(operator: Any, samples: Samples) -> int:  # noqa: ANN401
+    """How many numbers a vector has: that of the first image that was trained on."""
+    import numpy as np
+    import torch
+
+    image = samples[0][0]
+    if not isinstance(image, torch.Tensor):
+        # A tensor is what another transform made, as the network takes it.
+        image = operator.prepare(np.asarray(image))
+    (vector,) = operator.predict([image])
+    return len(vector)

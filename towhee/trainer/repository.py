@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from hub_client.atomic_file import write_atomically
 from plugin_spec import InvalidManifest, Manifest
 from plugin_spec.names import OperatorName
+from towhee.trainer.domain import vector_length
 from towhee.trainer.errors import CannotTrain
 from towhee.trainer.model_card import Origin
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from towhee.bound import BoundOperator
+    from towhee.data.samples import Samples
     from towhee.trainer.training_result import TrainingResult
 
 MANIFEST: Final = "operator.yaml"
@@ -73,24 +75,28 @@ class Repository:
     def _name(self, folder: Path, earlier: Manifest | None) -> OperatorName:
         return self.name or (earlier.name if earlier else _default_name(folder))
 
-    def write(self, result: TrainingResult) -> None:
+    def write(self, result: TrainingResult, samples: Samples) -> None:
         """Write a manifest, a licence, and what is to stay at home.
 
         A manifest that is there keeps its name, version, summary and licence.
+
+        :param samples: what was trained on; the first is embedded to be measured.
         """
         folder = result.output_dir
-        text = self._manifest(result, _read(folder))
+        text = self._manifest(result, samples, _read(folder))
         write_atomically(folder / MANIFEST, text.encode())
         write_atomically(folder / ".gitignore", _STAYS.encode())
         licence = self.trained.installed.tree / "LICENSE"
         if licence.is_file() and not (folder / "LICENSE").exists():
             shutil.copyfile(licence, folder / "LICENSE")
 
-    def _manifest(self, result: TrainingResult, earlier: Manifest | None) -> str:
+    def _manifest(
+        self, result: TrainingResult, samples: Samples, earlier: Manifest | None
+    ) -> str:
         import yaml  # noqa: PLC0415  (as it is used)
 
         base = self.trained.installed.manifest
-        first, last = (self.steps[each].installed.manifest for each in (0, -1))
+        first = self.steps[0].installed.manifest
         manifest = {
             "spec": 1,
             "name": str(self._name(result.output_dir, earlier)),
@@ -100,7 +106,7 @@ class Repository:
             "license": earlier.license if earlier else base.license,
             "requires": {"python": str(base.requires_python) or ">=3.11"},
             "inputs": first.to_dict()["inputs"],
-            "outputs": last.to_dict()["outputs"],
+            "outputs": self._outputs(samples),
             "steps": [self._step(each) for each in self.steps],
             "training": {
                 "data": result.trained_on,
@@ -118,6 +124,17 @@ class Repository:
         # What others could not read is not written.
         Manifest.from_dict(manifest, source=MANIFEST)
         return yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)
+
+    def _outputs(self, samples: Samples) -> list[dict[str, Any]]:
+        """Those of the last step, with the vectors' length where it is known by now."""
+        last = self.steps[-1]
+        outputs: list[dict[str, Any]] = last.installed.manifest.to_dict()["outputs"]
+        if last is self.trained and len(outputs) == 1 and len(samples):
+            (port,) = outputs
+            dimensions = port.get("shape", [])
+            if len(dimensions) == 1 and isinstance(dimensions[0], str):
+                port["shape"] = [vector_length(last.load().operator, samples)]
+        return outputs
 
     def _step(self, step: BoundOperator) -> dict[str, Any]:
         manifest = step.installed.manifest

@@ -118,13 +118,16 @@ class Training:
         if is_main:
             with own_numbers():
                 note_domain(self.operator, self.samples)
-            if self.repository is None:
-                result.write(self.operator, self.folder)
-            else:
-                origin = self.repository.origin(self.folder)
-                result.write(self.operator, self.folder, origin)
-                self.repository.write(result)
+                self._write(result)
         return result
+
+    def _write(self, result: TrainingResult) -> None:
+        if self.repository is None:
+            result.write(self.operator, self.folder)
+            return
+        origin = self.repository.origin(self.folder)
+        result.write(self.operator, self.folder, origin)
+        self.repository.write(result, self.samples)
 
     def fit(self, *, resume: bool | Path = False) -> tuple[Run, bool]:
         """Train, and let the operator embed with what came out.
