@@ -118,7 +118,7 @@ def _expanded(
     known = {key for step in steps for key in step.installed.manifest.parameters}
     if unknown := [unknown_option(key, known) for key in options if key not in known]:
         raise InvalidOptions(name, unknown, known=sorted(known))
-    return [_override(step, options) for step in steps]
+    return [replace(_override(step, options), pipeline=installed) for step in steps]
 
 
 def _in_columns(

@@ -34,6 +34,8 @@ class BoundOperator:
     """Files of weights that another process trained; None for the operator's own."""
     declared: DeclaredSpace | None = field(default=None, compare=False, repr=False)
     """What its manifest, or its pipeline's, says that its vectors are of."""
+    pipeline: InstalledOperator | None = field(default=None, compare=False, repr=False)
+    """The pipeline that was asked for, if this is one of its steps."""
     _loaded: list[LoadedOperator] = field(
         default_factory=list, compare=False, repr=False
     )
@@ -121,7 +123,7 @@ class BoundOperator:
 
             trained = pack(self._loaded[0].operator)
         known = (self.installed, self.options, self.columns, self.source, trained)
-        return BoundOperator, known
+        return BoundOperator, (*known, None, self.pipeline)
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,3 +133,11 @@ def test_the_model_of_a_whole_pipeline_is_trained() -> None:
         TrainingConfig(epoch_num=1, lr=1e-2, tensorboard=None), dataset("train")
     )
     assert np.abs(whole(image) - before).max() > 1e-3
+    # What it began with is told by both names: the one asked for, and its step's.
+    named = "towhee/image-embedding-resnet50", "image-embedding/timm"
+    training = Manifest.from_yaml(Path("output_dir", "operator.yaml").read_bytes())
+    base = training.training["base"]
+    assert (base["pipeline"], base["operator"]) == tuple(f"{x}==1.0.0" for x in named)
+    card = Path("output_dir", "README.md").read_text(encoding="utf-8")
+    began = f"began with `{named[1]}` 1.0.0 of the pipeline `{named[0]}` 1.0.0, weights"
+    assert began in card

@@ -10,7 +10,11 @@ from plugin_spec import InvalidManifest, Manifest
 
 TRAINING: dict[str, Any] = {
     "data": {"name": "cats", "images": 200, "classes": ["lynx", "tiger"]},
-    "base": {"operator": "image-embedding/timm==1.0.0", "revision": "9f1c2d3e"},
+    "base": {
+        "pipeline": "towhee/image-embedding-tiny==1.0.0",
+        "operator": "image-embedding/timm==1.0.0",
+        "revision": "9f1c2d3e",
+    },
     "metrics": {"eval_Recall@1": 0.9, "eval_epoch_loss": 1},
 }
 

@@ -37,6 +37,8 @@ class Origin(NamedTuple):
     version: str
     weights: str
     """Those that it began with."""
+    pipeline: str | None = None
+    """The pipeline that has the operator as a step, ``NAME==VERSION``; None if none."""
 
 
 def model_card(facts: Mapping[str, Any], origin: Origin | None = None) -> str:
@@ -75,6 +77,9 @@ def _began_with(origin: Origin | None) -> str:
     if origin is None:
         return ""
     base = f"`{origin.operator}` {origin.version}"
+    if origin.pipeline is not None:
+        name, _, version = origin.pipeline.partition("==")
+        base += f" of the pipeline `{name}` {version}"
     return f" The training began with {base}, weights `{origin.weights}`."
 
 

@@ -37,7 +37,8 @@ _STAYS: Final = "/checkpoints/\n/tensorboard/\n/heatmaps/\n"
 class Repository:
     """What a training's manifest says beside what the training came to.
 
-    :param base: the operator that was trained: its version, its commit, its weights.
+    :param base: the operator that was trained: its version, its commit, its weights;
+        and the pipeline that has it as a step, if one was asked for.
     """
 
     steps: Sequence[BoundOperator]
@@ -55,7 +56,9 @@ class Repository:
         """
         receipt = trained.installed.receipt
         said = trained.load().operator.describe()
+        whole = trained.pipeline and trained.pipeline.receipt
         base = {
+            **({"pipeline": f"{whole.name}=={whole.version}"} if whole else {}),
             "operator": f"{receipt.name}=={receipt.version}",
             "revision": receipt.revision,
             **{key: str(said[key]) for key in ("model", "weights") if key in said},
@@ -70,6 +73,7 @@ class Repository:
             operator=str(receipt.name),
             version=str(receipt.version),
             weights=self.base.get("weights", "unknown"),
+            pipeline=self.base.get("pipeline"),
         )
 
     def _name(self, folder: Path, earlier: Manifest | None) -> OperatorName:

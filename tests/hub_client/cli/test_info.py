@@ -143,5 +143,5 @@ def test_an_unknown_name_is_answered_with_the_nearest(hub: Hub, into: Into) -> N
     assert hub.refused("info", "image-embeding/timm", *into) == (
         "error: `bundled` has no operator `image-embeding/timm`\n"
         "\n"
-        "hint: Did you mean `image-embedding/timm`?\n"
+        "hint: Did you mean `image-embedding/timm` or `image-text-embedding/clip`?\n"
     )
