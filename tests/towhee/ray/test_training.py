@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -104,10 +105,13 @@ class Begins(Printing):
 
 
 class Interrupting(Printing):
-    """Ctrl-C in the process that waits, at the first step."""
+    """Ctrl-C in the process that waits, at the first step; notes when."""
+
+    at = 0.0
 
     def on_step_end(self, run: Run) -> None:
         if run.step == 1:
+            self.at = time.monotonic()
             signal.raise_signal(signal.SIGINT)
 
 
@@ -192,12 +196,60 @@ def test_an_interrupt_ends_the_workers_and_leaves_the_handler(
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
     config = configure(tmp_path / "out", epoch_num=2000, model_checkpoint=None)
+    interrupting = Interrupting()
     with pytest.raises(KeyboardInterrupt):
-        on_ray(config, Interrupting())
+        on_ray(config, interrupting)
+    assert time.monotonic() - interrupting.at < 15
     assert signal.getsignal(signal.SIGINT) is handler
     config.epoch_num = 1
     # Its processors are free again.
     on_ray(config)
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["starting", "waiting for room"])
+def test_an_interrupt_while_workers_start_ends_them_at_once(
+    cluster: Cluster, tmp_path: Path, busy: bool
+) -> None:
+    import ray  # noqa: PLC0415  (once the cluster's variables are set)
+    from ray.util import placement_group_table  # noqa: PLC0415
+
+    def groups() -> list[str]:
+        return [each["state"] for each in placement_group_table().values()]
+
+    def interrupt() -> None:
+        while wanted not in groups():
+            time.sleep(0.01)
+        interrupted.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    # Room for both workers there is, but one processor is taken by now.
+    held = _hold_a_processor() if busy else None
+    wanted = "PENDING" if busy else "CREATED"
+    interrupted: list[float] = []
+    handler = signal.getsignal(signal.SIGINT)
+    config = configure(tmp_path / "out", epoch_num=2000, model_checkpoint=None)
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        on_ray(config)
+    thread.join()
+    assert time.monotonic() - interrupted[0] < 15
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert set(groups()) == {"REMOVED"}
+    if held is not None:
+        ray.kill(held)
+    until = time.monotonic() + 20
+    while ray.available_resources().get("CPU") != 2:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def _hold_a_processor() -> Any:  # noqa: ANN401  (Ray's handle)
+    import ray  # noqa: PLC0415  (as above)
+
+    holder: Any = ray.remote(num_cpus=1)(threading.Event).remote()
+    ray.get(holder.is_set.remote())
+    return holder
 
 
 def test_what_cannot_be_done_is_told_before_a_worker_starts(

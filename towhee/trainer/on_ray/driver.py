@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from towhee.trainer.training import Training
 
 _CHECKPOINTS = "checkpoints"
+_SECONDS = 10
 
 
 class WorkerFailed(HubError):
@@ -116,16 +117,17 @@ class OnRay:
 
         actor: Any = ray.remote(Mailbox)
         mailbox: Any = actor.options(num_cpus=0, max_concurrency=8).remote()
-        trainer = self._trainer(self._shipped(mailbox, checkpoint))
+        started = _Started(self._crew.size)
+        trainer = self._trainer(self._shipped(mailbox, checkpoint), started)
         reader = _Reader(mailbox, self._read)
         lost: Exception | None = None
         try:
-            with _own_signals(), reader:
+            with _own_signals(), reader, started:
                 trainer.fit()
         except TrainingFailedError as error:
             lost = error
         except SystemExit:
-            # Ray's own answer to Ctrl-C, once the workers are gone.
+            # Ray's own answer to Ctrl-C, if it was asked after all.
             raise KeyboardInterrupt from None
         finally:
             ray.kill(mailbox)
@@ -180,7 +182,7 @@ class OnRay:
         dumps: Callable[[object], bytes] = cloudpickle.dumps
         return {"task": dumps(task), "mailbox": dumps(mailbox)}
 
-    def _trainer(self, shipped: dict[str, bytes]) -> Any:  # noqa: ANN401  (Ray's)
+    def _trainer(self, shipped: dict[str, bytes], started: _Started) -> Any:  # noqa: ANN401  (Ray's)
         from fsspec.implementations.memory import (  # type: ignore[import-untyped]  # noqa: PLC0415  (only with Ray)
             MemoryFileSystem,
         )
@@ -188,9 +190,13 @@ class OnRay:
         from ray.train import RunConfig, ScalingConfig
         from ray.train.torch import TorchTrainer
 
+        class Trainer(TorchTrainer):
+            def _register_sigint_handler(self, controller: Any) -> None:  # noqa: ANN401  (Ray's handle)
+                started.controller = controller
+
         # All that is kept comes by the mailbox: nodes need no storage of one another.
         nowhere = PyFileSystem(FSSpecHandler(MemoryFileSystem()))
-        return TorchTrainer(
+        return Trainer(
             work,
             train_loop_config=shipped,
             scaling_config=ScalingConfig(
@@ -272,6 +278,55 @@ class _Reader:
                     return
         except Exception as error:  # noqa: BLE001  (raised where it is waited for)
             self.problem = error
+
+
+class _Started:
+    """What Ray started for a training; an interrupt ends it all at once.
+
+    Ray's own answer to Ctrl-C comes once every worker has started: after seconds, or
+    never where the cluster is busy with something else.
+    """
+
+    controller: Any = None
+    """Ray's actor that starts and watches the workers; they end with it."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._before: set[str] = set()
+
+    def __enter__(self) -> None:
+        self._before = set(self._groups())
+
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        if kind is None or not issubclass(kind, KeyboardInterrupt):
+            return
+        import ray
+        from ray import PlacementGroupID
+        from ray.exceptions import GetTimeoutError, RayActorError
+        from ray.util.placement_group import PlacementGroup, remove_placement_group
+
+        if self.controller is None:
+            return
+        ray.kill(self.controller)
+        with suppress(RayActorError, GetTimeoutError):
+            # It makes nothing any more once it does not answer.
+            ray.get(self.controller.__ray_ready__.remote(), timeout=_SECONDS)
+        for name in set(self._groups()) - self._before:
+            remove_placement_group(PlacementGroup(PlacementGroupID.from_hex(name)))
+
+    def _groups(self) -> list[str]:
+        """Room that this process holds for so many workers, of whatever training."""
+        import ray
+        from ray.util import placement_group_table
+
+        job = ray.get_runtime_context().get_job_id()
+        return [
+            name
+            for name, group in placement_group_table().items()
+            if name.endswith(job)
+            and group["state"] != "REMOVED"
+            and len(group["bundles"]) == self._workers
+        ]
 
 
 @contextmanager
