@@ -2,7 +2,7 @@
 
 The reader has the built wheel in a virtual environment, photographs, and a Hugging
 Face-compatible server whose weights are random. Python packages come from the registry.
-On pages that train, what is typed as ``pip install`` is done by ``uv pip install``.
+What is typed as ``pip install`` is done by ``uv pip install``, but for the first page's.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ TEXT_MODEL_SETTINGS = {
     "sentence_bert_config.json": b'{"max_seq_length": 32}',
 }
 """What sentence-transformers writes beside a model."""
+BY_PIP = "quick-start.md"
 UV_FOR_PIP = f"""pip() {{ "{find_uv_bin()}" pip "$@"; }}"""
-"""Installs torch in a second, from the cache that `hub` has of it; pip in a minute."""
+"""Installs torch in a second, from the cache that ``hub`` has of it; pip in a minute."""
 MAKE = re.compile(r"^make (?P<target>[\w-]+)", re.MULTILINE)
 
 
@@ -124,8 +125,8 @@ def reader(
     folder = tmp_path / "reader"
     write_photographs(folder)
     installation = Installation.create(tmp_path / "venv", wheel, **environment)
-    trains = "towhee-hub[train" in (ROOT / page).read_text(encoding="utf-8")
-    return Reader(folder, installation.environment, UV_FOR_PIP if trains else "")
+    profile = "" if page.name == BY_PIP else UV_FOR_PIP
+    return Reader(folder, installation.environment, profile)
 
 
 @pytest.mark.slow
