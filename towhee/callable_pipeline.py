@@ -11,7 +11,7 @@ from towhee.bound import BoundOperator
 from towhee.chain import Engine
 from towhee.executors import DEFAULT_ENGINE
 from towhee.executors.engines import get_executor
-from towhee.outcome import OperatorFailed
+from towhee.outcome import OperatorFailed, short_repr
 from towhee.pipelines import OperatorCall, Pipeline
 from towhee.sources import Sources, space_from
 from towhee.trained_weights import shipped, trainable_step
@@ -48,7 +48,13 @@ def pipeline(
     :raises UnknownEngine: at once, with the engines that are installed.
     :raises UnknownOperator: with the nearest names.
     :raises InvalidOptions: with every option that no step takes.
+    :raises TypeError: for what is no text.
     """
+    if not isinstance(name, str):
+        raise TypeError(
+            "`pipeline` takes a name such as 'image-embedding-resnet50', "
+            f"not {short_repr(name)}"
+        )
     call = OperatorCall(OperatorName.parse(name), tuple(options.items()))
     return CallablePipeline(Pipeline((call,)), Engine(engine))
 

@@ -72,9 +72,10 @@ def with_heatmaps(
             "`image_embedding.timm()`",
         )
     if last.columns is None:
-        return Pipeline((*before, FunctionCall("map", explaining)))
+        return Pipeline((*before, FunctionCall("map", explaining, method="explain")))
     columns = Columns(last.columns.inputs, (_COLUMN,))
-    return Pipeline((*calls, FunctionCall("map", explaining, columns)))
+    heatmap = FunctionCall("map", explaining, columns, method="explain")
+    return Pipeline((*calls, heatmap))
 
 
 class ExplainRow:

@@ -33,17 +33,23 @@ class Parallel:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """A Python function applied to each row, or to some of its columns."""
+    """A Python function applied to each row, or to some of its columns.
+
+    :param method: what was called, where the function is not its caller's own.
+    """
 
     kind: Kind
     function: Callable[[Any], Any]
     columns: Columns | None = None
     parallel: Parallel | None = None
+    method: str | None = None
 
     def __str__(self) -> str:
         function = self.function
         name = getattr(function, "__qualname__", None) or type(function).__qualname__
         word, columns = _WORDS.get(self.kind, self.kind), self.columns or ""
+        if self.method:
+            return f"{self.method}{columns}()"
         if self.kind in {"safe", "resume", "drop_empty", "fill_empty"}:
             return f"{word}()"
         return f"{word}{columns}({name.rpartition('<locals>.')[2]})"

@@ -43,12 +43,12 @@ class AsEntity:
             return Entity(**self._of(row))
         if self.schema is None:
             raise TypeError(
-                f"the row is a {type(row).__name__}, whose values have no names: "
+                f"the row is of type {type(row).__name__}, whose values have no names: "
                 "write them as in `as_entity(['a', 'b'])`"
             )
         if not hasattr(row, "__iter__"):
             raise TypeError(
-                f"the row is a {type(row).__name__}, which is one value, "
+                f"the row is of type {type(row).__name__}, which is one value, "
                 f"and {len(self.schema)} names are there for it"
             )
         try:

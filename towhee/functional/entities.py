@@ -60,7 +60,7 @@ class Entities(Core):
             which have to be as many, or those that a mapping has of these names.
         """
         names = None if schema is None else distinct_names(schema)
-        return self._each(AsEntity(names))
+        return self._each("as_entity", AsEntity(names))
 
     def as_json(self) -> Self:
         """Write each row as a line of JSON; arrays become lists, and paths text.
@@ -68,7 +68,7 @@ class Entities(Core):
         >>> DataCollection([{"a": [1, 2]}]).as_entity().as_json().to_list()
         ['{"a": [1, 2]}']
         """
-        return self._each(as_json)
+        return self._each("as_json", as_json)
 
     def parse_json(self) -> Self:
         """Read each row, a JSON object, into columns.
@@ -76,7 +76,7 @@ class Entities(Core):
         >>> DataCollection(['{"a": 1}']).parse_json().to_list()
         [Entity(a=1)]
         """
-        return self._each(parse_json)
+        return self._each("parse_json", parse_json)
 
     def as_raw(self) -> Self:
         """Take columns' names away: the value of one, a tuple of several.
@@ -85,7 +85,7 @@ class Entities(Core):
         >>> rows.as_raw().to_list(), rows.select("a").as_raw().to_list()
         ([(1, 2)], [1])
         """
-        return self._each(as_raw)
+        return self._each("as_raw", as_raw)
 
     @takes_columns(outputs=False)
     def select(self, *names: str, columns: Columns | None = None) -> Self:
@@ -98,7 +98,7 @@ class Entities(Core):
         :raises InvalidColumns: without a name.
         """
         inputs = columns.inputs if columns else ()
-        return self._each(Select(column_names([*inputs, *names])))
+        return self._each("select", Select(column_names([*inputs, *names])))
 
     def rename(self, column: Mapping[str, str]) -> Self:
         """Give columns other names; they stay where they are.
@@ -113,7 +113,7 @@ class Entities(Core):
         names = _mapping("rename", column)
         if not all(isinstance(name, str) for name in names.values()):
             raise InvalidColumns(f"`rename` takes texts as names, not {column!r}")
-        return self._each(Rename(names))
+        return self._each("rename", Rename(names))
 
     def replace(self, /, **columns: Mapping[Hashable, object]) -> Self:
         """Replace values: by column, which become which.
@@ -124,7 +124,7 @@ class Entities(Core):
         """
         for values in columns.values():
             _mapping("replace", values)
-        return self._each(Replace(columns))
+        return self._each("replace", Replace(columns))
 
     def dropna(self, na: Iterable[object] | None = None) -> Self:
         """Leave out rows with a missing value in any column.
@@ -138,7 +138,8 @@ class Entities(Core):
         if isinstance(na, str | bytes) or not isinstance(na, Iterable | None):
             raise TypeError(f"`dropna` takes values that are missing, as in [{na!r}]")
         kept = IsComplete.without(_MISSING if na is None else na)
-        return self.then(FunctionCall("filter", kept, None, self._chain.parallel))
+        parallel = self._chain.parallel
+        return self.then(FunctionCall("filter", kept, None, parallel, "dropna"))
 
     def fill_entity(
         self,
@@ -157,10 +158,11 @@ class Entities(Core):
         """
         given = _mapping("fill_entity", _DefaultKVs or {})
         filled = {**defaults, **given}
-        return self._each(Fill(filled, _ReplaceNoneValue))
+        return self._each("fill_entity", Fill(filled, _ReplaceNoneValue))
 
-    def _each(self, function: Callable[..., Any]) -> Self:
-        return self.then(FunctionCall("map", function, None, self._chain.parallel))
+    def _each(self, method: str, function: Callable[..., Any]) -> Self:
+        parallel = self._chain.parallel
+        return self.then(FunctionCall("map", function, None, parallel, method))
 
 
 def _mapping(method: str, given: object) -> dict[Any, Any]:

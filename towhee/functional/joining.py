@@ -50,7 +50,7 @@ class Joining(Core):
         """
         chains = self._with(others)
         joined = self._joined(chains, Zipped(chains, strict=True))
-        return joined.then(FunctionCall("map", merged))
+        return joined.then(FunctionCall("map", merged, method="combine"))
 
     def __add__(self, other: Iterable[Any]) -> Self:
         if not isinstance(other, Iterable):

@@ -112,7 +112,7 @@ class Listing(Joining):
         self._kept_for("sort")
         if key is not None:
             function("sort", key)
-        keyed = FunctionCall("map", Keyed(key), None, self._chain.parallel)
+        keyed = FunctionCall("map", Keyed(key), None, self._chain.parallel, "sort")
         return self.then(keyed).rearranged("sort()", Sorted(reverse))
 
     def count(self, row: Any) -> int:  # noqa: ANN401  (any row)

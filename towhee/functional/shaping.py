@@ -113,7 +113,7 @@ class Shaping(Core):
         """
         if names:
             columns = Columns(column_names(names), distinct_names(names))
-        return self.then(FunctionCall("flat_map", _items, columns))
+        return self.then(FunctionCall("flat_map", _items, columns, method="flatten"))
 
     def select_from(self, other: Self) -> Self:
         """Replace each row, a number or several, by the rows of ``other`` it names.
@@ -129,7 +129,7 @@ class Shaping(Core):
             raise TypeError(
                 f"`select_from` takes a collection, not {short_repr(other)}"
             )
-        return self.then(FunctionCall("map", Selection(other)))
+        return self.then(FunctionCall("map", Selection(other), method="select_from"))
 
     def head(self, count: int = 5) -> Self:
         """The first rows; no more of the source is read than they need.
@@ -201,7 +201,7 @@ class Shaping(Core):
         if function is not None:
             limits.function("group_by", function)
         key = Keyed(function, columns, hashed=True)
-        keyed = FunctionCall("map", key, None, self._chain.parallel)
+        keyed = FunctionCall("map", key, None, self._chain.parallel, "group_by")
         return self.then(keyed).rearranged("group_by()", Groups())
 
 

@@ -34,7 +34,9 @@ class Start:
         return partial(self._named, distinct_names(names))
 
     def _named(self, names: tuple[str, ...], *sources: Any) -> DataCollection:  # noqa: ANN401
-        return self.build(*sources).then(FunctionCall("map", AsEntity(names)))
+        return self.build(*sources).then(
+            FunctionCall("map", AsEntity(names), method="as_entity")
+        )
 
 
 dc: Final = Start(DataCollection)

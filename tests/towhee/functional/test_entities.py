@@ -92,7 +92,7 @@ def test_several_names_take_as_many_values_or_those_a_mapping_has() -> None:
 
 def test_values_without_names_say_how_to_name_them() -> None:
     assert failure(DataCollection([(1, 2)]).as_entity()) == (
-        "the row is a tuple, whose values have no names: write them as in `as_entity(['a', 'b'])`"
+        "the row is of type tuple, whose values have no names: write them as in `as_entity(['a', 'b'])`"
     )
     for schema in ([], [1], None):
         with pytest.raises(InvalidColumns):
@@ -229,8 +229,8 @@ def test_chains_of_these_methods_go_to_other_processes() -> None:
     assert pickle.loads(pickle.dumps(chain)) == chain  # noqa: S301  (our own)
     assert chain.to_list() == [Entity(x=3, y=4)]
     assert str(chain.pipeline) == (
-        "map(Select).map(Rename).map(Replace).map(Fill).filter(IsComplete)"
-        ".map(as_json).map(parse_json).map(as_raw).map(AsEntity)"
+        "select().rename().replace().fill_entity().dropna()"
+        ".as_json().parse_json().as_raw().as_entity()"
     )
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from towhee import DataCollection, dc, param_scope, pipe
+from towhee import DataCollection, dc, param_scope, pipe, pipeline
 from towhee.columns import InvalidColumns
 from towhee.executors import InvalidEngineOptions
 from towhee.outcome import OperatorFailed
@@ -141,6 +141,10 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception]]] = {
         TypeError,
     ),
     "3 gives no value": (lambda: param_scope(3), InvalidParameter),  # type: ignore[arg-type]
+    "`pipeline` takes a name such as 'image-embedding-resnet50', not 3": (
+        lambda: pipeline(3),  # type: ignore[arg-type]
+        TypeError,
+    ),
     "size is '2', and has to be more than 0": (
         lambda: pipe.input("x").window("x", "y", "2", 1, sum),  # type: ignore[arg-type]
         ValueError,
@@ -164,19 +168,22 @@ def test_what_a_method_does_not_take_is_said_in_one_sentence(message: str) -> No
 
 
 FAILED: dict[str, Callable[[], Any]] = {
-    "the row has not a value for each of a, b: argument 2 is shorter than argument 1": (
+    "`as_entity()` failed on row 0, (1,): ValueError: the row has not a value for each of a, b: argument 2 is shorter than argument 1": (
         lambda: DataCollection([(1,)]).as_entity(["a", "b"])
     ),
-    "the row is a int, which is one value, and 2 names are there for it": (
+    "`as_entity()` failed on row 0, 1: TypeError: the row is of type int, which is one value, and 2 names are there for it": (
         lambda: DataCollection([1]).as_entity(["a", "b"])
     ),
     "The row has no column `c`": lambda: DataCollection([{"a": 1}]).as_entity(
         ["a", "c"]
     ),
-    "The columns hold different numbers of items: argument 2 is longer than argument 1": (
+    "`flatten[('a', 'b'), ('a', 'b')]()` failed on row 0, Entity(a=[1], b=[2, 3]): "
+    "ValueError: The columns hold different numbers of items: argument 2 is longer than argument 1": (
         lambda: dc["a", "b"]([([1], [2, 3])]).flatten("a", "b")
     ),
-    "unhashable type: 'list'": lambda: DataCollection([[1]]).group_by(),
+    "`group_by()` failed on row 0, [1]: TypeError: unhashable type: 'list'": lambda: (
+        DataCollection([[1]]).group_by()
+    ),
     "a row has features, and last its label; this one has 1": (
         lambda: DataCollection([1]).set_training().decision_tree()
     ),
