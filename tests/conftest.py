@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,10 @@ os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
 _temporary = TemporaryDirectory(prefix="hub-tests-", ignore_cleanup_errors=True)
 os.environ["TMPDIR"] = tempfile.tempdir = _temporary.name
 
+# Without it, Ray writes one into the home of whoever starts it first in a process, and
+# looks for it in the home of whoever starts it next.
+os.environ["RAY_AUTH_TOKEN"] = token_hex()
+
 # Hypothesis keeps what it learns there, too. No deadline: two busy cores are slow.
 set_hypothesis_home_dir(_temporary.name)
 settings.register_profile("hub", database=None, deadline=None)
@@ -49,8 +54,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def package_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache of Python packages for all tests that install from the registry."""
-    return tmp_path_factory.mktemp("packages")
+    """One cache of Python packages for all tests that install from the registry.
+
+    Processes that share the tests share it, too: torch and its like are fetched once.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    (folder / "packages").mkdir(exist_ok=True)
+    return folder / "packages"
 
 
 @pytest.fixture
