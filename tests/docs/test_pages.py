@@ -111,7 +111,7 @@ def written_model(operator: str, module: str, folder: Path) -> dict[str, bytes]:
 @pytest.fixture
 def reader(
     page: Path, tmp_path: Path, wheel: Path, package_cache: Path, model_server: str
-) -> Reader:
+) -> Iterator[Reader]:
     environment = {
         "UV_CACHE_DIR": str(package_cache),
         "HF_ENDPOINT": model_server,
@@ -126,7 +126,9 @@ def reader(
     write_photographs(folder)
     installation = Installation.create(tmp_path / "venv", wheel, **environment)
     profile = "" if page.name == BY_PIP else UV_FOR_PIP
-    return Reader(folder, installation.environment, profile)
+    reader = Reader(folder, installation.environment, profile)
+    yield reader
+    reader.close()
 
 
 @pytest.mark.slow
