@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import signal
 import subprocess
 from pathlib import Path
@@ -25,15 +26,23 @@ def answer(words: list[str], typed: bytes | None) -> tuple[int, str]:
         os.close(child)
         shown = b""
         try:
-            while block := os.read(terminal, 1 << 16):
-                asks = b"[y/N]" in shown + block and b"[y/N]" not in shown
-                shown += block
-                if asks and typed is None:
+            while True:
+                # A signal that comes as a process turns to its reading does not wake it
+                # up: it is sent again.
+                woken, _, _ = select.select([terminal], [], [], 5)
+                was_asked = b"[y/N]" in shown
+                shown += os.read(terminal, 1 << 16) if woken else b""
+                if b"[y/N]" not in shown or (was_asked and woken):
+                    continue
+                if typed is None:
                     process.send_signal(signal.SIGINT)
-                elif asks and typed is not None:
+                elif not was_asked:
                     os.write(terminal, typed)
         except OSError:  # how Linux says that nobody writes to the terminal any more
             pass
+        except BaseException:
+            process.kill()
+            raise
     os.close(terminal)
     return process.returncode, shown.decode().replace("\r\n", "\n")
 
