@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 from secrets import token_hex
 from tempfile import TemporaryDirectory
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 # Who starts the tests in the background may have them ignore Ctrl-C, and children would
 # inherit that: here every process takes it as at a terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# As for most users, bytecode is written: a process that compiles torch again for itself
+# takes three times as long to start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Ray, torch and processes that are killed leave files where temporary ones lie: a folder
 # that goes with the run. Its name is short, as sockets lie below it; what pytest keeps of
