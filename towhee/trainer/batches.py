@@ -10,7 +10,7 @@ from towhee.trainer.metric_learning import LOSSES
 from towhee.trainer.randomness import seed_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Sequence, Sized
 
     from torch import Tensor
     from torch.utils.data import DataLoader
@@ -58,20 +58,30 @@ class Prepared:
         return self._transform(image), label
 
 
+def check_enough(samples: Sized, config: TrainingConfig) -> None:
+    """Ask whether there are images for a batch, as far as their number says.
+
+    A loss that compares vectors asks by their labels, once they are read.
+
+    :raises CannotTrain: if there would be none.
+    """
+    drops = config.dataloader_drop_last and config.loss not in LOSSES
+    if drops and len(samples) < config.batch_size:
+        raise CannotTrain(
+            f"{len(samples)} images fill no batch of {config.batch_size}",
+            hint="Set a smaller `batch_size`, or `dataloader_drop_last` to false",
+        )
+
+
 def training_batches(prepared: Prepared, config: TrainingConfig) -> DataLoader[Any]:
     """Shuffled; accelerate decides the order by seed and epoch.
 
     A loss that compares vectors has several images of a class in each batch.
 
-    :raises CannotTrain: if there would be no batch.
+    :raises CannotTrain: if such a loss would have no batch.
     """
     if config.loss in LOSSES:
         return _compared(prepared, config)
-    if config.dataloader_drop_last and len(prepared) < config.batch_size:
-        raise CannotTrain(
-            f"{len(prepared)} images fill no batch of {config.batch_size}",
-            hint="Set a smaller `batch_size`, or `dataloader_drop_last` to false",
-        )
     return _loader(
         prepared,
         config,

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from towhee.data.opening import dataset
 from towhee.extras import needed_for
 from towhee.trainer.acceleration import accelerating
-from towhee.trainer.batches import Prepared, evaluation_batches, training_batches
+from towhee.trainer.batches import (
+    Prepared,
+    check_enough,
+    evaluation_batches,
+    training_batches,
+)
 from towhee.trainer.domain import note_domain
 from towhee.trainer.errors import CannotTrain
 from towhee.trainer.keeping import Keeping
@@ -101,6 +106,7 @@ class Training:
                 hint="Give `eval_dataset`, and an `eval_strategy` other than no; or "
                 "set `load_best_model_at_end` to false",
             )
+        check_enough(self.samples, config)
 
     def start(
         self, *, resume: bool | Path = False, fit: Fit | None = None

@@ -140,7 +140,7 @@ class OnRay:
         failures: Mapping[int, Exception] = getattr(lost, "worker_failures", {})
         dead = sorted(set(failures) - told)
         if self._problems and not dead:
-            self._raise_problem(self._problems[0])
+            raise as_told(self._problems[0], self._crew.size)
         self._problems.clear()
         if last:
             who = ", ".join(map(str, dead)) or "unknown"
@@ -151,18 +151,6 @@ class OnRay:
                 "`max_failures=1` does so by itself",
             ) from lost
         return False
-
-    def _raise_problem(self, problem: Problem) -> None:
-        from ray import cloudpickle
-
-        error: Exception = cloudpickle.loads(problem.error)
-        if isinstance(error, HubError):
-            raise error
-        raise WorkerFailed(
-            f"Worker {problem.rank} of {self._crew.size} failed on node "
-            f"{problem.node}: {type(error).__name__}: {error}",
-            hint="Its traceback is a note of the cause",
-        ) from error
 
     def _shipped(self, mailbox: Any, checkpoint: Path | None) -> dict[str, bytes]:  # noqa: ANN401  (Ray's handle)
         from ray import cloudpickle
@@ -247,6 +235,22 @@ class OnRay:
         run = Run(self._training.config, trainee, per_epoch)
         run.restore(state)
         return run
+
+
+def as_told(problem: Problem, workers: int) -> HubError:
+    """What a worker raised, as the process that waits for it raises that."""
+    from ray import cloudpickle
+
+    error: Exception = cloudpickle.loads(problem.error)
+    if isinstance(error, HubError):
+        return error
+    failed = WorkerFailed(
+        f"Worker {problem.rank} of {workers} failed on node {problem.node}: "
+        f"{type(error).__name__}: {error}",
+        hint="Its traceback is a note of the cause",
+    )
+    failed.__cause__ = error
+    return failed
 
 
 class _Reader:
