@@ -28,9 +28,7 @@ class Keyed:
     def __post_init__(self) -> None:
         function = self.function
         name = getattr(function, "__qualname__", type(function).__qualname__)
-        if function is None:
-            name = "the row itself"
-        vars(self)["__qualname__"] = str(self.columns or name)
+        vars(self)["__qualname__"] = "" if function is None else name
 
     def __call__(self, row: Any) -> tuple[Any, Any]:  # noqa: ANN401  (any row)
         """Give key and row."""

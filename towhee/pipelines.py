@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -45,14 +46,19 @@ class FunctionCall:
     method: str | None = None
 
     def __str__(self) -> str:
-        function = self.function
-        name = getattr(function, "__qualname__", None) or type(function).__qualname__
-        word, columns = _WORDS.get(self.kind, self.kind), self.columns or ""
-        if self.method:
-            return f"{self.method}{columns}()"
+        word = self.method or _WORDS.get(self.kind, self.kind)
+        return f"{word}{self.columns or ''}({self._shown.rpartition('<locals>.')[2]})"
+
+    @property
+    def _shown(self) -> str:
         if self.kind in {"safe", "resume", "drop_empty", "fill_empty"}:
-            return f"{word}()"
-        return f"{word}{columns}({name.rpartition('<locals>.')[2]})"
+            return ""
+        function = self.function
+        name: str = getattr(function, "__qualname__", "")
+        if self.method is None:
+            return name or type(function).__qualname__
+        # What wraps a function of the caller's bears its name; others are none of his.
+        return "" if isinstance(function, FunctionType) else name
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class OnColumns:
             raise AttributeError(name)
         function = self.function
         called = getattr(function, "__name__", type(function).__name__)
-        return f"cmap{self.columns or ''}({called})"
+        return str(called)
 
 
 def _with_column(batch: Batch, name: str, values: Any) -> Batch:  # noqa: ANN401

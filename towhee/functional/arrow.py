@@ -84,9 +84,8 @@ class Arrow(Core):
         if batches is None:
             chunked = self.set_chunksize(_CHUNK) if self.is_stream else self.to_column()
             return chunked.cmap(unary_op, columns=columns)
-        call = FunctionCall(
-            "map", OnColumns(unary_op, columns), None, self._chain.parallel
-        )
+        work, method = OnColumns(unary_op, columns), f"cmap{columns or ''}"
+        call = FunctionCall("map", work, None, self._chain.parallel, method)
         return self._columns(batches.then(call))
 
     def to_arrow(self) -> Table:

@@ -201,7 +201,8 @@ class Shaping(Core):
         if function is not None:
             limits.function("group_by", function)
         key = Keyed(function, columns, hashed=True)
-        keyed = FunctionCall("map", key, None, self._chain.parallel, "group_by")
+        method = f"group_by{columns or ''}"
+        keyed = FunctionCall("map", key, None, self._chain.parallel, method)
         return self.then(keyed).rearranged("group_by()", Groups())
 
 

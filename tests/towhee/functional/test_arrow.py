@@ -163,7 +163,7 @@ def test_a_wrong_number_of_values_fails(function: Any, message: str) -> None:
         numbers(3).set_chunksize(2).cmap["a", "b"](function).to_list()
     assert str(caught.value.__cause__) == message
     assert (caught.value.operator, caught.value.row) == (
-        "map(cmap['a', 'b'](<lambda>))",
+        "cmap['a', 'b'](<lambda>)",
         0,
     )
 

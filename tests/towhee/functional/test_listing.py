@@ -157,7 +157,9 @@ def test_sorting_is_stable_and_names_a_key_that_fails() -> None:
     rows = DataCollection(["bb", "a", "cc"])
     assert rows.sort(key=len).to_list() == ["a", "bb", "cc"]
     assert rows.sort(key=len, reverse=True).to_list() == ["bb", "cc", "a"]
-    with pytest.raises(OperatorFailed, match=r"`map\(reciprocal\)` failed on row 1, 0"):
+    with pytest.raises(
+        OperatorFailed, match=r"`sort\(reciprocal\)` failed on row 1, 0"
+    ):
         DataCollection([1, 0]).sort(key=reciprocal).to_list()
     with pytest.raises(TypeError, match="'<' not supported"):
         DataCollection([1, "a"]).sort().to_list()

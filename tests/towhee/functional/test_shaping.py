@@ -512,7 +512,7 @@ def test_a_key_that_fails_names_its_function_and_row() -> None:
         DataCollection([1, 0]).group_by(reciprocal).to_list()
     assert (
         str(caught.value)
-        == "`map(reciprocal)` failed on row 1, 0: ZeroDivisionError: division by zero"
+        == "`group_by(reciprocal)` failed on row 1, 0: ZeroDivisionError: division by zero"
     )
     safe = DataCollection([1, 0]).exception_safe().group_by(reciprocal).to_list()
     assert unsafe(safe) == [None, (1.0, [1])]
