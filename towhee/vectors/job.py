@@ -94,7 +94,8 @@ class Job:
 
         :param advance: is told how many more source rows are settled.
         :raises OperatorFailed: on a row that fails, once those before it are written;
-            unless the collection is ``exception_safe``.
+            unless the collection is ``exception_safe``. What the source itself raises
+            comes as late.
         :raises AnotherJob: if the source's rows are not those that were written.
         """
         if self._begun is not None:
@@ -104,7 +105,8 @@ class Job:
         executor = self._chain.engine.executor()
         outcomes = executor.run(self._bound, self._source, start=self.start)
         with closing(outcomes):  # type: ignore[type-var]  # engines give generators
-            for row, group in groupby(outcomes, key=lambda outcome: outcome.row):
+            whole = self._unbroken(outcomes, advance)
+            for row, group in groupby(whole, key=lambda outcome: outcome.row):
                 self._take(row, group)
                 if self._is_due(row):
                     self._commit(advance)
@@ -119,6 +121,16 @@ class Job:
             self._new,
             tuple(self._failed),
         )
+
+    def _unbroken(
+        self, outcomes: Iterator[Outcome], advance: Callable[[int], object]
+    ) -> Iterator[Outcome]:
+        """The same; where their source breaks, what came before is written first."""
+        try:
+            yield from outcomes
+        except Exception:
+            self._commit(advance)
+            raise
 
     def _take(self, row: int, group: Iterator[Outcome]) -> None:
         """Keep what a source row became, all of it or nothing."""

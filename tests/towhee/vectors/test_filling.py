@@ -235,6 +235,23 @@ def test_a_stream_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert max(ahead) < 300
 
 
+def test_where_the_source_breaks_what_came_before_is_kept(store: Store) -> None:
+    seen: list[int] = []
+
+    def source(last: int) -> Iterator[int]:
+        yield from range(last)
+        if last < 9:
+            raise ConnectionError("the camera is gone")
+
+    with pytest.raises(ConnectionError, match="the camera is gone"):
+        fill(store, DataCollection(source(5)).map(counted(seen)))
+    assert len(store.search([0, 1], {"topk": 9})[0]) >= 4
+    seen.clear()
+    assert fill(store, DataCollection(source(9)).map(counted(seen))).records == 9
+    # Whether the last row was whole is not known.
+    assert seen in ([4, 5, 6, 7, 8], [5, 6, 7, 8])
+
+
 def test_the_store_knows_what_made_its_vectors(store: Store) -> None:
     rows = DataCollection([[0.0, 1.0]]).towhee.search_vectors(data=[[0, 1]], topk=1)
     fill(store, rows.map(lambda found: [*found.scores, 1.0]))
