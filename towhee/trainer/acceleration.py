@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from towhee.extras import needed_for
@@ -34,6 +35,11 @@ def accelerating(config: TrainingConfig) -> Iterator[Accelerator]:
         from accelerate.utils import DataLoaderConfiguration, patch_environment
     from torch import distributed
 
+    if distributed.is_available():
+        # What is imported once processes are joined has them as defaults of its
+        # functions, and torch's threads that speak to the others never end.
+        import_module("torch.distributed.nn")
+
     states: list[Any] = [PartialState, AcceleratorState, GradientState]
     kept = [dict(each._shared_state) for each in states]  # noqa: SLF001
     for each in states:
@@ -56,6 +62,8 @@ def accelerating(config: TrainingConfig) -> Iterator[Accelerator]:
             yield accelerator
             if accelerator.num_processes > 1 and not is_joined:
                 accelerator.wait_for_everyone()
+                # Whatever still holds the group would keep its threads beyond this.
+                accelerator.free_memory()
                 distributed.destroy_process_group()
     finally:
         for each, state in zip(states, kept, strict=True):

@@ -146,17 +146,21 @@ class Training:
         """
         self.prepare_folder(resume=bool(resume))
         with own_numbers(), accelerating(self.config) as accelerator:
-            loop = self._assemble(accelerator)
-            if resume:
-                found = resume if isinstance(resume, Path) else None
-                self.keeping.resume(loop, found)
-            loop.fit()
-            if loop.average is not None:
-                loop.trained.load_state_dict(loop.kept.state_dict())
-            if self.config.load_best_model_at_end:
-                self.keeping.load_best(loop)
-            self._adopt(loop)
-            return loop.run, bool(accelerator.is_main_process)
+            run = self._run(accelerator, resume=resume)
+            return run, bool(accelerator.is_main_process)
+
+    def _run(self, accelerator: Accelerator, *, resume: bool | Path) -> Run:
+        loop = self._assemble(accelerator)
+        if resume:
+            found = resume if isinstance(resume, Path) else None
+            self.keeping.resume(loop, found)
+        loop.fit()
+        if loop.average is not None:
+            loop.trained.load_state_dict(loop.kept.state_dict())
+        if self.config.load_best_model_at_end:
+            self.keeping.load_best(loop)
+        self._adopt(loop)
+        return loop.run
 
     def prepare_folder(self, *, resume: bool) -> None:
         """Have the folder, without what an earlier training left.

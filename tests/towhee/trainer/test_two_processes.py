@@ -91,8 +91,10 @@ def test_two_processes_of_which_one_is_killed_end_as_undisturbed_ones(
     }
     status, undisturbed = train(configured(tmp_path / "calm", **fields), *TORCHRUN)
     assert (status, len(undisturbed)) == (0, 2)
-    # One that ends while joined may abort, and torchrun then ends the other.
-    assert [each["still_joined"] for each in undisturbed] == [False, False]
+    # One that ends while joined, or while torch's threads run that spoke to the other,
+    # may abort, and torchrun then ends the other.
+    for each in undisturbed:
+        assert (each["still_joined"], each["threads_of_gloo"]) == (False, 0)
     folder = configured(tmp_path / "killed", **fields)
     status, found = train(folder, *TORCHRUN, kill_at=5)
     assert (status, found) == (1, [])
