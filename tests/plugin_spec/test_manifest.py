@@ -291,7 +291,7 @@ def test_importing_the_contract_loads_neither_yaml_nor_jsonschema() -> None:
 
 
 words = st.from_regex(r"[a-z][a-z0-9]{0,5}", fullmatch=True)
-names = st.builds("x{}/{}".format, words, words)
+names = st.builds("x{}/x{}".format, words, words)
 versions = st.from_regex(r"[0-9]{1,2}\.[0-9](rc1|\.post2)?", fullmatch=True)
 specifiers = st.builds(
     "{}{}".format, st.sampled_from([">=", "==", "<", "~="]), versions

@@ -363,7 +363,7 @@ weights = st.builds(
 )
 operators = st.builds(
     LockedOperator,
-    name=st.from_regex(r"[a-z]{1,8}/[a-z]{1,8}-x", fullmatch=True).map(
+    name=st.from_regex(r"[a-z]{1,8}-x/[a-z]{1,8}-x", fullmatch=True).map(
         OperatorName.parse
     ),
     version=st.builds("{}.{}".format, st.integers(0, 9), st.integers(0, 9)).map(
