@@ -148,6 +148,26 @@ def test_an_operator_that_exits_fails_its_row_only(
     )
 
 
+def test_a_model_that_exits_fails_its_row_only(
+    write_operator: WriteOperator, bound: Bound, executor: LocalExecutor
+) -> None:
+    code = """
+    import sys
+
+    class Subject(ModelOperator):
+        def prepare(self, value):
+            return value
+
+        def predict(self, batch):
+            return sys.exit("bye") if 1 in batch else batch
+    """
+    outcomes = list(executor.run(bound(write_operator(code)), range(3)))
+    assert [outcome.value for outcome in outcomes] == [0, None, 2]
+    assert (
+        str(outcomes[1].error) == "`test/subject` failed on row 1, 1: SystemExit: bye"
+    )
+
+
 def test_an_operator_that_forgets_to_return_fails_its_row(
     write_operator: WriteOperator, bound: Bound, executor: LocalExecutor
 ) -> None:
