@@ -26,7 +26,8 @@ IDENTITY = ("-c", "user.name=Benchmark", "-c", "user.email=benchmark@example.org
 def publish(folder: Path) -> str:
     """Make a bare repository of the operator, tagged v1.0.0; return its URL."""
     work, bare = folder / "work", folder / "cv2.git"
-    shutil.copytree(ROOT / "reference_operators" / OPERATOR, work)
+    written = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "reference_operators" / OPERATOR, work, ignore=written)
     for words in (
         ("init", "--quiet"),
         ("add", "."),
