@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -75,6 +76,34 @@ def test_uv_installs_from_an_exported_pylock(
     words = [UV, "pip", "sync", "--quiet", "--python", environment.python]
     subprocess.run([*words, "pylock.toml"], check=True, capture_output=True)
     assert installed(environment) == {"hub-tensor": "2.0"}
+
+
+@pytest.fixture(scope="module")
+def newest_pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with the registry's newest pip; older ones read no ``pylock.toml``."""
+    folder = tmp_path_factory.mktemp("pip") / "venv"
+    words = [UV, "venv", "--quiet", "--seed", "--python", sys.executable, folder]
+    subprocess.run(words, check=True, capture_output=True)
+    return folder / "bin" / "python"
+
+
+@pytest.mark.slow
+def test_pip_installs_from_an_exported_pylock_too(
+    newest_pip: Path, hub: Hub, lock: Lockfile, tmp_path: Path
+) -> None:
+    hub.said("export", "-o", "pylock.toml")
+    environment = make_environment(tmp_path / "other")
+    pip = [str(newest_pip), "-m", "pip", "--quiet", "--python"]
+    words = [*pip, str(environment.python), "install", "-r", "pylock.toml"]
+    subprocess.run(words, check=True, capture_output=True)
+    assert installed(environment) == {"hub-tensor": "2.0"}
+    text = Path("pylock.toml").read_text(encoding="utf-8")
+    other_bytes = re.sub(r'sha256 = "\w{64}"', f'sha256 = "{"0" * 64}"', text)
+    Path("pylock.toml").write_text(other_bytes, encoding="utf-8")
+    words[5] = str(make_environment(tmp_path / "third").python)
+    refused = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "DO NOT MATCH THE HASHES" in refused.stderr
 
 
 def test_a_registry_that_offers_other_files_than_locked_is_refused(
