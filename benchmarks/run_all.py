@@ -13,6 +13,7 @@ SCRIPTS = (
     "cold_install.py",
     "chain.py",
     "calls.py",
+    "first_load.py",
     "columns.py",
     "parallel.py",
     "pipe.py",
