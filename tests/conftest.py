@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # As for most users, bytecode is written: a process that compiles torch again for itself
-# takes three times as long to start.
+# takes more than twice as long to start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 

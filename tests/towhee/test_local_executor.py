@@ -124,44 +124,33 @@ def test_a_model_that_loses_rows_fails_the_batch_by_name(
     ]
 
 
-@pytest.mark.parametrize("concurrent", [True, False])
+CALLED = """
+class Subject(Operator):
+    concurrent = {concurrent}
+
+    def __call__(self, value):
+        return sys.exit("bye") if value == 1 else value
+"""
+BATCHED = """
+class Subject(ModelOperator):
+    def prepare(self, value):
+        return value
+
+    def predict(self, batch):
+        return sys.exit("bye") if 1 in batch else batch
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [CALLED.format(concurrent=True), CALLED.format(concurrent=False), BATCHED],
+    ids=["concurrent", "one at a time", "batches"],
+)
 def test_an_operator_that_exits_fails_its_row_only(
-    write_operator: WriteOperator,
-    bound: Bound,
-    executor: LocalExecutor,
-    *,
-    concurrent: bool,
+    write_operator: WriteOperator, bound: Bound, executor: LocalExecutor, code: str
 ) -> None:
-    code = f"""
-    import sys
-
-    class Subject(Operator):
-        concurrent = {concurrent}
-
-        def __call__(self, value):
-            return sys.exit("bye") if value == 1 else value
-    """
-    outcomes = list(executor.run(bound(write_operator(code)), range(3)))
-    assert [outcome.value for outcome in outcomes] == [0, None, 2]
-    assert (
-        str(outcomes[1].error) == "`test/subject` failed on row 1, 1: SystemExit: bye"
-    )
-
-
-def test_a_model_that_exits_fails_its_row_only(
-    write_operator: WriteOperator, bound: Bound, executor: LocalExecutor
-) -> None:
-    code = """
-    import sys
-
-    class Subject(ModelOperator):
-        def prepare(self, value):
-            return value
-
-        def predict(self, batch):
-            return sys.exit("bye") if 1 in batch else batch
-    """
-    outcomes = list(executor.run(bound(write_operator(code)), range(3)))
+    pipeline = bound(write_operator(f"import sys\n{code}"))
+    outcomes = list(executor.run(pipeline, range(3)))
     assert [outcome.value for outcome in outcomes] == [0, None, 2]
     assert (
         str(outcomes[1].error) == "`test/subject` failed on row 1, 1: SystemExit: bye"

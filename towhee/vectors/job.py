@@ -105,8 +105,8 @@ class Job:
         executor = self._chain.engine.executor()
         outcomes = executor.run(self._bound, self._source, start=self.start)
         with closing(outcomes):  # type: ignore[type-var]  # engines give generators
-            whole = self._unbroken(outcomes, advance)
-            for row, group in groupby(whole, key=lambda outcome: outcome.row):
+            unbroken = self._unbroken(outcomes, advance)
+            for row, group in groupby(unbroken, key=lambda outcome: outcome.row):
                 self._take(row, group)
                 if self._is_due(row):
                     self._commit(advance)

@@ -14,6 +14,7 @@ from trainees import CLASSES, Small, points
 
 from towhee.data import Samples
 from towhee.executors import InvalidEngineOptions, UnknownEngine
+from towhee.executors.ray.crossing import portable
 from towhee.executors.ray.stages import InvalidResources
 from towhee.trainer.callbacks import Callback, Printing
 from towhee.trainer.errors import CannotTrain
@@ -179,7 +180,7 @@ def test_an_exception_names_the_worker_and_is_not_tried_again(
 
 def test_what_training_refuses_in_a_worker_is_refused_as_in_this_process() -> None:
     refusal = CannotTrain("there is nothing to learn", hint="Show it something")
-    problem = Problem(1, "10.0.0.2", cloudpickle.dumps(refusal))
+    problem = Problem(1, "10.0.0.2", cloudpickle.dumps(portable(refusal)))
     refused = as_told(problem, 2)
     assert type(refused) is CannotTrain
     assert (str(refused), refused.hint) == (str(refusal), refusal.hint)

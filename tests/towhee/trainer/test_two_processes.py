@@ -13,6 +13,7 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+ACCELERATE = "accelerate"
 
 
 def configured(folder: Path, **fields: object) -> Path:
@@ -53,20 +54,27 @@ def train(
 
 
 @pytest.mark.slow
-def test_two_processes_of_accelerates_launcher_learn_what_one_learns(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    "launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", ACCELERATE]
+)
+def test_two_processes_learn_what_one_learns(
+    launcher: tuple[str, ...] | str, tmp_path: Path
 ) -> None:
     # Statistics of half a batch are not those of a whole one.
     two = configured(tmp_path / "two", batch_size=4, freeze_bn=True)
-    status, (one, other) = train(two, started_by="accelerate")
+    if launcher == ACCELERATE:
+        status, (one, other) = train(two, started_by=ACCELERATE)
+    else:
+        status, (one, other) = train(two, *launcher)
     assert status == 0
     # A launcher that ran one process, and said nothing, would pass all else.
     assert one["world"] == other["world"] == 2
     whole = configured(tmp_path / "one", batch_size=8, freeze_bn=True)
     _, (alone,) = train(whole)
     assert alone["world"] == 1
-    # Who joined them parts them, here the launcher.
-    assert [one["still_joined"], other["still_joined"]] == [True, True]
+    # Who joined them parts them; accelerate's launcher joins them itself.
+    is_theirs = launcher == ACCELERATE
+    assert [one["still_joined"], other["still_joined"]] == [is_theirs, is_theirs]
 
     assert one["weights"] == other["weights"]
     assert one["weights"] == pytest.approx(alone["weights"], abs=1e-5)
