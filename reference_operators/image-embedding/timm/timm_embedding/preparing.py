@@ -17,6 +17,7 @@ from plugin_spec.inference.agreement import Agreement, compare
 from plugin_spec.inference.opening import open_backend
 
 from .errors import CannotRun
+from .resizing import ResizeAndCrop, as_pillow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,8 +32,10 @@ class Exact:
 
     def __init__(self, conditions: Mapping[str, Any]) -> None:
         transform = create_transform(**conditions, is_training=False)
-        self._steps = list(transform.transforms)
-        self._table = _table(self._steps)
+        steps = list(transform.transforms)
+        self._table = _table(steps)
+        shorter = ResizeAndCrop.of(steps)
+        self._steps = [as_pillow, *steps] if shorter is None else [shorter]
 
     def __call__(self, image: NDArray[np.uint8] | Image.Image) -> torch.Tensor:
         """A tensor, (3, H, W), float32.
@@ -40,7 +43,7 @@ class Exact:
         :param image: RGB, uint8, (H, W, 3); or a Pillow image.
         """
         step: Callable[[Any], Any]
-        found: Any = as_pillow(image)
+        found: Any = image
         for step in self._steps:
             found = step(found)
         if self._table is None:
@@ -125,13 +128,6 @@ def _sample_images(count: int) -> list[NDArray[np.uint8]]:
         pixels = (image[0] * 255).to(torch.uint8).permute(1, 2, 0)
         images.append(pixels.contiguous().numpy())
     return images
-
-
-def as_pillow(image: NDArray[np.uint8] | Image.Image) -> Image.Image:
-    """The same in three channels, as timm's transforms take it."""
-    if isinstance(image, Image.Image):
-        return image.convert("RGB")
-    return Image.fromarray(image)
 
 
 def _table(steps: list[Any]) -> NDArray[np.float32] | None:

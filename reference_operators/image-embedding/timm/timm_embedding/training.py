@@ -13,7 +13,7 @@ from safetensors.torch import save
 from timm.data import create_transform
 from torch import nn
 
-from .preparing import as_pillow
+from .resizing import as_pillow
 from .weights import HEAD, WEIGHTS
 
 if TYPE_CHECKING:
