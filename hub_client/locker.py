@@ -100,7 +100,9 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
     ]
     operators = [_with_needed_weights(each, resolution) for each in operators]
     if pinner is not None:
-        operators = [_with_pins(each, before, pinner) for each in operators]
+        operators = [
+            pinner.pin(each, renew=each.name not in before) for each in operators
+        ]
     return Lockfile(project.inputs, tuple(operators), packages)
 
 
@@ -121,15 +123,6 @@ def _with_needed_weights(
     ]
     needed = (each for each in locked.weights if any(map(each.may_serve, calls)))
     return replace(locked, weights=tuple(needed))
-
-
-def _with_pins(
-    locked: LockedOperator,
-    before: Mapping[OperatorName, LockedOperator],
-    pinner: WeightsPinner,
-) -> LockedOperator:
-    known = before[locked.name].weights if locked.name in before else ()
-    return replace(locked, weights=pinner.pin(locked.weights, known))
 
 
 def _signed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,19 @@ from hub_client.tree_digest import DigestMismatch
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
+    from hub_client.lockfile import LockedOperator
     from plugin_spec.manifest import Weights
+    from plugin_spec.names import OperatorName
 
 
 class NotPinned(HubError):
     """A lock says which weights, but not which bytes."""
+
+
+class WeightsMissing(HubError):
+    """Weights are not in the cache, and the network may not be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +38,43 @@ class WeightsPinner:
     """Pins weights by commit, hash and size, as their servers list them now.
 
     A server that does not answer is asked once: a lock does not wait for it, and says
-    which weights it leaves unpinned.
+    of which weights it knows nothing new.
     """
 
-    on_unpinned: Callable[[Weights, HubError], object]
+    on_silent: Callable[[Weights, HubError], object]
+    """Told the weights as they go into the lock, pinned before or not at all."""
+    before: Mapping[OperatorName, LockedOperator] = field(default_factory=dict)
+    """What the lock held so far."""
     offline: bool = False
     _silent: list[HubError] = field(default_factory=list)
 
-    def pin(
-        self, weights: Iterable[Weights], before: Iterable[Weights] = ()
-    ) -> tuple[Weights, ...]:
-        """Pin every one; what a lock pinned ``before`` stays as it was.
+    def pin(self, operator: LockedOperator, *, renew: bool) -> LockedOperator:
+        """Pin all of an operator's weights.
 
         A manifest's own revision and hash are kept, and the rest is asked for.
-        """
-        known = {_key(each): each for each in before if each.sha256}
-        return tuple(known.get(_key(each)) or self._pinned(each) for each in weights)
 
-    def _pinned(self, weights: Weights) -> Weights:
+        :param renew: ask for those that were pinned before, too. Where there is no
+            answer, they stay as they were.
+        """
+        known = _known(self.before.get(operator.name), operator)
+        weights = (
+            self._pinned(each, known(each), renew=renew) for each in operator.weights
+        )
+        return replace(operator, weights=tuple(weights))
+
+    def _pinned(
+        self, weights: Weights, before: Weights | None, *, renew: bool
+    ) -> Weights:
+        if before is not None and not renew:
+            return before
         if weights.sha256 and weights.revision and weights.size is not None:
             return weights
         try:
             return self._asked(weights)
         except HubError as error:
-            self.on_unpinned(weights, error)
-            return weights
+            kept = before or weights
+            self.on_silent(kept, error)
+            return kept
 
     def _asked(self, weights: Weights) -> Weights:
         if self.offline:
@@ -83,14 +102,18 @@ class WeightsPinner:
         return replace(weights, revision=commit, sha256=sha256, size=entry.size)
 
 
-def fetch_weights(weights: Weights) -> Path:
+def fetch_weights(weights: Weights, *, offline: bool = False) -> Path:
     """Bring pinned weights into the cache of Hugging Face's own tools, and hash them.
 
+    :param offline: take what is in that cache, and nothing else.
     :raises NotPinned: if they are not pinned.
+    :raises WeightsMissing: if they would have to be fetched, offline.
     :raises DigestMismatch: if the server gives other bytes, twice.
     """
     check_pinned(weights)
     expected = str(weights.sha256).removeprefix("sha256:")
+    if offline:
+        return _cached(weights, expected)
     size = _listed(weights)[1].size if weights.size is None else weights.size
     for again in (False, True):
         path = _download(weights, str(weights.revision), size=size, again=again)
@@ -106,6 +129,18 @@ def fetch_weights(weights: Weights) -> Path:
     )
 
 
+def _cached(weights: Weights, expected: str) -> Path:
+    repository = HuggingFaceRepository(weights.repo, endpoint())
+    path = repository.cached(weights.file, str(weights.revision))
+    if path is None or _hash(path) != expected:
+        raise WeightsMissing(
+            f"`{weights.repo}/{weights.file}` at {weights.revision} would be fetched, "
+            "and you are offline",
+            hint="Run again without `--offline` or HUB_OFFLINE",
+        )
+    return path
+
+
 def check_pinned(weights: Weights) -> None:
     """Refuse weights of which a lock says neither commit nor hash.
 
@@ -118,14 +153,28 @@ def check_pinned(weights: Weights) -> None:
         )
 
 
-def _key(weights: Weights) -> tuple[str, str, str | None]:
-    return weights.repo, weights.file, _said(weights)
+def _known(
+    before: LockedOperator | None, now: LockedOperator
+) -> Callable[[Weights], Weights | None]:
+    """What finds the pinned weights that a manifest's are, if they were locked."""
+    if before is None:
+        return lambda _: None
+    # The same manifest means the same weights, though a pin hides what it said.
+    key = _file if before.tree == now.tree else _key
+    pinned = [each for each in before.weights if each.sha256]
+    counts = Counter(map(key, pinned))
+    found = {key(each): each for each in pinned if counts[key(each)] == 1}
+    return lambda weights: found.get(key(weights))
 
 
-def _said(weights: Weights) -> str | None:
-    """The revision that a manifest names, which is a full commit only if pinned."""
-    revision = weights.revision
-    return None if revision and weights.sha256 else revision
+def _file(weights: Weights) -> tuple[str, ...]:
+    return weights.repo, weights.file
+
+
+def _key(weights: Weights) -> tuple[str, ...]:
+    # A revision that a manifest names is a full commit only if it is pinned.
+    said = "" if weights.sha256 else weights.revision or ""
+    return weights.repo, weights.file, said
 
 
 def _listed(weights: Weights) -> tuple[str, Any]:

@@ -113,7 +113,7 @@ class Collector:
         parts = [
             *self._trees(lock, before),
             *self._wheels(lock, wanted),
-            *map(_weights_part, pins),
+            *map(self._weights_part, pins),
             *signatures,
         ]
         listing = BundleListing(
@@ -218,6 +218,16 @@ class Collector:
         else:
             download.download(wheel.address, into, wanted, advance)
 
+    def _weights_part(self, weights: Weights) -> Part:
+        sha256 = str(weights.sha256).removeprefix("sha256:")
+        wanted = Wanted(f"`{weights.repo}/{weights.file}`", sha256, weights.size)
+
+        def bring(into: Path, advance: Advance) -> None:
+            path = fetch_weights(weights, offline=self.config.offline)
+            download.copy(path.resolve(), into, wanted, advance)
+
+        return Part(weights_path(sha256), wanted, bring)
+
     def _put(self, parts: list[Part], folder: BundleFolder) -> dict[str, ListedFile]:
         missing = [each for each in parts if not folder.has(each.path, each.wanted)]
         size = sum(each.wanted.size or 0 for each in missing)
@@ -306,13 +316,3 @@ def _pinned_weights(lock: Lockfile) -> tuple[Weights, ...]:
         check_pinned(weights)
         found[weights_path(str(weights.sha256))] = weights
     return tuple(found.values())
-
-
-def _weights_part(weights: Weights) -> Part:
-    sha256 = str(weights.sha256).removeprefix("sha256:")
-    wanted = Wanted(f"`{weights.repo}/{weights.file}`", sha256, weights.size)
-
-    def bring(into: Path, advance: Advance) -> None:
-        download.copy(fetch_weights(weights).resolve(), into, wanted, advance)
-
-    return Part(weights_path(sha256), wanted, bring)

@@ -209,15 +209,15 @@ def sync(  # noqa: PLR0913  (one a flag)
         from_bundle.carry_out(_roots(project, pinned), weights=weights)
         return
     plan = installation.installer.plan_sync(pinned, roots=_roots(project, pinned))
+    if weights and not dry_run:
+        _fetch_weights(session, pinned, offline=installation.installer.config.offline)
     if plan.is_empty and not as_json:
         session.console.say(f"The environment matches `{project.lock_path.name}`")
     else:
         installation.carry_out(plan)
-    if weights and not dry_run:
-        _fetch_weights(session, pinned)
 
 
-def _fetch_weights(session: Session, lock: Lockfile) -> None:
+def _fetch_weights(session: Session, lock: Lockfile, *, offline: bool) -> None:
     """Bring every file of weights that the lock pins.
 
     :raises NotPinned: for one that it does not pin, before anything is fetched.
@@ -231,7 +231,7 @@ def _fetch_weights(session: Session, lock: Lockfile) -> None:
     with session.console.working("Fetching weights", total=len(wanted)) as progress:
         for each in wanted:
             progress.tell(f"{each.repo}/{each.file}")
-            fetch_weights(each)
+            fetch_weights(each, offline=offline)
             progress.advance()
     are = "is" if len(wanted) == 1 else "are"
     session.console.say(f"{format_count(len(wanted), 'file')} of weights {are} here")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hub_client.cli.installation import Installation
     from hub_client.project import Project
     from hub_client.receipt import Receipt
+    from plugin_spec.manifest import Weights
     from plugin_spec.names import OperatorName
     from plugin_spec.requirement import Requirement
 
@@ -120,12 +121,12 @@ class Recording:
         # Until the lock is written nobody can tell that its trees are needed.
         self.installation.session.hold_cache()
         self.installation.installer.store.keep_for(project=project.path.parent)
-        installer, unpinned = self.installation.installer, dict[str, HubError]()
+        installer = self.installation.installer
         config = installer.config
+        silent: dict[Weights, HubError] = {}
         pinner = WeightsPinner(
-            lambda weights, error: unpinned.setdefault(
-                f"{weights.repo}/{weights.file}", error
-            ),
+            silent.setdefault,
+            {each.name: each for each in previous.operators} if previous else {},
             offline=config.offline,
         )
         with self.installation.session.console.working("Locking"):
@@ -142,8 +143,7 @@ class Recording:
                 pinner=pinner,
                 warn=self.installation.session.console.warn,
             )
-        if unpinned:
-            self._tell_unpinned(unpinned)
+        self._tell_silent(silent)
         return self._with_signers(lock, previous) if previous else lock
 
     def _with_signers(self, lock: Lockfile, previous: Lockfile) -> Lockfile:
@@ -158,14 +158,19 @@ class Recording:
             self.installation.session.console.warn(change)
         return kept
 
-    def _tell_unpinned(self, unpinned: Mapping[str, HubError]) -> None:
-        """Say once which weights the lock names and does not pin, and why."""
-        names = ", ".join(f"`{name}`" for name in unpinned)
-        error = next(iter(unpinned.values()))
-        hint = f" ({error.hint})" if error.hint else ""
-        self.installation.session.console.warn(
-            f"These weights are not pinned: {names}\n  {error}{hint}"
-        )
+    def _tell_silent(self, silent: Mapping[Weights, HubError]) -> None:
+        """Say once of which weights their server says nothing, and why."""
+        for said, told in (
+            ("stay as they were locked", [each for each in silent if each.sha256]),
+            ("are not pinned", [each for each in silent if not each.sha256]),
+        ):
+            if told:
+                names = ", ".join(f"`{each.repo}/{each.file}`" for each in told)
+                error = silent[told[0]]
+                hint = f" ({error.hint})" if error.hint else ""
+                self.installation.session.console.warn(
+                    f"These weights {said}: {names}\n  {error}{hint}"
+                )
 
     def _previous(self) -> Lockfile | None:
         """The lock that is there; one that does not read is locked anew.

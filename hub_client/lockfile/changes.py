@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hub_client.lockfile import Lockfile
     from plugin_spec.spaces import EmbeddingSpace
 
-Kind: TypeAlias = Literal["operator", "package"]
+Kind: TypeAlias = Literal["operator", "weights", "package"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,13 @@ def space_lines(differences: Iterable[str]) -> Iterator[str]:
 
 
 def lock_changes(before: Lockfile, after: Lockfile) -> Iterator[LockChange]:
-    """Operators, then Python packages, each by name."""
+    """Operators, their weights, and Python packages, each by name."""
     for each in _changes("operator", _operators(before), _operators(after)):
         old, new = _space(before, each.name), _space(after, each.name)
         yield replace(each, space=space_changes(old, new))
+    pins = _weights(before), _weights(after)
+    for each in _changes("weights", *pins):
+        yield replace(each, space=_other_bytes(*(pin.get(each.name) for pin in pins)))
     yield from _changes("package", _packages(before), _packages(after))
 
 
@@ -102,6 +105,27 @@ def _operators(lock: Lockfile) -> dict[str, tuple[str, object]]:
 
 def _space(lock: Lockfile, name: str) -> EmbeddingSpace | None:
     return next((each.space for each in lock.operators if str(each.name) == name), None)
+
+
+def _weights(lock: Lockfile) -> dict[str, tuple[str, object]]:
+    """A commit stands for a version."""
+    return {
+        f"{each.repo}/{each.file}": (
+            each.revision[:12] if each.revision else "unpinned",
+            each.sha256,
+        )
+        for operator in lock.operators
+        for each in operator.weights
+    }
+
+
+def _other_bytes(
+    old: tuple[str, object] | None, new: tuple[str, object] | None
+) -> tuple[str, ...]:
+    """What a vector's space differs in, if weights are known to be others."""
+    if old and new and old[1] and new[1] and old[1] != new[1]:
+        return (f"weights: {old[1]}, {new[1]}",)
+    return ()
 
 
 def _packages(lock: Lockfile) -> dict[str, tuple[str, object]]:

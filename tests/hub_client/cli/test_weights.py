@@ -71,11 +71,72 @@ def test_what_was_pinned_stays_until_an_upgrade(
         each.name.name: each for each in Lockfile.load(Path("hub.lock")).operators
     }
     assert weights["embed"].weights[0].revision == first
-    hub.said("lock", "--upgrade")
+    said = hub.said("lock", "--upgrade")
     weights = {
         each.name.name: each for each in Lockfile.load(Path("hub.lock")).operators
     }
     assert weights["embed"].weights[0].revision == second
+    others = hashlib.sha256(b"others").hexdigest()
+    assert said == (
+        f"Locking\n~ acme/model/model.safetensors {first[:12]} -> {second[:12]}\n"
+        "    vectors of another space: make them and their indexes anew\n"
+        f"      weights: {SHA256}, {others}\n"
+        "Wrote `hub.lock`\n"
+    )
+
+
+@pytest.mark.parametrize("said", ["", ", revision: main"])
+def test_an_upgrade_without_an_answer_keeps_what_was_pinned(
+    hub: Hub,
+    shelf_with_weights: OperatorFolder,
+    server: HuggingFaceServer,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+) -> None:
+    manifest = shelf_with_weights.path / "acme/embed/1.0.0/operator.yaml"
+    text = manifest.read_text(encoding="utf-8")
+    manifest.write_text(text.replace("acme/model,", f"acme/model{said},"), "utf-8")
+    Path("hub.toml").write_text('operators = ["acme/embed"]\n', "utf-8")
+    server.create("acme/model", {"model.safetensors": CONTENT})
+    hub.said("lock")
+    before = Path("hub.lock").read_bytes()
+    assert locked().sha256 == SHA256
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    for flags in ([], ["--offline"]):
+        assert (
+            "warning: These weights stay as they were locked: "
+            "`acme/model/model.safetensors`"
+        ) in hub.said("lock", "--upgrade", *flags)
+        assert Path("hub.lock").read_bytes() == before
+
+
+def test_offline_no_weights_are_fetched(
+    hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
+) -> None:
+    commit = server.create("acme/model", {"model.safetensors": CONTENT})
+    hub.said("add", "acme/embed", *into)
+    asked = len(server.requests)
+    refused = (
+        f"error: `acme/model/model.safetensors` at {commit} would be fetched, and you "
+        "are offline\n\nhint: Run again without `--offline` or HUB_OFFLINE\n"
+    )
+    for command in (["sync", "--weights"], ["mirror", "mirrored"]):
+        words = (*command, *into) if command[0] == "sync" else command
+        assert hub.refused(*words, "--offline").endswith(refused)
+    assert len(server.requests) == asked
+    hub.said("sync", "--weights", *into)
+    hub.said("sync", "--weights", "--offline", *into)
+    assert hub("mirror", "mirrored", "--offline").returncode == 0
+
+
+def test_without_weights_nothing_is_done_and_no_value_is_given(
+    hub: Hub, shelf_with_weights: OperatorFolder, into: Into
+) -> None:
+    hub.said("add", "acme/embed", "--offline", *into)
+    hub.said("uninstall", "acme/embed", *into)
+    done = hub("sync", "--weights", "--json", *into)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert json.loads(hub("list", "--json", *into).stdout) == []
 
 
 def test_sync_brings_the_weights_that_are_pinned(
@@ -83,8 +144,9 @@ def test_sync_brings_the_weights_that_are_pinned(
 ) -> None:
     server.create("acme/model", {"model.safetensors": CONTENT})
     hub.said("add", "acme/embed", *into)
-    assert hub.said("sync", "--weights", *into).endswith(
+    assert hub.said("sync", "--weights", *into) == (
         "Fetching weights\nacme/model/model.safetensors\n1 file of weights is here\n"
+        "The environment matches `hub.lock`\n"
     )
     cache = Path(os.environ["HF_HOME"]) / "hub"
     (found,) = cache.rglob("model.safetensors")
@@ -135,4 +197,4 @@ def test_weights_larger_than_a_listing_may_be_are_fetched(
     assert locked().size == len(content)
     done = hub("sync", "--weights", *into)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.endswith("1 file of weights is here\n")
+    assert "1 file of weights is here\n" in done.stderr
