@@ -73,7 +73,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
     resolution = resolve(
         project.operators,
         router,
-        python=_oldest_python(project.requires_python),
+        python=oldest_python(project.requires_python),
         locked=before,
         prerelease=project.prerelease,
     )
@@ -156,7 +156,7 @@ def _locked(candidate: Candidate, router: SourceRouter, store: Store) -> LockedO
     return LockedOperator.from_candidate(candidate, tree=known, manifest=digest)
 
 
-def _oldest_python(requires_python: SpecifierSet) -> Version:
+def oldest_python(requires_python: SpecifierSet) -> Version:
     """The oldest interpreter that the project is for: operators must run on it."""
     major, minor = OLDEST_PYTHON
     candidates = (Version(f"{major}.{each}.99") for each in range(minor, minor + 20))

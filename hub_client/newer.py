@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 
-from hub_client.resolver.explain import UnknownOperator
+from hub_client.resolver import UnknownOperator, resolve
 from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.requirement import Requirement
 from plugin_spec.spaces import space_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from packaging.version import Version
 
@@ -33,7 +33,7 @@ class Newer:
     version: Version
     """The one that is here."""
     fitting: Version | None
-    """The newest that all who ask for it accept; None if there is none but this one.
+    """What an upgrade of everything takes; None if it takes no other.
     It may be older, as may the next, if the one here was yanked."""
     newest: Version | None
     """The newest of all; None if everything was yanked."""
@@ -61,25 +61,47 @@ class Newer:
 
 
 def find_newer(
-    needs: Needs, router: SourceRouter, unasked: Callable[[HubError], object]
+    needs: Needs,
+    router: SourceRouter,
+    unasked: Callable[[HubError], object],
+    *,
+    python: Version | str,
+    prerelease: bool = False,
 ) -> tuple[Newer, ...]:
     """Ask the source of each operator what is newer, or instead of a yanked version.
 
-    Yanked versions and pre-releases are nothing to go to. A pre-release is one where
-    one is here already.
+    Yanked versions are nothing to go to, nor are pre-releases unless one is here
+    already, or is asked for.
 
     :param unasked: told why a source says nothing of an operator.
+    :param python: of the interpreter that runs the operators.
+    :param prerelease: whether pre-releases compete with final releases.
     """
+    roots = [Requirement.parse(each) for each in needs.roots.values()]
+    chosen: Mapping[OperatorName, Version] | None = None
+    # Of what excludes one another, or is at a source that is silent, each for itself.
+    with suppress(HubError):
+        resolution = resolve(roots, router, python=python, prerelease=prerelease)
+        chosen = {each.name: each.version for each in resolution.candidates}
+    early = {each.name for each in roots if each.specifier.prereleases}
     found = []
     for need in sorted(needs.found.values(), key=lambda each: each.name):
         try:
             releases = router.versions(need.name)
             if not releases:
                 raise UnknownOperator(need.name, router.source_spec(need.name))
-            if newer := _newer(needs, need, releases):
-                found.append(newer)
+            yanked, versions = _instead(
+                need, releases, early=prerelease or need.name in early
+            )
+            if chosen is None:
+                fitting = [each for each in versions if _all_accept(needs, need, each)]
+            else:
+                fitting = [each for each in versions if each == chosen.get(need.name)]
+            if yanked is not None or versions:
+                best, newest = (max(each, default=None) for each in (fitting, versions))
+                newer = Newer(need.name, need.version, best, newest, yanked)
                 declared = _Spaces(router, need.name, releases)
-                found[-1] = replace(newer, space=declared.changes(newer))
+                found.append(replace(newer, space=declared.changes(newer)))
         except HubError as error:
             unasked(error)
     return tuple(found)
@@ -107,22 +129,21 @@ class _Spaces:
         return None
 
 
-def _newer(needs: Needs, need: Need, releases: Sequence[Release]) -> Newer | None:
+def _instead(
+    need: Need, releases: Sequence[Release], *, early: bool
+) -> tuple[str | None, list[Version]]:
+    """Why the version here was yanked, if it was; and what one could go to."""
     yanked = next(
         (each.yanked for each in releases if each.version == need.version), None
     )
-    versions = [
+    early = early or need.version.is_prerelease
+    return yanked, [
         each.version
         for each in releases
         if each.yanked is None
         and (yanked is not None or each.version > need.version)
-        and (need.version.is_prerelease or not each.version.is_prerelease)
+        and (early or not each.version.is_prerelease)
     ]
-    if yanked is None and not versions:
-        return None
-    fitting = (each for each in versions if _all_accept(needs, need, each))
-    best, newest = max(fitting, default=None), max(versions, default=None)
-    return Newer(need.name, need.version, best, newest, yanked)
 
 
 def _all_accept(needs: Needs, need: Need, version: Version) -> bool:

@@ -74,9 +74,10 @@ def outdated(session: Session, *, as_json: options.Json = False) -> int:
     """List operators that have newer versions, or were yanked.
 
     Of the project's lock; outside a project, of what is installed. `fits` is what
-    `hub lock --upgrade` would take as far as the versions that are asked for say.
+    `hub lock --upgrade` takes; where a source is silent, as far as others say.
     What a source does not tell is told, and hides nothing that others do.
     """
+    from hub_client.locker import oldest_python  # noqa: PLC0415
     from hub_client.lockfile.changes import space_lines  # noqa: PLC0415  (slow)
     from hub_client.newer import find_newer  # noqa: PLC0415
 
@@ -86,7 +87,13 @@ def outdated(session: Session, *, as_json: options.Json = False) -> int:
     unasked: dict[str, HubError] = {}
     with session.console.working("Asking the sources"):
         found = find_newer(
-            needs, router, lambda error: unasked.setdefault(str(error), error)
+            needs,
+            router,
+            lambda error: unasked.setdefault(str(error), error),
+            python=oldest_python(project.requires_python)
+            if project
+            else session.environment().python_version,
+            prerelease=project is not None and project.prerelease,
         )
     for problem in unasked:
         session.console.warn(problem)

@@ -1,7 +1,8 @@
-"""Limits on what a Hugging Face server may send: bytes in all, and time without any."""
+"""Limits on what a Hugging Face server may send: bytes, time without any, and names."""
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,6 +26,10 @@ _GRACE: Final = 30.0
 _ANSWER_TO_WRITING: Final = 300.0
 """Seconds; a server may think that long about a commit."""
 
+# Under these the client keeps what it fetches, in its cache's own folders.
+_NAMES: Final = ("ETag", "X-Linked-Etag", "X-Repo-Commit")
+_NAME: Final = re.compile(r"[0-9A-Za-z_-]{1,200}")
+
 _FACTORY: Final = "_GLOBAL_CLIENT_FACTORY"
 _watching: set[Callable[[], Any]] = set()
 _limit: ContextVar[int | None] = ContextVar("limit", default=None)
@@ -32,6 +37,10 @@ _limit: ContextVar[int | None] = ContextVar("limit", default=None)
 
 class TooMuch(HubError):
     """A server sends more than it may."""
+
+
+class UnsafeAnswer(HubError):
+    """A server names a file in a way that could lie anywhere on this machine."""
 
 
 class ClientUnknown(HubError):
@@ -152,12 +161,30 @@ def _hurry(request: Any) -> None:  # noqa: ANN401  (its HTTP library's)
     request.headers["Accept-Encoding"] = "identity"
 
 
+def _check_names(response: Any) -> None:  # noqa: ANN401  (its HTTP library's)
+    """Refuse names of which the client would make paths that leave its cache.
+
+    It takes them from the answers to HEAD alone, and marks and quotes off them.
+    """
+    if response.request.method != "HEAD":
+        return
+    for header in _NAMES:
+        value = response.headers.get(header)
+        if value and not _NAME.fullmatch(value.lstrip("W/").strip('"')):
+            raise UnsafeAnswer(
+                f"`{response.request.url}` names what it has {value[:200]!r}, "
+                f"which is no name for a file",
+                hint="Ask its server's operator; nothing of it was kept",
+            )
+
+
 def _hold(response: Any) -> None:  # noqa: ANN401
     """Count what arrives from here on."""
     request = response.request
     note(request.method, str(request.url), str(response.status_code))
     if (limit := _limit.get()) is None:
         return
+    _check_names(response)
     most: int = limit
     where = response.request.url
     if response.headers.get("Content-Encoding", "identity") != "identity":

@@ -116,6 +116,25 @@ def test_outdated_says_what_fits_and_what_is_newest(
     }
 
 
+def test_outdated_says_what_an_upgrade_takes(hub: Hub, locked: OperatorFolder) -> None:
+    locked.publish("acme/blur", "1.1.0")
+    # What it needs there is not.
+    locked.publish("acme/sharpen", "1.5.0", operators=["acme/blur>=7"])
+    project = Path("hub.toml")
+    text = project.read_text("utf-8")
+    assert hub("outdated").stdout == (
+        "operator      here   fits   newest\n"
+        "acme/blur     1.0.0  1.1.0  1.1.0\n"
+        "acme/sharpen  1.0.0  -      1.5.0\n"
+    )
+    locked.publish("acme/blur", "1.2.0rc1")
+    project.write_text(f"prerelease = true\n{text}", "utf-8")
+    assert "acme/blur     1.0.0  1.2.0rc1  1.2.0rc1\n" in hub("outdated").stdout
+    versions = json.loads(hub("lock", "--upgrade", "--json").stdout)["operators"]
+    assert versions["acme/blur"] == "1.2.0rc1"
+    assert versions["acme/sharpen"] == "1.0.0"
+
+
 def test_a_version_whose_vectors_are_of_another_space_says_so(
     hub: Hub, locked: OperatorFolder
 ) -> None:
@@ -153,11 +172,12 @@ def test_outdated_asks_where_an_operator_is_from_and_tells_what_it_does_not_lear
         for name in map(OperatorName.parse, ("acme/blur", "acme/embed", "acme/rank"))
     }
     told: list[str] = []
-    (found,) = find_newer(Needs({}, here), router, lambda e: told.append(str(e)))
+    needs, python = Needs({}, here), "3.11.7"
+    (found,) = find_newer(needs, router, lambda e: told.append(str(e)), python=python)
     assert (str(found.name), str(found.newest)) == ("acme/blur", "1.1.0")
     assert told[1:] == ["`bundled` has no operator `acme/rank`"]
     shutil.rmtree(repository.path)
-    find_newer(Needs({}, here), router, lambda e: told.append(str(e)))
+    find_newer(needs, router, lambda e: told.append(str(e)), python=python)
     assert told[2].startswith(f"Cannot list the versions at `{repository.url}`: ")
 
 

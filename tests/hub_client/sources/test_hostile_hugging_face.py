@@ -29,10 +29,16 @@ from hub_client.sources.hugging_face import (
     OfflineMiss,
 )
 from hub_client.sources.hugging_face_client import RepositoryRefused, ServerUnreachable
-from hub_client.sources.hugging_face_transfer import ClientUnknown, TooMuch, limited
+from hub_client.sources.hugging_face_transfer import (
+    ClientUnknown,
+    TooMuch,
+    UnsafeAnswer,
+    limited,
+)
 from hub_client.tree_digest import DigestMismatch, UnsafeTree
+from hub_client.weights import fetch_weights
 from plugin_spec.errors import HubError, InvalidManifest
-from plugin_spec.manifest import Manifest
+from plugin_spec.manifest import Manifest, Weights
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
@@ -348,6 +354,40 @@ def test_a_name_that_leaves_its_tree_is_refused_before_any_download(
     assert caught.value.problems == (problem,)
     assert not [line for line in server.requests if "/resolve/" in line]
     assert not (tmp_path / "tree").exists()
+
+
+@pytest.mark.parametrize("header", ["ETag", "X-Linked-Etag", "X-Repo-Commit"])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_file_is_kept_under_no_name_that_leaves_the_clients_cache(
+    server: HuggingFaceServer,
+    release: Release,
+    tmp_path: Path,
+    header: str,
+    there: bool,
+) -> None:
+    victim = tmp_path / "precious"
+    if there:
+        victim.write_text("mine")
+
+    def before(request: Request) -> Response | None:
+        if "/resolve/" in request.url.path:
+            names = {"ETag": '"a"', "X-Repo-Commit": release.revision}
+            names[header] = f'W/"{"../" * 20}{str(victim).lstrip("/")}"'
+            return Response(FILES["operator.yaml"][::-1], headers=names)
+        return None
+
+    server.before = before
+    for ask in (
+        lambda: source().manifest(EMBED, release),
+        lambda: fetch(release, tmp_path / "tree"),
+        lambda: fetch_weights(
+            Weights({}, "acme/embed", "model.safetensors", release.revision, "0" * 64)
+        ),
+    ):
+        with pytest.raises(UnsafeAnswer, match="which is no name for a file"):
+            ask()
+    found = {each.name: each.read_text() for each in tmp_path.glob("precious*")}
+    assert found == ({"precious": "mine"} if there else {})
 
 
 def test_a_listing_without_end_is_cut(
