@@ -135,7 +135,7 @@ def add_trusted(config_dir: Path, entry: str) -> str:
     """
     written = check_entry(locate(entry, Path.cwd()))
     entries = list_trusted(config_dir)
-    if written not in entries:
+    if written not in map(spelled, entries):
         _write_trusted(config_dir, (*entries, written))
     return written
 
@@ -143,11 +143,18 @@ def add_trusted(config_dir: Path, entry: str) -> str:
 def remove_trusted(config_dir: Path, entry: str) -> bool:
     """Forget an entry; whether there was one."""
     entries = list_trusted(config_dir)
-    spellings = {entry, locate(entry, Path.cwd())}
-    kept = tuple(one for one in entries if one not in spellings)
+    kept = tuple(one for one in entries if spelled(one) != spelled(entry))
     if kept != entries:
         _write_trusted(config_dir, kept)
     return kept != entries
+
+
+def spelled(entry: str) -> str:
+    """An entry as ``add_trusted`` would write it; as it is, if it is none."""
+    try:
+        return check_entry(locate(entry, Path.cwd()))
+    except HubError:
+        return entry
 
 
 def covers(entry: str, source: str) -> bool:
@@ -191,7 +198,8 @@ def check_entry(entry: str) -> str:
     located = locate(entry, None)
     if located in {f"{DIRECTORY}{Path(path).anchor}", f"{GIT}file:///"}:
         raise InvalidTrust(f"trusting {entry!r} would trust every folder")
-    return located
+    whole_host = located.count("/") == _SLASHES_OF_A_BARE_HOST + 1
+    return located if whole_host else located.rstrip("/")
 
 
 def _checked_hugging_face(entry: str) -> str:

@@ -67,7 +67,7 @@ def add(
         )
     written = add_trusted(config_dir, source)
     signers = _signers(session, written)
-    condition = f", if signed by {signers}" if signers else ""
+    condition = f", if signed by {_either(signers)}" if signers else ""
     session.console.say(f"`{written}` is trusted{condition}")
 
 
@@ -101,12 +101,17 @@ def remove(session: Session, source: Source) -> int:
     What is installed from it stays, until it is uninstalled.
     """
     from hub_client.signatures import remove_required  # noqa: PLC0415  (slow)
-    from hub_client.trust import list_trusted, remove_trusted  # noqa: PLC0415
+    from hub_client.trust import (  # noqa: PLC0415
+        list_trusted,
+        remove_trusted,
+        spelled,
+    )
 
     config_dir = session.config().config_dir
+    required = _signers(session, spelled(source))
     if remove_trusted(config_dir, source):
         remove_required(config_dir, source)
-        session.console.say(f"`{source}` is not trusted any more")
+        _tell_removed(session, source, required)
         return 0
     trusted = " and ".join(f"`{entry}`" for entry in list_trusted(config_dir))
     report(
@@ -114,6 +119,22 @@ def remove(session: Session, source: Source) -> int:
         hint=f"Trusted are {trusted}" if trusted else "Nothing but `bundled` is",
     )
     return 1
+
+
+def _tell_removed(session: Session, source: str, required: list[str]) -> None:
+    """Say what trusting a source no more comes to, which may be nothing."""
+    from hub_client.trust import covers, list_trusted, spelled  # noqa: PLC0415  (slow)
+
+    entries = list_trusted(session.config().config_dir)
+    wider = [each for each in entries if covers(spelled(each), spelled(source))]
+    if not wider:
+        session.console.say(f"`{source}` is not trusted any more")
+        return
+    signers = _signers(session, spelled(source))
+    condition = f", if signed by {_either(signers)}" if signers else ""
+    if required and not signers:
+        condition = f", and now without a signature of {_either(required)}"
+    session.console.warn(f"`{source}` stays trusted, as `{wider[0]}` is{condition}")
 
 
 def list_entries(session: Session, *, as_json: options.Json = False) -> None:
@@ -124,19 +145,26 @@ def list_entries(session: Session, *, as_json: options.Json = False) -> None:
     from hub_client.trust import list_trusted  # noqa: PLC0415  (slow)
 
     entries = list_trusted(session.config().config_dir)
+    signers = {entry: _signers(session, entry) for entry in entries}
     if as_json:
-        session.console.result_json(list(entries))
+        session.console.result_json(
+            [{"source": entry, "signers": signers[entry]} for entry in entries]
+        )
         return
     for entry in entries:
-        signers = _signers(session, entry)
-        session.console.result(f"{entry}  if signed by {signers}" if signers else entry)
+        condition = f"  if signed by {_either(signers[entry])}"
+        session.console.result(f"{entry}{condition if signers[entry] else ''}")
     if not entries:
         session.console.say("No source is trusted besides `bundled`")
 
 
-def _signers(session: Session, entry: str) -> str:
-    """Whose signature a source needs, in words; empty if nobody's."""
-    from hub_client.signatures import parse_signer  # noqa: PLC0415  (slow)
+def _signers(session: Session, entry: str) -> list[str]:
+    """Whose signature a source needs; any one of them will do."""
+    from hub_client.signatures import keys_for  # noqa: PLC0415  (slow)
 
-    keys = session.config().required_signatures.get(entry, ())
-    return " or ".join(parse_signer(each).signer for each in keys)
+    keys = keys_for(entry, session.config().required_signatures) or ()
+    return [each.signer for each in keys]
+
+
+def _either(signers: list[str]) -> str:
+    return " or ".join(signers)

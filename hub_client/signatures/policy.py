@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from typing import TYPE_CHECKING, Final, TypeGuard
+from urllib.parse import unquote
 
 from hub_client.atomic_file import write_atomically
 from hub_client.signatures.keys import InvalidKey, SigningKey
@@ -11,7 +14,7 @@ from hub_client.signatures.signer import parse_signer, same_signer
 from hub_client.signatures.sigstore_identity import SigstoreIdentity
 from hub_client.sources import GIT, HUGGING_FACE, HUGGING_FACE_AT
 from hub_client.sources.hugging_face_client import PUBLIC_ENDPOINT
-from hub_client.trust import InvalidTrust, check_entry, covers, locate
+from hub_client.trust import InvalidTrust, check_entry, covers, locate, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,10 +39,11 @@ def keys_for(
     :raises InvalidTrust: if an entry is for a source that nobody can sign.
     :raises InvalidKey: if one of the keys is none, or cannot sign there.
     """
-    entry = _covering(source, required, directory)
-    if entry is None:
+    entries = _covering(source, required, directory)
+    if not entries:
         return None
-    return _able(entry, map(parse_signer, required[entry]))
+    keys = (key for entry in entries for key in required[entry])
+    return _able(entries[0], map(parse_signer, keys))
 
 
 def root_for(
@@ -53,8 +57,8 @@ def root_for(
 
     :param roots: files by source, as ``required`` has keys.
     """
-    entry = _covering(source, required, directory)
-    return None if entry is None else roots.get(entry)
+    entries = _covering(source, required, directory)
+    return next((roots[entry] for entry in entries if entry in roots), None)
 
 
 def add_required(
@@ -82,7 +86,7 @@ def add_required(
     if document and KEY not in document:
         document.add(tomlkit.nl())
     tables = document.setdefault(KEY, tomlkit.aot())
-    table = next((each for each in tables if each["source"] == written), None)
+    table = next((each for each in tables if _is_same(each["source"], written)), None)
     if table is None:
         table = tomlkit.table()
         table["source"], table["keys"] = written, tomlkit.array()
@@ -106,9 +110,9 @@ def remove_required(config_dir: Path, source: str) -> bool:
     """Require no signatures of a source any more; whether they were."""
     from hub_client.trust import read_document, write_document  # noqa: PLC0415
 
-    document, spellings = read_document(config_dir), {source, locate(source, None)}
+    document = read_document(config_dir)
     tables = document.get(KEY, [])
-    gone = [each for each in tables if each["source"] in spellings]
+    gone = [each for each in tables if _is_same(each["source"], source)]
     for each in gone:
         tables.remove(each)
     if not gone:
@@ -172,14 +176,17 @@ def read_armored(config_dir: Path, keys: Iterable[SigningKey]) -> list[bytes]:
     return found
 
 
-def _covering(
-    source: str, entries: Iterable[str], directory: Path | None
-) -> str | None:
-    """The most specific entry that covers a source, as it is written."""
+def _covering(source: str, entries: Iterable[str], directory: Path | None) -> list[str]:
+    """The most specific entry that covers a source, in each way that it is written."""
     located = _written_out(locate(source, directory))
-    spelled = {_written_out(_checked(entry)): entry for entry in entries}
-    covering = [entry for entry in spelled if covers(entry, located)]
-    return spelled[max(covering, key=len)] if covering else None
+    spelled = [(_written_out(_checked(entry)), entry) for entry in entries]
+    covering = [each for each in spelled if covers(each[0], located)]
+    longest = max((len(written) for written, _ in covering), default=0)
+    return [entry for written, entry in covering if len(written) == longest]
+
+
+def _is_same(entry: str, other: str) -> bool:
+    return spelled(entry) == spelled(other)
 
 
 def _checked(entry: str) -> str:
@@ -196,13 +203,20 @@ def _checked(entry: str) -> str:
 
 
 def _written_out(source: str) -> str:
-    """With the server's name, whose readers take one letter for the other.
+    """In the one spelling of all that servers take for the same repository.
 
-    A project may write a source in another way than its user does.
+    A project may write a source in another way than its user does. Letters of either
+    case, what stands in percent signs, doubled slashes, and the end of git's own
+    folders make no difference to some servers; here they make none.
     """
     if source.startswith(HUGGING_FACE):
         source = f"{HUGGING_FACE_AT}{PUBLIC_ENDPOINT}/{source[len(HUGGING_FACE) :]}"
-    return source.lower() if source.startswith(HUGGING_FACE_AT) else source
+    kind, _, rest = source.casefold().partition("://")
+    if source.startswith(GIT):
+        rest = re.sub("/+", "/", unicodedata.normalize("NFC", unquote(rest)))
+        while rest != (shorter := rest.removesuffix("/").removesuffix(".git")):
+            rest = shorter
+    return f"{kind}://{rest}" if rest else source
 
 
 def _able(entry: str, keys: Iterable[Signer]) -> tuple[Signer, ...]:

@@ -59,6 +59,23 @@ def signer() -> str | None:
     return Lockfile.load(Path("hub.lock")).operators[0].signer
 
 
+def test_what_a_wider_entry_still_trusts_is_said_when_the_narrower_goes(
+    hub: Hub, alice: Publisher
+) -> None:
+    host, team = "git+https://git.acme.example/", "git+https://git.acme.example/team/"
+    hub.said("trust", "add", host)
+    hub.said("trust", "add", team, "--require-signature", alice.public)
+    assert json.loads(hub.result("trust", "list", "--json")) == [
+        {"source": host, "signers": []},
+        {"source": team.rstrip("/"), "signers": [alice.signer]},
+    ]
+    assert hub.said("trust", "remove", team) == (
+        f"warning: `{team}` stays trusted, as `{host}` is, and now without a signature "
+        f"of {alice.signer}\n"
+    )
+    assert hub.said("trust", "remove", host) == f"`{host}` is not trusted any more\n"
+
+
 def test_the_signer_goes_into_the_lock_and_is_verified_again(
     hub: Hub, repository: GitRepository, source: str, alice: Publisher, into: Into
 ) -> None:

@@ -14,7 +14,9 @@ def test_trust_is_given_listed_and_taken_back(hub: Hub) -> None:
     assert (added.returncode, added.stdout) == (0, "")
     assert added.stderr == f"`{entry}` is trusted\n"
     assert hub("trust", "list").stdout == f"{entry}\n"
-    assert json.loads(hub("trust", "list", "--json").stdout) == [entry]
+    assert json.loads(hub("trust", "list", "--json").stdout) == [
+        {"source": entry, "signers": []}
+    ]
     assert (
         hub("trust", "remove", entry).stderr == f"`{entry}` is not trusted any more\n"
     )

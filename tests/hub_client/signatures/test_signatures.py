@@ -222,6 +222,45 @@ def test_the_most_specific_entry_says_whose_signature_counts(
     assert keys_for("git+https://git.example/a.git", required) is None
 
 
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "git+https://git.acme.example/team/embed",
+        "git+https://git.acme.example/team/embed.git/",
+        "git+https://git.acme.example/team/embed/.git",
+        "git+https://git.acme.example//team/embed.git",
+        "git+https://git.acme.example/team///embed.git",
+        "git+https://git.acme.example/%74eam/embed.git",
+        "git+https://git.acme.example/team%2Fembed.git",
+        "git+https://git.acme.example/Team/Embed.GIT",
+    ],
+)
+@pytest.mark.parametrize("entry", ["team/embed.git", "team/embed", "team/", "team"])
+def test_no_spelling_of_a_repository_goes_past_who_has_to_sign_there(
+    entry: str, spelling: str, ssh: Publisher, gpg: Publisher
+) -> None:
+    (wide,), (key,) = read_key_file(ssh.public)[0], read_key_file(gpg.public)[0]
+    host = "git+https://git.acme.example/"
+    required = {host: [wide.text], f"{host}{entry}": [key.text]}
+    assert keys_for(spelling, required) == (key,)
+    assert keys_for(f"{host}teams/embed", required) == (wide,)
+
+
+def test_an_entry_with_a_slash_and_one_without_are_one(
+    ssh: Publisher, gpg: Publisher
+) -> None:
+    (one,), (two,) = read_key_file(ssh.public)[0], read_key_file(gpg.public)[0]
+    folder, source = HubConfig.load().config_dir, "git+https://git.acme.example/team"
+    add_required(folder, f"{source}/", (one,))
+    add_required(folder, source, (two,))
+    assert keys_for(f"{source}/a", HubConfig.load().required_signatures) == (one, two)
+    # As somebody may have written it.
+    required = {f"{source}/": [one.text], source: [two.text]}
+    assert keys_for(f"{source}/a", required) == (one, two)
+    assert remove_required(folder, f"{source}/")
+    assert HubConfig.load().required_signatures == {}
+
+
 def test_policy_stands_in_the_users_configuration_with_all_else_it_says(
     ssh: Publisher, gpg: Publisher
 ) -> None:
