@@ -15,6 +15,8 @@ from hub_client.packages import (
     planned,
     unmet,
 )
+from hub_client.sources import BUNDLED
+from hub_client.trust import locate
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -293,12 +295,21 @@ class Installer:
 
     def _stored(self, target: Target, on_event: Callable[[Event], object]) -> str:
         """The digest of the target's tree, which is in the store then."""
-        if target.tree is not None and self.store.has(target.tree):
+        source = locate(target.source, self.directory)
+        # What ships with the hub is compared each time: it is a copy away.
+        if (
+            target.tree is not None
+            and source != BUNDLED
+            and self.store.has(target.tree, source=source)
+        ):
             self.store.verify(target.tree)  # it may have been changed since it came
             return target.tree
-        on_event(Event("fetch", f"{target.name} {target.release.version}"))
+        if target.tree is None or not self.store.has(target.tree):
+            on_event(Event("fetch", f"{target.name} {target.release.version}"))
         return self.store.add(
-            lambda folder: self.router.fetch(target, folder), expected=target.tree
+            lambda folder: self.router.fetch(target, folder),
+            expected=target.tree,
+            source=source,
         )
 
     def _satisfying(

@@ -12,10 +12,12 @@ from hub_client.admission import admit, with_signed_trees
 from hub_client.environment import OLDEST_PYTHON
 from hub_client.lockfile import LockedOperator, Lockfile
 from hub_client.sources import MANIFEST_FILE
+from hub_client.trust import locate
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from packaging.specifiers import SpecifierSet
 
@@ -95,7 +97,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
         locked=previous.packages if previous else (),
     )
     operators = [
-        _signed(_locked(each, router, store), signatures)
+        _signed(_locked(each, router, store, project.path.parent), signatures)
         for each in with_signed_trees(resolution.candidates, signatures)
     ]
     operators = [_with_needed_weights(each, resolution) for each in operators]
@@ -143,12 +145,17 @@ def _check_unchanged(candidate: Candidate, locked: LockedOperator | None) -> Non
         raise RevisionChanged(candidate, locked)
 
 
-def _locked(candidate: Candidate, router: SourceRouter, store: Store) -> LockedOperator:
+def _locked(
+    candidate: Candidate, router: SourceRouter, store: Store, directory: Path
+) -> LockedOperator:
     revision = candidate.release.revision
     known = revision if revision.startswith("sha256:") else candidate.release.tree
-    if known is None or not store.has(known):
+    source = locate(candidate.source, directory)
+    if known is None or not store.has(known, source=source):
         known = store.add(
-            lambda folder: router.fetch(candidate, folder), expected=known
+            lambda folder: router.fetch(candidate, folder),
+            expected=known,
+            source=source,
         )
     router.confirm(candidate, store.path(known))
     manifest = (store.path(known) / MANIFEST_FILE).read_bytes()

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hub_client.atomic_file import write_atomically
 from hub_client.roots import Roots
 from hub_client.staging import NO_ROOM, Staging
 from hub_client.tree_digest import DigestMismatch, tree_digest, tree_files
@@ -33,6 +34,8 @@ MAKE_ROOM: Final = (
 )
 """What to do about a cache on a full disk."""
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_SOURCES: Final = "came-from"
+"""The folder of notes from where each tree came, a source a line."""
 _NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 """What a folder says to one who may only read it."""
 
@@ -84,9 +87,14 @@ class Store:
             raise InvalidDigest(f"expected `sha256:` and 64 digits, got {digest!r}")
         return self.root / "sha256" / match[1]
 
-    def has(self, digest: str) -> bool:
-        """Whether the tree is here; what is visible is complete."""
-        return self.path(digest).is_dir()
+    def has(self, digest: str, *, source: str | None = None) -> bool:
+        """Whether the tree is here; what is visible is complete.
+
+        :param source: whether it ever came from there, too: who trusts a source does
+            not trust what came from another, whatever a lock says.
+        """
+        here = self.path(digest).is_dir()
+        return here and (source is None or source in self._sources(digest))
 
     def verify(self, digest: str) -> None:
         """Hash the tree again.
@@ -103,9 +111,16 @@ class Store:
                 hint="Delete that folder and install again",
             )
 
-    def add(self, fill: Callable[[Path], None], *, expected: str | None = None) -> str:
+    def add(
+        self,
+        fill: Callable[[Path], None],
+        *,
+        expected: str | None = None,
+        source: str | None = None,
+    ) -> str:
         """Let ``fill`` write a tree into an empty folder, then publish it.
 
+        :param source: where ``fill`` has it from, for ``has``.
         :returns: the tree's digest.
         :raises DigestMismatch: if it is not ``expected``, or was here and was changed.
         :raises CacheUnwritable: if the disk is full or read-only; nothing is published.
@@ -121,6 +136,8 @@ class Store:
                 )
             _seal(tree)
             self._publish(tree, digest)
+            if source is not None:
+                self._note(digest, source)
         return digest
 
     @contextmanager
@@ -165,6 +182,7 @@ class Store:
                 # By a rename: whoever is killed now leaves it here, or gone.
                 with suppress(FileNotFoundError):
                     path.rename(trash / f"{path.parent.name}-{path.name}")
+                (self.root / _SOURCES / path.name).unlink(missing_ok=True)
 
             yield remove
 
@@ -176,6 +194,25 @@ class Store:
             return ()
         found = (f"sha256:{name}" for name in sorted(names))
         return tuple(digest for digest in found if _DIGEST.fullmatch(digest))
+
+    def _sources(self, digest: str) -> list[str]:
+        try:
+            text = self._note_of(digest).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        return text.splitlines()
+
+    def _note(self, digest: str, source: str) -> None:
+        sources = self._sources(digest)
+        if source not in sources:
+            # Of two writers one note may be lost: then its tree is fetched once more.
+            text = "".join(f"{each}\n" for each in (*sources, source))
+            note = self._note_of(digest)
+            note.parent.mkdir(exist_ok=True)
+            write_atomically(note, text.encode())
+
+    def _note_of(self, digest: str) -> Path:
+        return self.root / _SOURCES / self.path(digest).name
 
     @cached_property
     def roots(self) -> Roots:

@@ -26,6 +26,7 @@ from hub_client.bundle.registry import find_wheels
 from hub_client.listed_file import ListedFile, list_folder
 from hub_client.sources import BUNDLED
 from hub_client.transfer import transfer
+from hub_client.trust import locate
 from hub_client.weights import check_pinned, fetch_weights
 from plugin_spec.errors import HubError
 
@@ -177,11 +178,13 @@ class Collector:
         download.copy(self.store.path(operator.tree) / path, into, wanted, advance)
 
     def _fetch(self, operator: LockedOperator) -> None:
-        if not self.store.has(operator.tree):
+        source = locate(operator.source, self.directory)
+        if not self.store.has(operator.tree, source=source):
             self.on_step(f"Fetching {operator.name} {operator.version}")
             self.store.add(
                 lambda folder: self.router.fetch(operator, folder),
                 expected=operator.tree,
+                source=source,
             )
 
     def _stored_files(self, operator: LockedOperator) -> tuple[ListedFile, ...]:

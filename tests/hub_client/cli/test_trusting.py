@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from servers.operator_files import operator_files
+from servers.operator_files import OperatorFolder, operator_files
 
 if TYPE_CHECKING:
     from servers.git_repository import GitRepository
-    from servers.operator_files import OperatorFolder
 
     from tests.hub_client.cli.conftest import Hub
 
@@ -122,3 +122,23 @@ def test_nothing_runs_during_resolve_lock_search_info_install_and_verify(
     ):
         assert hub(*words).returncode == 0, words
         assert not marker.exists(), words
+
+
+@pytest.mark.parametrize("claimed", ["bundled", "trusted"])
+def test_a_lock_cannot_say_that_a_tree_came_from_somebody_else(
+    hub: Hub, shelf: OperatorFolder, tmp_path: Path, into: Into, claimed: str
+) -> None:
+    stranger = OperatorFolder(tmp_path / "stranger")
+    stranger.publish("acme/embed", "1.0.0")
+    shelf.publish("acme/embed", "1.0.0", text="another")
+    source = "bundled" if claimed == "bundled" else shelf.spec
+    Path("hub.toml").write_text(
+        f'operators = ["acme/embed"]\n[sources]\n"acme/*" = "{stranger.spec}"\n',
+        encoding="utf-8",
+    )
+    hub.said("lock", "--trust-once")
+    for name in ("hub.toml", "hub.lock"):
+        text = Path(name).read_text(encoding="utf-8").replace(stranger.spec, source)
+        Path(name).write_text(text, encoding="utf-8")
+    assert "error: " in hub.refused("sync", "--locked", *into)
+    assert json.loads(hub.result("list", "--json", *into)) == []
