@@ -70,7 +70,7 @@ def _run(words: list[str]) -> int:
 
 
 def _report(error: Exception, words: list[str]) -> int:
-    from hub_client.cli.console import report  # noqa: PLC0415  (after the commands)
+    from hub_client.cli.console import report, visible  # noqa: PLC0415  (after the commands)
     from plugin_spec.errors import HubError  # noqa: PLC0415
 
     if usage := _usage_problem(error, words):
@@ -79,7 +79,11 @@ def _report(error: Exception, words: list[str]) -> int:
     if not _VERBOSE.isdisjoint(words):
         import traceback  # noqa: PLC0415
 
-        traceback.print_exception(error)
+        print(  # noqa: T201
+            visible("".join(traceback.format_exception(error))),
+            end="",
+            file=sys.stderr,
+        )
     if isinstance(error, HubError):
         report(str(error), hint=error.hint)
     elif isinstance(error, OSError):

@@ -110,7 +110,7 @@ def confirm(question: str, *, unasked: HubError) -> None:
 
     if not sys.stdin.isatty():
         raise unasked
-    if not typer.confirm(question, err=True):
+    if not typer.confirm(visible(question), err=True):
         raise Declined
 
 
@@ -179,7 +179,24 @@ def choose_color(choice: ColorChoice) -> None:
     os.environ["FORCE_COLOR" if choice == "always" else "NO_COLOR"] = "1"
 
 
+def visible(text: str) -> str:
+    r"""Text in which no character does anything to a terminal but end a line.
+
+    Most of what is printed was written by others: names, summaries, reasons, errors.
+
+    >>> visible("café\x1b[2K\u202e")
+    'café\\x1b[2K\\u202e'
+    """
+    return "".join(
+        each
+        if each.isprintable() or each in "\n\t"
+        else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
 def _write(stream: TextIO, text: str) -> None:
+    text = visible(text)
     if _is_coloured(stream):
         text = _MARKED.sub(_styled, text)
     stream.write(f"{text}\n")

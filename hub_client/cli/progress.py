@@ -6,6 +6,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from hub_client.cli.console import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -40,7 +42,7 @@ class Lines:
 
     def tell(self, text: str) -> None:
         """Print the line."""
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
+        print(visible(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 @contextmanager
@@ -73,7 +75,7 @@ def open_transfer(text: str, total: int) -> Iterator[Advance]:
         transient=True,
     )
     with display:
-        task = display.add_task(text, total=total)
+        task = display.add_task(visible(text), total=total)
         yield lambda arrived: display.advance(task, arrived)
 
 
@@ -92,7 +94,7 @@ def _open_bar(text: str, total: int | None) -> Iterator[Progress]:
             display.advance(task, steps)
 
         def tell(self, text: str) -> None:
-            display.update(task, description=text)
+            display.update(task, description=visible(text))
 
     columns: list[rich_progress.ProgressColumn] = [
         rich_progress.SpinnerColumn(),
@@ -107,5 +109,5 @@ def _open_bar(text: str, total: int | None) -> Iterator[Progress]:
         ]
     console = RichConsole(stderr=True)
     with rich_progress.Progress(*columns, console=console, transient=True) as display:
-        task = display.add_task(text, total=total)
+        task = display.add_task(visible(text), total=total)
         yield Bar()

@@ -142,3 +142,30 @@ def test_a_lock_cannot_say_that_a_tree_came_from_somebody_else(
         Path(name).write_text(text, encoding="utf-8")
     assert "error: " in hub.refused("sync", "--locked", *into)
     assert json.loads(hub.result("list", "--json", *into)) == []
+
+
+ESCAPES = "\x1b[2K\x1b]0;mine\x07\u202e"
+
+
+def test_nothing_that_others_wrote_reaches_the_terminal_as_a_command(
+    hub: Hub, shelf: OperatorFolder, into: Into
+) -> None:
+    folder = shelf.publish("acme/embed", "1.0.0")
+    manifest = folder / "operator.yaml"
+    quoted = json.dumps(ESCAPES)
+    text = f"parameters: {{scale: {{type: number, description: {quoted}}}}}\n"
+    manifest.write_text(manifest.read_text("utf-8") + text, "utf-8")
+    shown = hub.result("info", "acme/embed")
+    assert r"\x1b[2K\x1b]0;mine\x07\u202e" in shown
+    hub.said("add", "acme/embed", *into)
+    lock = Path("hub.lock")
+    named = json.dumps(f"dir:/tmp/{ESCAPES}")[1:-1]
+    lock.write_text(lock.read_text("utf-8").replace(shelf.spec, named), "utf-8")
+    for said in (
+        shown,
+        hub.refused("sync", "--frozen", *into),
+        hub("sync", "--frozen", "-v", *into).stderr,
+    ):
+        assert {each for each in said if not each.isprintable()} == {"\n"}
+    Path("hub.toml").write_text(f"{quoted} = 1\n", "utf-8")
+    assert r"\x1b[2K" in hub.refused("lock")
