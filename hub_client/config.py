@@ -205,18 +205,30 @@ def _roots(config_dir: Path, tables: Iterable[Mapping[str, Any]]) -> dict[str, P
 def _check_own(config_dir: Path, project: Path | None) -> None:
     """Refuse a project's folder as the user's own: it would say whom they trust.
 
-    :raises InvalidConfig: if ``HUB_CONFIG_DIR`` leads there.
+    :raises InvalidConfig: if a variable leads there.
     """
-    if (
-        project is not None
-        and "HUB_CONFIG_DIR" in os.environ
-        and config_dir.resolve().is_relative_to(project.parent.resolve())
-    ):
+    if project is None:
+        return
+    folder = project.parent.resolve()
+    inside = config_dir.resolve().is_relative_to(folder)
+    # A project that is all of somebody's home has their configuration inside.
+    if inside and not _home_of_account().resolve().is_relative_to(folder):
+        variables = ("HUB_CONFIG_DIR", "XDG_CONFIG_HOME", "HOME")
         problem = (
             f"`{config_dir}` is inside the project `{project.parent}`, "
             "and whom you trust is not a project's to say"
         )
-        raise InvalidConfig("HUB_CONFIG_DIR", [problem])
+        raise InvalidConfig(next(filter(os.environ.get, variables), "HOME"), [problem])
+
+
+def _home_of_account() -> Path:
+    """The user's home as the system has it, whatever a variable says."""
+    try:
+        import pwd  # noqa: PLC0415  (not on Windows)
+
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except (ImportError, KeyError):
+        return Path.home()
 
 
 def _read_project(file: Path | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hub_client import config
 from hub_client.config import HubConfig, InvalidConfig, find_project_file
 
 
@@ -161,19 +162,40 @@ def test_a_project_cannot_say_where_the_users_cache_lies(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("variable", "below"),
+    [
+        ("HUB_CONFIG_DIR", "."),
+        ("XDG_CONFIG_HOME", "towhee-hub"),
+        ("HOME", ".config/towhee-hub"),
+    ],
+)
 def test_a_projects_folder_cannot_pose_as_the_users_configuration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, variable: str, below: str
 ) -> None:
     project = write(Path("hub.toml"), "").parent.absolute()
-    write(Path("settings/config.toml"), 'trusted = ["dir:/srv/ops"]\n')
-    monkeypatch.setenv("HUB_CONFIG_DIR", "settings")
+    folder = project / "settings"
+    write(folder / below / "config.toml", 'trusted = ["dir:/srv/ops"]\n')
+    for each in ("HUB_CONFIG_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(variable, str(folder))
     with pytest.raises(InvalidConfig) as caught:
         HubConfig.load()
     assert str(caught.value) == (
-        "`HUB_CONFIG_DIR` is not a valid configuration\n"
-        f"  `{project}/settings` is inside the project `{project}`, "
+        f"`{variable}` is not a valid configuration\n"
+        f"  `{folder / below}` is inside the project `{project}`, "
         "and whom you trust is not a project's to say"
     )
+
+
+def test_a_project_may_be_all_of_somebodys_home(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home = write(Path("hub.toml"), "").parent.absolute()
+    monkeypatch.setattr(config, "_home_of_account", lambda: home)
+    monkeypatch.setenv("HUB_CONFIG_DIR", str(home / ".config"))
+    write(home / ".config" / "config.toml", 'trusted = ["dir:/srv/ops"]\n')
+    assert HubConfig.load().trusted == ("dir:/srv/ops",)
 
 
 def test_a_file_that_is_not_toml_says_where(user_file: Path) -> None:
