@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hub_client.cli import options
 from hub_client.cli.console import report
 from hub_client.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hub_client.candidate import Candidate
+    from hub_client.lockfile import LockedOperator
+    from hub_client.sources.router import SourceRouter
 
 Source = Annotated[
     str,
@@ -51,13 +58,17 @@ def add(
 
       hub trust add git+https://git.acme.example/ --require-signature acme.pub
 
+    In a project, what it takes from there is shown first: versions, Python packages
+    and files.
+
     With a key, a release counts only if its commit or its tag is signed by it;
     with an identity, if its sigstore bundle is. Given again with another, either
     may have signed.
     """
-    from hub_client.trust import add_trusted  # noqa: PLC0415  (slow)
+    from hub_client.trust import add_trusted, check_entry, locate  # noqa: PLC0415
 
     config_dir = session.config().config_dir
+    _tell_code(session, check_entry(locate(source, Path.cwd())))
     # The narrower first: stopped between the two, nothing unsigned is trusted.
     if require_signature is not None:
         _require(config_dir, source, require_signature, trusted_root)
@@ -69,6 +80,41 @@ def add(
     signers = _signers(session, written)
     condition = f", if signed by {_either(signers)}" if signers else ""
     session.console.say(f"`{written}` is trusted{condition}")
+
+
+def _tell_code(session: Session, entry: str) -> None:
+    """Show which operators of this project are from there, as far as that is known."""
+    from hub_client.cli.trust_once import TrustOnce  # noqa: PLC0415  (slow)
+    from hub_client.trust import covers, locate  # noqa: PLC0415
+
+    router, folder = session.router(), session.project_folder()
+    announcer = TrustOnce(session.console, router, until="")
+    for operator in _of_project(session, router):
+        if covers(entry, locate(operator.source, folder)):
+            announcer.tell(operator)
+
+
+def _of_project(
+    session: Session, router: SourceRouter
+) -> Sequence[LockedOperator | Candidate]:
+    """What the project's lock pins, or what locking it would choose."""
+    from hub_client.locker import oldest_python  # noqa: PLC0415
+    from hub_client.lockfile import Lockfile  # noqa: PLC0415  (slow)
+    from hub_client.resolver import resolve  # noqa: PLC0415
+    from plugin_spec.errors import HubError  # noqa: PLC0415
+
+    project = session.project()
+    if project is None:
+        return ()
+    try:
+        if project.lock_path.exists():
+            lock = Lockfile.load(project.lock_path)
+            if not project.is_stale(lock):
+                return lock.operators
+        python = oldest_python(project.requires_python)
+        return resolve(project.operators, router, python=python).candidates
+    except HubError:
+        return ()  # what is wrong there is no matter of trust
 
 
 def _require(

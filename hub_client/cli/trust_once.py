@@ -1,4 +1,4 @@
-"""What ``--trust-once`` trusts: told before any of it is fetched."""
+"""What would be trusted, as a person can judge it: told before any of it is run."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class TrustOnce:
 
     console: Console
     router: SourceRouter
+    until: str = ", this once"
+    """How long it will be trusted; empty for ever."""
     _told: set[tuple[str, str]] = field(default_factory=set)
 
     def tell(self, operator: Candidate | LockedOperator) -> None:
@@ -37,7 +39,8 @@ class TrustOnce:
             self.console.say("\n".join(self._lines(operator)))
 
     def _lines(self, operator: Candidate | LockedOperator) -> Iterator[str]:
-        yield f"Trusting {operator.name} {operator.release.version}, this once"
+        version = operator.release.version
+        yield f"Trusting {operator.name} {version}{self.until}"
         yield f"  from     {operator.source}"
         yield f"  revision {operator.release.revision}"
         yield f"  packages {', '.join(_packages(operator)) or 'none'}"

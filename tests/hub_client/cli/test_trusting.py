@@ -42,6 +42,33 @@ def test_trusting_once_shows_what_comes_before_it_comes(
     )
 
 
+def test_trusting_for_good_shows_what_the_project_takes_from_there(
+    hub: Hub, repository: GitRepository
+) -> None:
+    files = operator_files("acme/embed", "1.0.0", packages=["hub-none"])
+    commit = repository.release("1.0.0", files)
+    source = f"git+{repository.url}"
+    assert hub.said("trust", "add", source) == f"`{source}` is trusted\n"
+    hub.said("trust", "remove", source)
+    Path("hub.toml").write_text(
+        f'operators = ["acme/embed"]\n[sources]\n"acme/*" = "{source}"\n',
+        encoding="utf-8",
+    )
+    sizes = {path: len(content) for path, content in files.items()}
+    assert hub.said("trust", "add", source) == (
+        "Trusting acme/embed 1.0.0\n"
+        f"  from     {source}\n"
+        f"  revision {commit}\n"
+        "  packages hub-none\n"
+        f"  files    2 files, {sum(sizes.values())} B\n"
+        f"    echo/__init__.py  {sizes['echo/__init__.py']} B\n"
+        f"    operator.yaml  {sizes['operator.yaml']} B\n"
+        f"`{source}` is trusted\n"
+    )
+    other = f"{source}-of-another"
+    assert hub.said("trust", "add", other) == f"`{other}` is trusted\n"
+
+
 def test_what_is_trusted_anyway_is_not_shown(
     hub: Hub, shelf: OperatorFolder, into: Into
 ) -> None:
