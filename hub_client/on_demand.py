@@ -55,10 +55,16 @@ def ensure_installed(
 
 
 def _with_pins(installed: InstalledOperator, lock: Lockfile) -> InstalledOperator:
-    """The operator, whose manifest names weights as the lock pins them."""
+    """The operator, whose manifest names weights as the lock pins them.
+
+    :raises ForeignWeights: if it pins others.
+    """
     pinned = lock.operator(installed.manifest.name)
     if pinned is None or not pinned.weights:
         return installed
+    from hub_client.weights import check_weights  # noqa: PLC0415  (seldom)
+
+    check_weights(pinned, installed.manifest)
     manifest = replace(installed.manifest, weights=pinned.weights)
     return replace(installed, manifest=manifest)
 

@@ -12,6 +12,7 @@ from hub_client.listed_file import differing_files
 from hub_client.receipt import DamagedReceipt, Receipt
 from hub_client.sources import MANIFEST_FILE
 from hub_client.tree_digest import UnsafeTree, tree_digest
+from hub_client.weights import foreign_weights, is_pinned
 from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
 
@@ -199,7 +200,7 @@ class Verification:
         for operator, each in weights:
             subject = f"{operator}, `{each.repo}/{each.file}`"
             yield subject
-            if each.sha256 is None or each.revision is None:
+            if each.sha256 is None or not is_pinned(each):
                 self.unchecked.append((subject, "the lock does not pin it"))
                 continue
             file = cached_weights(each)
@@ -258,3 +259,4 @@ def _told(
     needed = (str(said.requires_python), str(manifest.requires_python))
     yield ("requires-python", *needed)
     yield "manifest", said.manifest, digest
+    yield "weights", ", ".join(foreign_weights(said, manifest)), ""

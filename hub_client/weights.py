@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hub_client.sources.hugging_face_client import (
     FileGone,
@@ -21,12 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hub_client.lockfile import LockedOperator
-    from plugin_spec.manifest import Weights
+    from plugin_spec.manifest import Manifest, Weights
     from plugin_spec.names import OperatorName
+
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class NotPinned(HubError):
     """A lock says which weights, but not which bytes."""
+
+
+class ForeignWeights(HubError):
+    """A lock has weights for an operator that the operator does not ask for."""
 
 
 class WeightsMissing(HubError):
@@ -67,7 +75,7 @@ class WeightsPinner:
     ) -> Weights:
         if before is not None and not renew:
             return before
-        if weights.sha256 and weights.revision and weights.size is not None:
+        if is_pinned(weights) and weights.size is not None:
             return weights
         try:
             return self._asked(weights)
@@ -141,15 +149,56 @@ def _cached(weights: Weights, expected: str) -> Path:
     return path
 
 
+def is_pinned(weights: Weights) -> bool:
+    """Whether they are said by a full commit and a hash."""
+    return weights.sha256 is not None and _is_commit(weights.revision)
+
+
 def check_pinned(weights: Weights) -> None:
-    """Refuse weights of which a lock says neither commit nor hash.
+    """Refuse weights of which a lock does not say both commit and hash.
 
     :raises NotPinned: saying how to pin them.
     """
-    if not weights.revision or not weights.sha256:
+    if not is_pinned(weights):
         raise NotPinned(
             f"`{weights.repo}/{weights.file}` is not pinned",
             hint="Run `hub lock --upgrade` where its server can be reached",
+        )
+
+
+def _is_commit(revision: str | None) -> bool:
+    return revision is not None and _COMMIT.fullmatch(revision) is not None
+
+
+def foreign_weights(locked: LockedOperator, manifest: Manifest) -> list[str]:
+    """What a lock pins for an operator that its manifest does not name."""
+
+    def is_named(pin: Weights, said: Weights) -> bool:
+        return (
+            (pin.repo, pin.file) == (said.repo, said.file)
+            and said.sha256 in {None, pin.sha256}
+            and (not _is_commit(said.revision) or said.revision == pin.revision)
+        )
+
+    return [
+        f"{pin.repo}/{pin.file}"
+        for pin in locked.weights
+        if not any(is_named(pin, said) for said in manifest.weights)
+    ]
+
+
+def check_weights(locked: LockedOperator, manifest: Manifest) -> None:
+    """Refuse weights in a lock that are not the operator's.
+
+    :raises ForeignWeights: naming them.
+    """
+    if foreign := foreign_weights(locked, manifest):
+        names = ", ".join(f"`{each}`" for each in foreign)
+        raise ForeignWeights(
+            f"The lock pins {names} for {locked.name} {locked.version}, whose manifest "
+            "does not name that",
+            hint=f"See who changed the lock; `hub lock --upgrade {locked.name}` pins "
+            "what the manifest names",
         )
 
 
@@ -161,7 +210,7 @@ def _known(
         return lambda _: None
     # The same manifest means the same weights, though a pin hides what it said.
     key = _file if before.tree == now.tree else _key
-    pinned = [each for each in before.weights if each.sha256]
+    pinned = [each for each in before.weights if is_pinned(each)]
     counts = Counter(map(key, pinned))
     found = {key(each): each for each in pinned if counts[key(each)] == 1}
     return lambda weights: found.get(key(weights))
@@ -173,7 +222,7 @@ def _file(weights: Weights) -> tuple[str, ...]:
 
 def _key(weights: Weights) -> tuple[str, ...]:
     # A revision that a manifest names is a full commit only if it is pinned.
-    said = "" if weights.sha256 else weights.revision or ""
+    said = "" if is_pinned(weights) else weights.revision or ""
     return weights.repo, weights.file, said
 
 

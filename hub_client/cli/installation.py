@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hub_client.cli.console import format_count, format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hub_client.cli.session import Session
     from hub_client.install_plan import InstallPlan, Step
@@ -29,8 +29,13 @@ class Installation:
     as_json: bool = False
     started: float = field(default_factory=time.perf_counter)
 
-    def carry_out(self, plan: InstallPlan) -> None:
-        """Tell the plan, do it unless it is only to be told, and sum it up."""
+    def carry_out(
+        self, plan: InstallPlan, *, then: Callable[[], object] = lambda: None
+    ) -> None:
+        """Tell the plan, do it unless it is only to be told, and sum it up.
+
+        :param then: what else belongs to it, before it is told to have been done.
+        """
         console = self.session.console
         lines = list(_told(plan, time.perf_counter() - self.started))
         if lines and not self.as_json:
@@ -41,6 +46,7 @@ class Installation:
             self.installer.apply(plan, on_event=self._tell)
             if not plan.is_empty:
                 console.say(_summary(plan, time.perf_counter() - started))
+            then()
         if self.as_json:
             seconds = round(time.perf_counter() - self.started, 3)
             console.result_json(

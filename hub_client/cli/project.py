@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -13,10 +14,12 @@ from hub_client.cli.session import Session
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hub_client.cli.installation import Installation
     from hub_client.cli.recording import Recording
     from hub_client.lockfile import Lockfile
     from hub_client.lockfile.changes import LockChange
     from hub_client.project import Project
+    from plugin_spec.manifest import Weights
     from plugin_spec.names import OperatorName
 
 Locked: TypeAlias = Annotated[
@@ -209,32 +212,54 @@ def sync(  # noqa: PLR0913  (one a flag)
         from_bundle.carry_out(_roots(project, pinned), weights=weights)
         return
     plan = installation.installer.plan_sync(pinned, roots=_roots(project, pinned))
-    if weights and not dry_run:
-        _fetch_weights(session, pinned, offline=installation.installer.config.offline)
+    wanted = _wanted_weights(pinned) if weights else []
     if plan.is_empty and not as_json:
         session.console.say(f"The environment matches `{project.lock_path.name}`")
-    else:
-        installation.carry_out(plan)
+        plan = replace(plan, keep=())
+    installation.carry_out(
+        plan, then=lambda: _fetch_weights(installation, pinned, wanted)
+    )
 
 
-def _fetch_weights(session: Session, lock: Lockfile, *, offline: bool) -> None:
-    """Bring every file of weights that the lock pins.
+def _wanted_weights(lock: Lockfile) -> list[Weights]:
+    """Every file of weights that a lock names.
 
-    :raises NotPinned: for one that it does not pin, before anything is fetched.
+    :raises NotPinned: for one that it does not pin.
     """
-    from hub_client.cli.console import format_count  # noqa: PLC0415  (as it is used)
-    from hub_client.weights import check_pinned, fetch_weights  # noqa: PLC0415  (slow)
+    from hub_client.weights import check_pinned  # noqa: PLC0415  (slow)
 
     wanted = [each for operator in lock.operators for each in operator.weights]
     for each in wanted:
         check_pinned(each)
-    with session.console.working("Fetching weights", total=len(wanted)) as progress:
+    return wanted
+
+
+def _fetch_weights(
+    installation: Installation, lock: Lockfile, wanted: list[Weights]
+) -> None:
+    """Bring weights of operators that are here.
+
+    :raises ForeignWeights: before anything is fetched, if one does not ask for them.
+    """
+    if not wanted:
+        return
+    from hub_client.cli.console import format_count  # noqa: PLC0415  (as it is used)
+    from hub_client.installed import find_installed  # noqa: PLC0415  (slow)
+    from hub_client.weights import check_weights, fetch_weights  # noqa: PLC0415
+
+    installer, console = installation.installer, installation.session.console
+    for operator in lock.operators:
+        if here := find_installed(
+            operator.name, installer.environment, installer.store
+        ):
+            check_weights(operator, here.manifest)
+    with console.working("Fetching weights", total=len(wanted)) as progress:
         for each in wanted:
             progress.tell(f"{each.repo}/{each.file}")
-            fetch_weights(each, offline=offline)
+            fetch_weights(each, offline=installer.config.offline)
             progress.advance()
     are = "is" if len(wanted) == 1 else "are"
-    session.console.say(f"{format_count(len(wanted), 'file')} of weights {are} here")
+    console.say(f"{format_count(len(wanted), 'file')} of weights {are} here")
 
 
 def _roots(project: Project, lock: Lockfile) -> set[OperatorName]:

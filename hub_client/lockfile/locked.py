@@ -21,6 +21,7 @@ from hub_client.lockfile.entry import (
     matching,
     parsed,
 )
+from plugin_spec.formats import FORMATS
 from plugin_spec.manifest import Weights
 from plugin_spec.names import OperatorName
 from plugin_spec.requirement import Requirement, parse_specifier
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 _REVISION = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}|sha256:[0-9a-f]{64}")
 _REF = re.compile(r"refs/[\w.+!/-]+")
 _PACKAGE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_REPOSITORY = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
+)
+_NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,200}")
 _SHA256 = re.compile(r"(sha256:)?[0-9a-f]{64}")
 
 
@@ -209,6 +214,12 @@ class LockedOperator:
         )
 
 
+def _plain_path(text: str) -> str:
+    if problem := FORMATS["path"](text):
+        raise ValueError(problem)
+    return text
+
+
 def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if value is not None}
 
@@ -238,9 +249,11 @@ def _weights(value: Any) -> Weights:  # noqa: ANN401
     entry.check_keys("for", "repo", "file", "revision", "sha256", "size")
     return Weights(
         when=entry.get("for", as_table, {}),
-        repo=entry.get("repo", as_text),
-        file=entry.get("file", as_text),
-        revision=entry.get("revision", as_text, None),
+        repo=entry.get("repo", matching(_REPOSITORY, "`organisation/repository`")),
+        file=entry.get("file", parsed(_plain_path)),
+        revision=entry.get(
+            "revision", matching(_NAMED, "a commit, tag or branch name"), None
+        ),
         sha256=entry.get("sha256", matching(_SHA256, "64 hexadecimal digits"), None),
         size=entry.get("size", as_number, None),
     )

@@ -207,13 +207,25 @@ def test_a_locked_operator_that_is_not_here_is_said_not_to_be_checked(
     )
 
 
+NAMED = "weights: [{repo: acme/model, file: model.safetensors}]\n"
+
+
+@pytest.fixture
+def lock_of_weights(hub: Hub, shelf: OperatorFolder, into: Into) -> Lockfile:
+    """One operator whose manifest names weights."""
+    manifest = shelf.publish("acme/blur", "1.0.0") / "operator.yaml"
+    manifest.write_text(manifest.read_text("utf-8") + NAMED, "utf-8")
+    hub.said("add", "acme/blur", "--offline", *into)
+    return Lockfile.load(Path("hub.lock"))
+
+
 def with_weights(file: str, **keys: str) -> None:
-    """Have the lock's first operator load a file, as if its manifest said so."""
+    """Have the lock's first operator load a file, pinned so."""
     known = "".join(f', {key} = "{value}"' for key, value in keys.items())
     line = f'weights = [\n    {{ repo = "acme/model", file = "{file}"{known} }},\n]\n'
-    text = Path("hub.lock").read_text(encoding="utf-8")
+    text, _, _ = Path("hub.lock").read_text(encoding="utf-8").partition("weights = ")
     Path("hub.lock").write_text(
-        text.replace("packages = []\n", f"packages = []\n{line}", 1), encoding="utf-8"
+        f"{text}{line}\n[python]\npackages = []\n", encoding="utf-8"
     )
 
 
@@ -228,7 +240,7 @@ def cached(revision: str, file: str, content: bytes) -> Path:
 
 @pytest.mark.parametrize("content", [WEIGHTS, WEIGHTS[::-1]])
 def test_cached_weights_are_held_against_the_lock(
-    hub: Hub, lock: Lockfile, into: Into, content: bytes
+    hub: Hub, lock_of_weights: Lockfile, into: Into, content: bytes
 ) -> None:
     digest = hashlib.sha256(WEIGHTS).hexdigest()
     with_weights("model.safetensors", revision="1" * 40, sha256=digest)
@@ -247,8 +259,28 @@ def test_cached_weights_are_held_against_the_lock(
     ]
 
 
+def test_weights_that_the_operator_does_not_name_are_no_weights_of_its(
+    hub: Hub, lock_of_weights: Lockfile, into: Into
+) -> None:
+    with_weights("another.safetensors", revision="1" * 40, sha256="2" * 64)
+    assert found(hub, into) == [
+        (
+            "lock",
+            "acme/blur 1.0.0",
+            "`weights` is not what its `operator.yaml` says",
+            ["said  acme/model/another.safetensors", "found "],
+        )
+    ]
+    assert hub.refused("sync", "--weights", "--locked", *into).endswith(
+        "error: The lock pins `acme/model/another.safetensors` for acme/blur 1.0.0, "
+        "whose manifest does not name that\n\n"
+        "hint: See who changed the lock; `hub lock --upgrade acme/blur` pins what the "
+        "manifest names\n"
+    )
+
+
 def test_weights_that_are_not_pinned_or_not_here_are_told(
-    hub: Hub, lock: Lockfile, into: Into
+    hub: Hub, lock_of_weights: Lockfile, into: Into
 ) -> None:
     with_weights("model.safetensors")
     assert "`acme/model/model.safetensors`: the lock does not pin it\n" in hub.said(

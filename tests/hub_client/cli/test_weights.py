@@ -145,8 +145,8 @@ def test_sync_brings_the_weights_that_are_pinned(
     server.create("acme/model", {"model.safetensors": CONTENT})
     hub.said("add", "acme/embed", *into)
     assert hub.said("sync", "--weights", *into) == (
-        "Fetching weights\nacme/model/model.safetensors\n1 file of weights is here\n"
         "The environment matches `hub.lock`\n"
+        "Fetching weights\nacme/model/model.safetensors\n1 file of weights is here\n"
     )
     cache = Path(os.environ["HF_HOME"]) / "hub"
     (found,) = cache.rglob("model.safetensors")

@@ -259,6 +259,9 @@ DIGEST = "expected `sha256:` and 64 hexadecimal digits, got "
         ('"torch>=2.4"', '"--index-url=x"', None),
         ("size = 102", "size = 102, mode = 7", "line 33: operator[1].weights: mode: unknown key"),
         ("9" * 64, "9" * 63, f"line 33: operator[1].weights: sha256: expected 64 hexadecimal digits, got '{'9' * 63}'"),
+        ('file = "', 'file = "../', None),
+        ('repo = "', 'repo = "../', None),
+        ('revision = "', 'revision = "-', None),
         ("mean = [0.5, 1.0]", "mean = 2026-11-24", "line 32: operator[1].space: A preprocessing is JSON values: Object of type date is not JSON serializable"),
         ('weights = "sha256', 'weight = "sha256', "line 32: operator[1].space: A space has no field `weight`"),
         ("mean = [0.5, 1.0]", "mean = [0.5, 1]", "line 32: operator[1].space: it is not the space '543230cc4c4a'"),
@@ -355,9 +358,9 @@ options = st.dictionaries(
 weights = st.builds(
     Weights,
     when=options,
-    repo=texts,
-    file=texts,
-    revision=st.none() | texts,
+    repo=st.from_regex(r"[A-Za-z0-9]{1,8}/[A-Za-z0-9][a-z._-]{0,8}", fullmatch=True),
+    file=st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8})?\.bin", fullmatch=True),
+    revision=st.none() | st.sampled_from(["main", "v1.0", "0" * 40]),
     sha256=st.none() | st.just("0" * 64),
     size=st.none() | st.integers(0, 2**40),
 )
