@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from hub_client.candidate import Candidate, Release
     from hub_client.lockfile import LockedOperator
+    from plugin_spec.manifest import Manifest
     from plugin_spec.names import OperatorName
 
 
@@ -58,6 +59,19 @@ class Target:
             dependencies=tuple(sorted({each.name for each in locked.requires})),
             packages=locked.packages,
         )
+
+    def differences(self, manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+        """What a manifest says otherwise: in which respect, here, and there."""
+        names = {each.name for each in manifest.dependencies}
+        for key, said, found in (
+            ("name", [self.name], [manifest.name]),
+            ("version", [self.release.version], [manifest.version]),
+            ("operators", self.dependencies, names),
+            ("packages", self.packages, manifest.packages),
+        ):
+            here, there = (", ".join(sorted(map(str, each))) for each in (said, found))
+            if here != there:
+                yield key, here or "none", there or "none"
 
     def receipt(self, tree: str) -> Receipt:
         """The receipt of this target, once its files are in the store."""

@@ -15,7 +15,7 @@ from hub_client.packages import (
     planned,
     unmet,
 )
-from hub_client.sources import BUNDLED
+from hub_client.sources import BUNDLED, MANIFEST_FILE
 from hub_client.trust import locate
 from plugin_spec.errors import HubError
 
@@ -46,6 +46,10 @@ class StillNeeded(HubError):
 
 class NotInstalled(HubError, LookupError):
     """An operator that should go is not here."""
+
+
+class SaidOtherwise(HubError):
+    """An operator's files say of it what a lock, or an index, does not."""
 
 
 class PlanOvertaken(HubError):
@@ -288,9 +292,23 @@ class Installer:
         return open_installer(kind, offline=offline, live=self.live, wheels=self.wheels)
 
     def _confirmed(self, target: Target, on_event: Callable[[Event], object]) -> str:
-        """As ``_stored``; what an index said of the tree is true."""
+        """As ``_stored``; what an index or a lock said of the tree is true.
+
+        :raises SaidOtherwise: naming the operator, if it is not.
+        """
+        from plugin_spec.manifest import Manifest  # noqa: PLC0415  (slow)
+
         tree = self._stored(target, on_event)
-        self.router.confirm(target, self.store.path(tree))
+        folder = self.store.path(tree)
+        self.router.confirm(target, folder)
+        manifest = Manifest.from_yaml((folder / MANIFEST_FILE).read_bytes())
+        for key, said, found in target.differences(manifest):
+            raise SaidOtherwise(
+                f"{target.name} {target.release.version} from `{target.source}` is not "
+                f"what was said of it: its `{MANIFEST_FILE}` has other {key}\n"
+                f"  said  {said}\n  found {found}",
+                hint="See who changed the lock; `hub lock --upgrade` writes it anew",
+            )
         return tree
 
     def _stored(self, target: Target, on_event: Callable[[Event], object]) -> str:

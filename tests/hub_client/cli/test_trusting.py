@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -168,6 +169,29 @@ def test_a_lock_cannot_say_that_a_tree_came_from_somebody_else(
         text = Path(name).read_text(encoding="utf-8").replace(stranger.spec, source)
         Path(name).write_text(text, encoding="utf-8")
     assert "error: " in hub.refused("sync", "--locked", *into)
+    assert json.loads(hub.result("list", "--json", *into)) == []
+
+
+@pytest.mark.parametrize(
+    ("claimed", "said"),
+    [
+        ('version = "9.9.9"', "said  9.9.9\n  found 1.0.0"),
+        ('packages = ["hub-tensor"]', "said  hub-tensor\n  found none"),
+        ('name = "acme/blur"', "said  acme/blur\n  found acme/embed"),
+    ],
+)
+def test_a_lock_says_of_an_operator_what_its_own_manifest_says(
+    hub: Hub, shelf: OperatorFolder, into: Into, claimed: str, said: str
+) -> None:
+    shelf.publish("acme/embed", "1.0.0")
+    hub.said("add", "acme/embed", *into)
+    hub.said("uninstall", "acme/embed", *into)
+    lock = Path("hub.lock")
+    head, operator, rest = lock.read_text("utf-8").partition("[[operator]]")
+    key = claimed.split(maxsplit=1)[0]
+    rest = re.sub(rf"(?m)^{key} = .*$", claimed, rest, count=1)
+    lock.write_text(f"{head}{operator}{rest}", "utf-8")
+    assert said in hub.refused("sync", "--frozen", *into)
     assert json.loads(hub.result("list", "--json", *into)) == []
 
 
