@@ -111,7 +111,7 @@ def _card(repository: HuggingFaceRepository) -> Card | None:
                 "".join(filter(str.isprintable, manifest.summary)),
                 manifest.license,
                 tuple(str(each.version) for each in offered),
-                _spec(repository),
+                repository.spec,
             )
     except HubError:
         pass  # it is no operator, or may not be read
@@ -128,9 +128,3 @@ def _manifest(repository: HuggingFaceRepository, commit: str) -> Manifest:
     )
     with open(file, "rb") as content:  # noqa: PTH123  (text is what the client gives)
         return Manifest.from_yaml(content.read(MANIFEST_SIZE_LIMIT), source=str(file))
-
-
-def _spec(repository: HuggingFaceRepository) -> str:
-    if repository.endpoint == endpoint():
-        return f"{HUGGING_FACE}{repository.name}"
-    return f"{HUGGING_FACE_AT}{repository.endpoint}/{repository.name}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from hub_client.sources.hugging_face_transfer import LISTING_LIMIT, limited
+from hub_client.sources import HUGGING_FACE, HUGGING_FACE_AT
+from hub_client.sources.hugging_face_transfer import LISTING_LIMIT, SentOn, limited
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class RepositoryMissing(RepositoryRefused, LookupError):
     """A repository is not there, or is private and not to be seen."""
 
 
+class RepositoryMoved(RepositoryRefused):
+    """A repository has another name now, and so perhaps another owner."""
+
+
 class ServerUnreachable(HubError):
     """A server does not answer, or answers with errors only."""
 
@@ -76,6 +81,13 @@ class HuggingFaceRepository:
         """Its page."""
         return f"{self.endpoint}/{self.name}"
 
+    @property
+    def spec(self) -> str:
+        """It as a source, as configuration writes it."""
+        if self.endpoint == endpoint():
+            return f"{HUGGING_FACE}{self.name}"
+        return f"{HUGGING_FACE_AT}{self.endpoint}/{self.name}"
+
     def ask(
         self,
         question: Callable[[Any], T],
@@ -91,6 +103,7 @@ class HuggingFaceRepository:
         :param waits: seconds before each further try; ``WAITS`` if not given.
         :raises RepositoryRefused: saying whether to log in or to ask for access.
         :raises ServerUnreachable: with what the server said last.
+        :raises RepositoryMoved: if what it lists is another repository's.
         :raises FileGone: if the repository is there and the revision is not.
         :raises TooMuch: if an answer is longer than ``limit``.
         """
@@ -100,6 +113,8 @@ class HuggingFaceRepository:
             for wait in (*(WAITS if waits is None else waits), None):
                 try:
                     return question(api)
+                except SentOn as error:
+                    raise self._moved(error) from error
                 except HubError:
                     raise
                 # Anything may come of an answer that is not what it should be.
@@ -133,6 +148,19 @@ class HuggingFaceRepository:
         # project names.
         token = None if self.endpoint == endpoint() else False
         return HfApi(endpoint=self.endpoint, token=token, library_name="towhee-hub")
+
+    def _moved(self, error: SentOn) -> HubError:
+        if "://" in error.to:
+            return ServerUnreachable(
+                f"`{self.endpoint}` does not give `{self.name}`: it sends to "
+                f"`{error.to}`",
+                hint="Check HF_ENDPOINT, and whether your network wants you to log in",
+            )
+        now = replace(self, name=error.to).spec
+        return RepositoryMoved(
+            f"`{self.spec}` is now `{now}`",
+            hint=f"If you trust who has it there, name `{now}` as the source",
+        )
 
     def _how_to_log_in(self) -> str:
         if self.endpoint == endpoint():

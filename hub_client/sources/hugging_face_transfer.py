@@ -29,6 +29,8 @@ _ANSWER_TO_WRITING: Final = 300.0
 # Under these the client keeps what it fetches, in its cache's own folders.
 _NAMES: Final = ("ETag", "X-Linked-Etag", "X-Repo-Commit")
 _NAME: Final = re.compile(r"[0-9A-Za-z_-]{1,200}")
+# What a name stands for: its versions, and their files.
+_ASKED: Final = re.compile(r"/api/models/([^/]+/[^/]+)/(?:refs|tree/.+)")
 
 _FACTORY: Final = "_GLOBAL_CLIENT_FACTORY"
 _watching: set[Callable[[], Any]] = set()
@@ -41,6 +43,14 @@ class TooMuch(HubError):
 
 class UnsafeAnswer(HubError):
     """A server names a file in a way that could lie anywhere on this machine."""
+
+
+class SentOn(HubError):
+    """A server has another answer for what was asked: a repository was moved."""
+
+    def __init__(self, to: str) -> None:
+        self.to = to
+        super().__init__(f"it is at {to} now")
 
 
 class ClientUnknown(HubError):
@@ -178,6 +188,20 @@ def _check_names(response: Any) -> None:  # noqa: ANN401  (its HTTP library's)
             )
 
 
+def _check_place(response: Any) -> None:  # noqa: ANN401
+    """Refuse to be sent on to another repository: who has it, nobody said to trust.
+
+    The bytes of a file may lie anywhere, as its commit's list says what they are.
+    """
+    asked = _ASKED.search(response.request.url.path)
+    if asked is None or not response.has_redirect_location:
+        return
+    target = response.request.url.join(response.headers["Location"])
+    now = _ASKED.search(target.path)
+    if now is None or now[1] != asked[1]:
+        raise SentOn(now[1] if now else str(target))
+
+
 def _hold(response: Any) -> None:  # noqa: ANN401
     """Count what arrives from here on."""
     request = response.request
@@ -185,6 +209,7 @@ def _hold(response: Any) -> None:  # noqa: ANN401
     if (limit := _limit.get()) is None:
         return
     _check_names(response)
+    _check_place(response)
     most: int = limit
     where = response.request.url
     if response.headers.get("Content-Encoding", "identity") != "identity":

@@ -28,7 +28,11 @@ from hub_client.sources.hugging_face import (
     InvalidListing,
     OfflineMiss,
 )
-from hub_client.sources.hugging_face_client import RepositoryRefused, ServerUnreachable
+from hub_client.sources.hugging_face_client import (
+    RepositoryMoved,
+    RepositoryRefused,
+    ServerUnreachable,
+)
 from hub_client.sources.hugging_face_transfer import (
     ClientUnknown,
     TooMuch,
@@ -313,22 +317,56 @@ def test_a_private_repository_is_read_with_the_token_that_the_users_tools_keep(
     assert fetch(private, tmp_path / "tree") == WEIGHTS
 
 
-def test_a_renamed_repository_is_followed(
-    server: HuggingFaceServer, tmp_path: Path, release: Release
-) -> None:
+@pytest.fixture
+def renamed(server: HuggingFaceServer, release: Release) -> Release:
+    """What was ``acme/old`` is ``acme/embed`` now; old addresses lead there."""
+
     def before(request: Request) -> Response | None:
         path = request.url.path
-        if "/acme/embed" in path:
+        if "/acme/old" not in path:
             return None
         return RedirectResponse(path.replace("/acme/old", "/acme/embed"))
 
     server.before = before
-    renamed = source(spec="hf:acme/old")
-    assert renamed.versions(EMBED) == (release,)
-    manifest = renamed.manifest(EMBED, release)
-    wanted = Candidate(EMBED, release, "hf:acme/old", manifest)
-    renamed.fetch(wanted, tmp_path / "tree")
-    assert (tmp_path / "tree" / "model.safetensors").read_bytes() == WEIGHTS
+    return release
+
+
+def test_a_repository_that_has_another_name_now_is_refused(
+    server: HuggingFaceServer, renamed: Release, tmp_path: Path
+) -> None:
+    old = source(spec="hf:acme/old")
+    wanted = Candidate(EMBED, renamed, "hf:acme/old", source().manifest(EMBED, renamed))
+    server.requests.clear()
+    for ask in (
+        lambda: old.versions(EMBED),
+        lambda: old.manifest(EMBED, renamed),
+        lambda: old.fetch(wanted, tmp_path / "tree"),
+    ):
+        with pytest.raises(RepositoryMoved) as caught:
+            ask()
+        assert str(caught.value) == "`hf:acme/old` is now `hf:acme/embed`"
+        assert caught.value.hint == (
+            "If you trust who has it there, name `hf:acme/embed` as the source"
+        )
+    assert not [line for line in server.requests if "acme/embed" in line]
+
+
+def test_a_page_to_log_in_at_is_no_repository(server: HuggingFaceServer) -> None:
+    server.before = lambda _request: RedirectResponse("http://wifi.example/login")
+    with pytest.raises(ServerUnreachable) as caught:
+        source().versions(EMBED)
+    assert str(caught.value) == (
+        f"`{server.url}` does not give `acme/embed`: "
+        "it sends to `http://wifi.example/login`"
+    )
+
+
+def test_another_address_of_the_same_repository_is_gone_to(
+    server: HuggingFaceServer, release: Release
+) -> None:
+    answers = iter([RedirectResponse(f"{server.url}/api/models/acme/embed/refs?x=1")])
+    server.before = lambda _request: next(answers, None)
+    assert source().versions(EMBED) == (release,)
 
 
 @pytest.mark.parametrize(
