@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hub_client.search.catalogue import Card
+from hub_client.side_by_side import side_by_side
 from hub_client.sources import (
     HUGGING_FACE,
     HUGGING_FACE_AT,
@@ -66,13 +67,16 @@ def search_hub(text: str, place: Place) -> list[Card]:
 
     :raises HubError: if the server does not answer.
     """
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (as it runs)
-
     server = HuggingFaceRepository("models", place.server)
     found = server.ask(lambda api: _names(api, text, place), waits=())
     repositories = [HuggingFaceRepository(name, place.server) for name in found]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return [card for card in pool.map(_card, repositories) if card]
+    cards: dict[HuggingFaceRepository, Card | None] = {}
+
+    def look(repository: HuggingFaceRepository) -> None:
+        cards[repository] = _card(repository)
+
+    side_by_side(look, repositories, _AT_ONCE)
+    return [card for each in repositories if (card := cards[each])]
 
 
 def _names(api: Any, text: str, place: Place) -> list[str]:  # noqa: ANN401  (its own)

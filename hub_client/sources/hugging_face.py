@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hub_client.listed_file import BLOB, ListedFile, digest_like
+from hub_client.side_by_side import check_needed, side_by_side
 from hub_client.sources import (
     HUGGING_FACE,
     HUGGING_FACE_AT,
@@ -126,8 +127,6 @@ class HuggingFaceSource:
 
     def fetch(self, wanted: Fetchable, into: Path) -> None:
         """Write the files of the wanted commit, several at once."""
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (as it runs)
-
         repository, revision = self._repository(wanted.name), wanted.release.revision
         files = self._files(repository, revision)
         what = f"{wanted.name} {wanted.release.version}"
@@ -139,19 +138,12 @@ class HuggingFaceSource:
             found = _file(
                 repository, revision, file, offline=self._offline, arrived=arrived
             )
+            check_needed()
             _place(found, target)
             arrived.complete()
 
-        with (
-            transfer(what, sum(file.size for file in files)) as advance,
-            ThreadPoolExecutor(_AT_ONCE) as pool,
-        ):
-            try:
-                for _ in pool.map(write, files):
-                    pass
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        with transfer(what, sum(file.size for file in files)) as advance:
+            side_by_side(write, files, _AT_ONCE)
 
     def files(self, wanted: Fetchable) -> tuple[ListedFile, ...]:
         """Every file of the wanted commit, as the server lists them."""

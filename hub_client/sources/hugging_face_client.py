@@ -10,6 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from hub_client.side_by_side import pause
 from hub_client.sources import HUGGING_FACE, HUGGING_FACE_AT
 from hub_client.sources.hugging_face_transfer import LISTING_LIMIT, SentOn, limited
 from plugin_spec.errors import HubError
@@ -123,7 +124,7 @@ class HuggingFaceRepository:
                     late = time.monotonic() - started > _PATIENCE
                     if wait is None or late or not _is_temporary(cause):
                         raise self._refusal(cause) from error
-                    time.sleep(_asked_wait(cause, wait))
+                    pause(_asked_wait(cause, wait))
         raise AssertionError  # the last wait is None, which returns or raises
 
     def cached(self, path: str, commit: str) -> Path | None:

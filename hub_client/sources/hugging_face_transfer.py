@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from hub_client.side_by_side import check_needed
 from hub_client.steps import note
 from plugin_spec.errors import HubError
 
@@ -154,6 +155,7 @@ def _hurry(request: Any) -> None:  # noqa: ANN401  (its HTTP library's)
     """Give a request the patience of a download, unless it has its own."""
     if _limit.get() is None:
         return
+    check_needed()
     from huggingface_hub import constants
 
     patience = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
@@ -223,6 +225,7 @@ def _hold(response: Any) -> None:  # noqa: ANN401
         def __iter__(self) -> Iterator[bytes]:
             started, received = time.monotonic(), 0
             for part in self._stream:
+                check_needed()
                 received += len(part)
                 if received > most:
                     raise TooMuch(f"`{where}` sends more than {most} bytes")

@@ -6,6 +6,7 @@ import gzip
 import itertools
 import json
 import os
+import signal
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,7 @@ from huggingface_hub.utils import _http
 from packaging.version import Version
 from servers.operator_files import operator_files
 
+from hub_client import side_by_side
 from hub_client.candidate import Candidate, Release
 from hub_client.sources import hugging_face_client, hugging_face_transfer
 from hub_client.sources.hugging_face import (
@@ -240,6 +242,29 @@ def test_a_broken_transfer_goes_on_where_it_stopped(
         None,
         f"bytes={len(WEIGHTS) // 2}-",
     ]
+
+
+def test_an_interrupt_does_not_wait_for_a_server_that_is_silent(
+    server: HuggingFaceServer,
+    release: Release,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DOWNLOAD_TIMEOUT", 2)
+    monkeypatch.setattr(side_by_side, "_GRACE", 0.01)
+    waiting = threading.get_ident()
+    silent = part_of(WEIGHTS, stall=2.0)
+
+    def interrupted(request: Request) -> Response:
+        threading.Timer(0.1, signal.pthread_kill, (waiting, signal.SIGINT)).start()
+        return silent(request)
+
+    asked = answer(server, "/model.safetensors", interrupted)
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        fetch(release, tmp_path / "tree")
+    assert time.monotonic() - started < 1.5
+    assert len(asked) == 1
 
 
 def test_a_file_that_is_short_each_time_is_an_error_of_ours(
