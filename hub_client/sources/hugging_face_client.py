@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,7 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hub_client.side_by_side import pause
 from hub_client.sources import HUGGING_FACE, HUGGING_FACE_AT
-from hub_client.sources.hugging_face_transfer import LISTING_LIMIT, SentOn, limited
+from hub_client.sources.hugging_face_transfer import (
+    BUSY,
+    LISTING_LIMIT,
+    NoAnswer,
+    SentOn,
+    limited,
+)
+from hub_client.steps import note
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -26,18 +34,10 @@ PUBLIC_ENDPOINT: Final = "https://huggingface.co"
 WAITS: Final = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each further try, unless the server names its own."""
 _LONGEST_WAIT: Final = 60.0
-_PATIENCE: Final = 120.0
-"""Seconds after which nothing is tried again; what has arrived is kept."""
-_WORTH_A_TRY: Final = frozenset(
-    {
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.TOO_MANY_REQUESTS,
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        HTTPStatus.BAD_GATEWAY,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        HTTPStatus.GATEWAY_TIMEOUT,
-    }
-)
+"""Seconds; a server that asks for more is not waited for."""
+# Of Retry-After, and of RateLimit, as in `"api";r=0;t=12`.
+_SECONDS: Final = re.compile(r"(?:^|;\s*t=)([0-9]{1,9})(?:$|;)")
+_REACH: Final = "Check your network and HF_ENDPOINT, and try again"
 
 
 class ClientMissing(HubError, ImportError):
@@ -109,22 +109,27 @@ class HuggingFaceRepository:
         :raises TooMuch: if an answer is longer than ``limit``.
         """
         api = self._api()
-        started = time.monotonic()
-        with _quiet(), limited(limit):
+        with _quiet(), limited(limit) as held:
             for wait in (*(WAITS if waits is None else waits), None):
                 try:
                     return question(api)
                 except SentOn as error:
                     raise self._moved(error) from error
+                except NoAnswer as error:
+                    raise self._unreachable(str(error)) from error
                 except HubError:
                     raise
                 # Anything may come of an answer that is not what it should be.
                 except Exception as error:
                     cause = _innermost(error)
-                    late = time.monotonic() - started > _PATIENCE
-                    if wait is None or late or not _is_temporary(cause):
+                    if wait is None or not _is_temporary(cause):
                         raise self._refusal(cause) from error
-                    pause(_asked_wait(cause, wait))
+                    seconds = wait if (asked := _asked_wait(cause)) is None else asked
+                    late = time.monotonic() + seconds > held.until
+                    if late or seconds > _LONGEST_WAIT:
+                        raise self._refusal(cause) from error
+                    note("waiting", f"{seconds:g} s", "for", self.url)
+                    pause(seconds)
         raise AssertionError  # the last wait is None, which returns or raises
 
     def cached(self, path: str, commit: str) -> Path | None:
@@ -152,11 +157,7 @@ class HuggingFaceRepository:
 
     def _moved(self, error: SentOn) -> HubError:
         if "://" in error.to:
-            return ServerUnreachable(
-                f"`{self.endpoint}` does not give `{self.name}`: it sends to "
-                f"`{error.to}`",
-                hint="Check HF_ENDPOINT, and whether your network wants you to log in",
-            )
+            return self._not_hugging_face(HubError(f"it sends to `{error.to}`"))
         now = replace(self, name=error.to).spec
         return RepositoryMoved(
             f"`{self.spec}` is now `{now}`",
@@ -167,6 +168,11 @@ class HuggingFaceRepository:
         if self.endpoint == endpoint():
             return "run `hf auth login`"
         return f"set `HF_ENDPOINT={self.endpoint}`: a token goes nowhere else"
+
+    def _how_to_ask_more(self) -> str:
+        if self.endpoint == endpoint():
+            return "Wait, or log in: `hf auth login`; who is logged in may ask more"
+        return "Wait, and try again"
 
     def _refusal(self, error: BaseException) -> HubError:  # noqa: PLR0911  (a case each)
         from huggingface_hub import errors
@@ -193,9 +199,29 @@ class HuggingFaceRepository:
                 )
             case OSError(errno=int()):
                 return HubError(f"Cannot keep what `{self.url}` gives: {error}")
+        return self._no_answer(error)
+
+    def _no_answer(self, error: BaseException) -> HubError:
+        from huggingface_hub import errors
+
+        told = (OSError, ImportError, errors.HFValidationError, _transport_error())
+        if isinstance(error, errors.FileMetadataError) or not isinstance(error, told):
+            return self._not_hugging_face(error)
+        if _status(error) == HTTPStatus.TOO_MANY_REQUESTS:
+            return self._unreachable(_said(error), hint=self._how_to_ask_more())
+        return self._unreachable(_said(error))
+
+    def _unreachable(self, reason: str, *, hint: str = _REACH) -> HubError:
         return ServerUnreachable(
-            f"`{self.endpoint}` does not give `{self.name}`: {_said(error)}",
-            hint="Check your network and HF_ENDPOINT, and try again",
+            f"`{self.endpoint}` does not give `{self.name}`: {reason}", hint=hint
+        )
+
+    def _not_hugging_face(self, error: BaseException) -> HubError:
+        """What the client could make nothing of: often a page to log in at."""
+        return ServerUnreachable(
+            f"`{self.endpoint}` does not answer for `{self.name}` as a Hugging Face "
+            f"server does: {_said(error)}",
+            hint="Check HF_ENDPOINT, and whether your network wants you to log in",
         )
 
 
@@ -224,24 +250,27 @@ def _is_temporary(error: BaseException) -> bool:
     from huggingface_hub import errors
 
     if (status := _status(error)) is not None:
-        return status in _WORTH_A_TRY
+        return status in BUSY
     cut = isinstance(error, OSError) and error.errno is None
     known = isinstance(error, errors.OfflineModeIsEnabled | errors.FileMetadataError)
     return isinstance(error, _transport_error()) or (cut and not known)
 
 
-def _asked_wait(error: BaseException, otherwise: float) -> float:
+def _asked_wait(error: BaseException) -> float | None:
+    """Seconds for which a server asks to be left alone, if it says so in seconds."""
     headers = getattr(getattr(error, "response", None), "headers", {})
-    try:
-        return min(float(headers["Retry-After"]), _LONGEST_WAIT)
-    except (KeyError, ValueError):
-        return otherwise
+    for header in ("Retry-After", "RateLimit"):
+        if match := _SECONDS.search(headers.get(header, "")):
+            return float(match[1])
+    return None
 
 
 def _said(error: BaseException) -> str:
     status = _status(error)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return "it asks to send fewer requests (429)"
+        asked = _asked_wait(error)
+        more = f", and none for {asked:g} seconds" if asked else ""
+        return f"it asks to send fewer requests (429){more}"
     words = getattr(error, "server_message", None) or str(error).strip()
     first = words.splitlines()[0] if words else type(error).__name__
     return f"{first} ({status})" if status and str(status) not in first else first

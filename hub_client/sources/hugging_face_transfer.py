@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,8 +26,22 @@ LISTING_LIMIT: Final = 32 << 20
 _SLOWEST: Final = 1000
 """Bytes a second, from ``_GRACE`` seconds on; as for git."""
 _GRACE: Final = 30.0
+PATIENCE: Final = 120.0
+"""Seconds without a byte after which nothing is asked again; what arrived is kept."""
 _ANSWER_TO_WRITING: Final = 300.0
 """Seconds; a server may think that long about a commit."""
+
+BUSY: Final = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+"""What a server says for now."""
 
 # Under these the client keeps what it fetches, in its cache's own folders.
 _NAMES: Final = ("ETag", "X-Linked-Etag", "X-Repo-Commit")
@@ -35,7 +51,24 @@ _ASKED: Final = re.compile(r"/api/models/([^/]+/[^/]+)/(?:refs|tree/.+)")
 
 _FACTORY: Final = "_GLOBAL_CLIENT_FACTORY"
 _watching: set[Callable[[], Any]] = set()
-_limit: ContextVar[int | None] = ContextVar("limit", default=None)
+_held: ContextVar[Held | None] = ContextVar("held", default=None)
+
+
+@dataclass(slots=True)
+class Held:
+    """What one question is held to."""
+
+    most: int
+    """Bytes that one answer may have."""
+    until: float = 0.0
+    """When its patience is over, on the clock that only goes forward."""
+
+    def __post_init__(self) -> None:
+        self.hope()
+
+    def hope(self) -> None:
+        """Be patient from now on, as something arrived."""
+        self.until = time.monotonic() + PATIENCE
 
 
 class TooMuch(HubError):
@@ -44,6 +77,10 @@ class TooMuch(HubError):
 
 class UnsafeAnswer(HubError):
     """A server names a file in a way that could lie anywhere on this machine."""
+
+
+class NoAnswer(HubError):
+    """Nothing came for longer than anybody waits."""
 
 
 class SentOn(HubError):
@@ -94,22 +131,34 @@ class Arrived:
 
 
 @contextmanager
-def limited(limit: int) -> Iterator[None]:
+def limited(limit: int) -> Iterator[Held]:
     """Hold what this thread asks through the client to ``limit`` bytes an answer.
 
-    The client that the process shares is asked as before by everyone else.
+    The client that the process shares is asked as before by everyone else. Of itself it
+    asks a busy server again, and waits unheard for as long as that likes; here not.
 
     :raises TooMuch: in the block, from the question that goes beyond.
+    :raises NoAnswer: if nothing came for ``PATIENCE`` seconds.
     """
     from huggingface_hub import get_session
 
     _watch_new_clients()
     _watch(get_session())
-    token = _limit.set(limit)
+    for handler in logging.getLogger("huggingface_hub").handlers:
+        handler.addFilter(_overhear)
+    token = _held.set(held := Held(limit))
     try:
-        yield
+        yield held
     finally:
-        _limit.reset(token)
+        _held.reset(token)
+
+
+def _overhear(record: logging.LogRecord) -> bool:
+    """Keep what the client logs of our questions for those who are told each step."""
+    if _held.get() is None:
+        return True
+    note(record.name, record.getMessage())
+    return False
 
 
 def _watch(client: Any) -> Any:  # noqa: ANN401  (its HTTP library's)
@@ -153,9 +202,11 @@ def _watch_new_clients() -> None:
 
 def _hurry(request: Any) -> None:  # noqa: ANN401  (its HTTP library's)
     """Give a request the patience of a download, unless it has its own."""
-    if _limit.get() is None:
+    if (held := _held.get()) is None:
         return
     check_needed()
+    if time.monotonic() > held.until:
+        raise NoAnswer(f"there was no answer for {PATIENCE:g} seconds")
     from huggingface_hub import constants
 
     patience = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
@@ -205,14 +256,18 @@ def _check_place(response: Any) -> None:  # noqa: ANN401
 
 
 def _hold(response: Any) -> None:  # noqa: ANN401
-    """Count what arrives from here on."""
+    """Count what arrives from here on, and leave a busy server to who asks."""
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # it documents it
+        hf_raise_for_status,
+    )
+
     request = response.request
     note(request.method, str(request.url), str(response.status_code))
-    if (limit := _limit.get()) is None:
+    if (current := _held.get()) is None:
         return
+    held: Held = current
     _check_names(response)
     _check_place(response)
-    most: int = limit
     where = response.request.url
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise TooMuch(f"`{where}` sends packed bytes, which nobody asked for")
@@ -226,9 +281,10 @@ def _hold(response: Any) -> None:  # noqa: ANN401
             started, received = time.monotonic(), 0
             for part in self._stream:
                 check_needed()
+                held.hope()
                 received += len(part)
-                if received > most:
-                    raise TooMuch(f"`{where}` sends more than {most} bytes")
+                if received > held.most:
+                    raise TooMuch(f"`{where}` sends more than {held.most} bytes")
                 waited = time.monotonic() - started
                 if waited > _GRACE and received < waited * _SLOWEST:
                     raise library.ReadTimeout(f"fewer than {_SLOWEST} bytes a second")
@@ -238,3 +294,5 @@ def _hold(response: Any) -> None:  # noqa: ANN401
             self._stream.close()
 
     response.stream = Counted(response.stream)
+    if request.method in {"GET", "HEAD"} and response.status_code in BUSY:
+        hf_raise_for_status(response)

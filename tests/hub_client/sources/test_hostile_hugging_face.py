@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import logging
 import os
 import signal
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ from huggingface_hub.utils import _http
 from packaging.version import Version
 from servers.operator_files import operator_files
 
-from hub_client import side_by_side
+from hub_client import side_by_side, steps
 from hub_client.candidate import Candidate, Release
 from hub_client.sources import hugging_face_client, hugging_face_transfer
 from hub_client.sources.hugging_face import (
@@ -152,6 +154,65 @@ def elsewhere() -> Iterator[Any]:
 def redirected(server: HuggingFaceServer, elsewhere: Any) -> list[Request]:  # noqa: ANN401
     url = f"http://localhost:{elsewhere.server_port}/weights"
     return answer(server, "/model.safetensors", lambda _request: RedirectResponse(url))
+
+
+@pytest.mark.parametrize("part", ["/refs", "/tree/", "/operator.yaml"])
+@pytest.mark.parametrize(
+    "headers", [{"Retry-After": "3600"}, {"RateLimit": '"api";r=0;t=3600'}]
+)
+def test_a_server_that_wants_to_be_left_alone_for_long_is_not_waited_for(
+    server: HuggingFaceServer, release: Release, part: str, headers: dict[str, str]
+) -> None:
+    asked = answer(server, part, lambda _request: Response(b"", 429, headers))
+    with pytest.raises(ServerUnreachable) as caught:
+        source().manifest(EMBED, source().versions(EMBED)[0])
+    assert str(caught.value) == (
+        f"`{server.url}` does not give `acme/embed`: "
+        "it asks to send fewer requests (429), and none for 3600 seconds"
+    )
+    assert caught.value.hint == (
+        "Wait, or log in: `hf auth login`; who is logged in may ask more"
+    )
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("said", ["-1", "nan", "soon", "0.5"])
+def test_what_is_no_number_of_seconds_is_not_waited_for(
+    server: HuggingFaceServer, release: Release, said: str
+) -> None:
+    busy = Response(b"", 503, {"Retry-After": said})
+    asked = answer(server, "/tree/", lambda _request: busy, times=2)
+    assert source().manifest(EMBED, release).name == EMBED
+    assert len(asked) == 3
+
+
+def test_a_server_without_an_answer_is_not_asked_for_ever(
+    server: HuggingFaceServer, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hugging_face_transfer, "PATIENCE", 0.5)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
+    asked = answer(server, "/tree/", part_of(b"[]", stall=1.0))
+    with pytest.raises(
+        ServerUnreachable, match=r"there was no answer for 0\.5 seconds"
+    ):
+        source().manifest(EMBED, release)
+    assert len(asked) == 1
+
+
+def test_what_the_client_logs_of_our_questions_is_a_step(
+    server: HuggingFaceServer, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    shown = StringIO()
+    library = logging.getLogger("huggingface_hub")
+    monkeypatch.setattr(library, "handlers", [logging.StreamHandler(shown)])
+    hook = {"X-HF-Warning": "Rate; slow down"}
+    answer(server, "/refs", lambda _request: Response(b"{}", headers=hook))
+    with steps.told(told.append), pytest.raises(ServerUnreachable):
+        source().versions(EMBED)
+    assert [line for line in told if "slow down" in line]
+    library.warning("of somebody else")
+    assert shown.getvalue() == "of somebody else\n"
 
 
 def test_a_redirect_to_another_host_does_not_take_the_token_there(
@@ -381,8 +442,16 @@ def test_a_page_to_log_in_at_is_no_repository(server: HuggingFaceServer) -> None
     with pytest.raises(ServerUnreachable) as caught:
         source().versions(EMBED)
     assert str(caught.value) == (
-        f"`{server.url}` does not give `acme/embed`: "
-        "it sends to `http://wifi.example/login`"
+        f"`{server.url}` does not answer for `acme/embed` as a Hugging Face server "
+        "does: it sends to `http://wifi.example/login`"
+    )
+    server.before = lambda _request: Response("<html>Log in</html>")
+    with pytest.raises(
+        ServerUnreachable, match=r"as a Hugging .*: Expecting"
+    ) as caught:
+        source().versions(EMBED)
+    assert caught.value.hint == (
+        "Check HF_ENDPOINT, and whether your network wants you to log in"
     )
 
 
