@@ -49,6 +49,11 @@ class Fetchable(Protocol):
         """Where from, as written in configuration."""
 
 
+def describe(wanted: Fetchable) -> str:
+    """Which one of which operator, and from where, for messages."""
+    return f"{wanted.name} {wanted.release.version} from `{wanted.source}`"
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One release of an operator, from one source, with its manifest."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from hub_client.admission import admit, with_signed_trees
+from hub_client.candidate import describe
 from hub_client.install_plan import InstallPlan, Target
 from hub_client.packages import (
     PackageChangeRefused,
@@ -328,6 +329,7 @@ class Installer:
             lambda folder: self.router.fetch(target, folder),
             expected=target.tree,
             source=source,
+            what=describe(target),
         )
 
     def _satisfying(

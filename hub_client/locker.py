@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from hub_client.admission import admit, with_signed_trees
+from hub_client.candidate import describe
 from hub_client.environment import OLDEST_PYTHON
 from hub_client.lockfile import LockedOperator, Lockfile
 from hub_client.sources import MANIFEST_FILE
@@ -156,6 +157,7 @@ def _locked(
             lambda folder: router.fetch(candidate, folder),
             expected=known,
             source=source,
+            what=describe(candidate),
         )
     router.confirm(candidate, store.path(known))
     manifest = (store.path(known) / MANIFEST_FILE).read_bytes()

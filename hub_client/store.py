@@ -117,10 +117,12 @@ class Store:
         *,
         expected: str | None = None,
         source: str | None = None,
+        what: str = "the new tree",
     ) -> str:
         """Let ``fill`` write a tree into an empty folder, then publish it.
 
         :param source: where ``fill`` has it from, for ``has``.
+        :param what: whose files they are, for errors.
         :returns: the tree's digest.
         :raises DigestMismatch: if it is not ``expected``, or was here and was changed.
         :raises CacheUnwritable: if the disk is full or read-only; nothing is published.
@@ -132,7 +134,11 @@ class Store:
             digest = tree_digest(tree)
             if expected not in {None, digest}:
                 raise DigestMismatch(
-                    "the fetched operator", expected=str(expected), actual=digest
+                    what,
+                    expected=str(expected),
+                    actual=digest,
+                    hint="Ask its publisher, and who wrote the lock or index that "
+                    "says otherwise",
                 )
             _seal(tree)
             self._publish(tree, digest)

@@ -23,6 +23,7 @@ from hub_client.bundle.listing import (
 )
 from hub_client.bundle.reading import lock_digest
 from hub_client.bundle.registry import find_wheels
+from hub_client.candidate import describe
 from hub_client.listed_file import ListedFile, list_folder
 from hub_client.sources import BUNDLED
 from hub_client.transfer import transfer
@@ -185,6 +186,7 @@ class Collector:
                 lambda folder: self.router.fetch(operator, folder),
                 expected=operator.tree,
                 source=source,
+                what=describe(operator),
             )
 
     def _stored_files(self, operator: LockedOperator) -> tuple[ListedFile, ...]:

@@ -212,9 +212,13 @@ def test_files_that_are_not_the_locked_ones_are_refused(
         sync(installer, tampered)
     assert (caught.value.expected, caught.value.actual) == (wrong.tree, pinned.tree)
     assert str(caught.value) == (
-        "The files of the fetched operator are not the expected ones\n"
+        f"The files of acme/blur 1.0.0 from `{pinned.source}` are not the expected "
+        "ones\n"
         f"  expected {wrong.tree}\n"
         f"  found    {pinned.tree}"
+    )
+    assert caught.value.hint == (
+        "Ask its publisher, and who wrote the lock or index that says otherwise"
     )
     assert installer.environment.receipts() == ()
 

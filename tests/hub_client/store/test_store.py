@@ -91,9 +91,9 @@ def test_an_unexpected_tree_is_refused_and_not_stored(
 ) -> None:
     expected = "sha256:" + "0" * 64
     with pytest.raises(DigestMismatch) as refusal:
-        store.add(fill, expected=expected)
+        store.add(fill, expected=expected, what="acme/blur 1.0.0 from `here`")
     assert str(refusal.value) == (
-        "The files of the fetched operator are not the expected ones\n"
+        "The files of acme/blur 1.0.0 from `here` are not the expected ones\n"
         f"  expected {expected}\n"
         f"  found    {digest}"
     )
