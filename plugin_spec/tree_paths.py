@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _DEVICE = re.compile(r"(aux|con|nul|prn|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[\\:*?"<>|]')
 
+_LONGEST: Final = 255
+
 _RULES: Final[Mapping[str, Callable[[str], object]]] = {
     "is not a plain relative path": lambda part: part in {"", ".", ".."},
     "is inside a `.git` folder": lambda part: part.lower() in {".git", "git~1"},
@@ -27,6 +29,8 @@ _RULES: Final[Mapping[str, Callable[[str], object]]] = {
     "has a character that Windows forbids": _FORBIDDEN.search,
     "has a name that ends with a dot or a space": lambda part: part[-1] in ". ",
     "has the name of a Windows device": _DEVICE.fullmatch,
+    # Last: what is printable can be encoded.
+    "has a name of more than 255 bytes": lambda part: len(part.encode()) > _LONGEST,
 }
 """What is wrong with one part of a path, and how to see it; the first one is told."""
 

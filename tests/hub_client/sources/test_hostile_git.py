@@ -242,6 +242,7 @@ def test_a_tree_that_leaves_itself_or_holds_a_repository_is_refused(
             "echo/__pycache__/x.pyc",
             "'echo/__pycache__/x.pyc' is compiled code, which no digest covers",
         ),
+        ("x" * 256, f"'{'x' * 256}' has a name of more than 255 bytes"),
     ],
 )
 def test_names_that_differ_between_systems_are_refused(
