@@ -228,9 +228,16 @@ def _key(weights: Weights) -> tuple[str, ...]:
 
 def _listed(weights: Weights) -> tuple[str, Any]:
     repository = HuggingFaceRepository(weights.repo, endpoint())
-    info = repository.ask(
-        lambda api: api.model_info(weights.repo, revision=weights.revision), waits=()
-    )
+    try:
+        info = repository.ask(
+            lambda api: api.model_info(weights.repo, revision=weights.revision),
+            waits=(),
+        )
+    except FileGone as error:
+        raise FileGone(
+            f"`{repository.url}` has no revision `{weights.revision}`",
+            hint="Ask the operator's publisher, who names it in `weights`",
+        ) from error
     entries: Mapping[str, Any] = {
         entry.path: entry
         for entry in repository.ask(

@@ -9,6 +9,7 @@ from packaging.version import InvalidVersion, Version
 
 from hub_client.resolver.core import conflict_core
 from hub_client.resolver.order import dependencies_first
+from hub_client.sources import GIT, HUGGING_FACE, HUGGING_FACE_AT
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -62,12 +63,31 @@ class UnknownOperator(HubError, LookupError):
     ) -> None:
         self.name, self.source, self.nearest = name, source, tuple(nearest)
         super().__init__(
-            "\n  ".join((f"`{source}` has no operator `{name}`", *clauses)),
+            "\n  ".join((_absent(name, source), *clauses)),
             hint=f"Did you mean {_series([f'`{each}`' for each in nearest], 'or')}?"
             if nearest
-            else "Check the name, or say where it is from: "
-            f'`"{name.namespace}/*" = "SOURCE"` below `sources`',
+            else _how_to_get(name, source),
         )
+
+
+def _absent(name: OperatorName, source: str) -> str:
+    if _is_repository(source):
+        return f"`{source}` has no version of `{name}`: no tag like `v1.0.0`"
+    return f"`{source}` has no operator `{name}`"
+
+
+def _how_to_get(name: OperatorName, source: str) -> str:
+    if _is_repository(source):
+        return "`hub publish` makes that tag: ask its publisher"
+    return (
+        "Check the name, or say where it is from: "
+        f'`"{name.namespace}/*" = "SOURCE"` below `sources`'
+    )
+
+
+def _is_repository(source: str) -> bool:
+    """Whether who answers is one repository, which is there."""
+    return source.startswith((GIT, HUGGING_FACE, HUGGING_FACE_AT))
 
 
 def explain_failure(question: Question, outcome: Outcome | None) -> HubError:
@@ -159,7 +179,7 @@ def _obstacles(
     """What else is in the way of ``name``, each with a way on if there is one."""
     source, releases = question.source_of(name), question.releases(name)
     if not releases:
-        yield f"`{source}` has no operator `{name}`", None
+        yield _absent(name, source), None
         return
     requests: dict[OperatorName | None, list[Requirement]] = {}
     for each in core.requests:

@@ -7,7 +7,7 @@ import re
 import shutil
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hub_client.listed_file import BLOB, ListedFile, digest_like
 from hub_client.side_by_side import check_needed, side_by_side
@@ -290,8 +290,8 @@ def _download(
     *,
     again: bool = False,
 ) -> Path:
-    return Path(
-        repository.ask(
+    try:
+        found = repository.ask(
             lambda api: api.hf_hub_download(
                 repository.name,
                 listed.path,
@@ -301,7 +301,13 @@ def _download(
             ),
             limit=max(listed.size, MANIFEST_SIZE_LIMIT),
         )
-    )
+    except FileGone as error:
+        raise FileGone(
+            f"`{repository.url}` lists `{listed.path}` at {commit}, and does not have "
+            "it",
+            hint="Ask its publisher, or choose another version",
+        ) from error
+    return Path(found)
 
 
 def list_tags(
@@ -349,16 +355,21 @@ def list_files(
 ) -> tuple[ListedFile, ...]:
     """Every file of a commit, as the server lists them.
 
+    :raises FileGone: if there is no such commit.
     :raises InvalidListing: if it lists more than it may, or what is no file.
     """
-    listed = repository.ask(
-        lambda api: list(
-            islice(
-                api.list_repo_tree(repository.name, recursive=True, revision=commit),
-                _MOST_FILES + 1,
-            )
-        )
-    )
+
+    def ask(api: Any) -> list[Any]:  # noqa: ANN401  (its client's own)
+        tree = api.list_repo_tree(repository.name, recursive=True, revision=commit)
+        return list(islice(tree, _MOST_FILES + 1))
+
+    try:
+        listed = repository.ask(ask)
+    except FileGone as error:
+        raise FileGone(
+            f"Commit {commit} is gone from `{repository.url}`",
+            hint="Ask its publisher, or choose another version",
+        ) from error
     where = f"the files of `{repository.url}` at {commit}"
     if len(listed) > _MOST_FILES:
         raise InvalidListing(f"Too many are {where}: more than {_MOST_FILES:,}")

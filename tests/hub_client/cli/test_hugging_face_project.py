@@ -57,6 +57,19 @@ def test_a_name_is_trusted_installed_locked_and_told(
     hub.said("lock", "--check", "--offline")
 
 
+def test_a_repository_without_a_version_is_there_all_the_same(
+    hub: Hub, hugging_face: HuggingFaceServer, commit: str, into: Into
+) -> None:
+    del commit
+    hugging_face.repository("acme/embed").git("tag", "--delete", "v1.0.0")
+    assert hub.refused("add", "acme/embed", *SOURCE, *into) == (
+        "Locking\n"
+        "error: `hf:acme/embed` has no version of `acme/embed`: no tag like `v1.0.0`\n"
+        "\n"
+        "hint: `hub publish` makes that tag: ask its publisher\n"
+    )
+
+
 def test_without_a_network_what_was_fetched_before_is_locked_again(
     hub: Hub, hugging_face: HuggingFaceServer, commit: str, into: Into
 ) -> None:

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
@@ -33,6 +34,7 @@ from hub_client.sources.hugging_face import (
     OfflineMiss,
 )
 from hub_client.sources.hugging_face_client import (
+    FileGone,
     RepositoryMoved,
     RepositoryRefused,
     ServerUnreachable,
@@ -631,6 +633,27 @@ def test_whatever_a_listing_holds_the_error_is_ours(
     answer(server, "/refs", lambda _request: Response(body))
     with pytest.raises(HubError):
         source().versions(EMBED)
+
+
+def test_a_file_or_a_commit_that_is_gone_is_named(
+    server: HuggingFaceServer, release: Release, tmp_path: Path
+) -> None:
+    gone = Response(b"", 404, {"X-Error-Code": "EntryNotFound"})
+    server.before = lambda request: (
+        gone if request.url.path.endswith(".safetensors") else None
+    )
+    with pytest.raises(FileGone) as caught:
+        fetch(release, tmp_path / "tree")
+    assert str(caught.value) == (
+        f"`{server.url}/acme/embed` lists `model.safetensors` at {release.revision}, "
+        "and does not have it"
+    )
+    with pytest.raises(FileGone) as caught:
+        source().manifest(EMBED, replace(release, revision="0" * 40))
+    assert str(caught.value) == (
+        f"Commit {'0' * 40} is gone from `{server.url}/acme/embed`"
+    )
+    assert caught.value.hint == "Ask its publisher, or choose another version"
 
 
 def test_a_spoilt_cache_is_fetched_anew(
