@@ -38,7 +38,7 @@ class IndexMirror(GitMirror):
         if not newest:
             raise GitFailed("ls-remote", "fatal: its default branch has no commit")
         if newest != self.known_tip():
-            with self._locked():
+            with self._locked(newest):
                 # The ref is written last: what it names is here completely.
                 self._run_fetch(f"+HEAD:{TIP}")
         note_asked(self.path)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hub_client.git_url import GitUrl
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 SIGSTORE_NOTES: Final = "refs/notes/sigstore"
 """Where a repository has the sigstore bundles of its releases, by commit."""
 _OURS: Final = "refs/hub/"
@@ -102,7 +103,8 @@ class GitMirror:
         new = [ref for ref, tag in wanted.items() if known.get(ref) != tag]
         gone = known.keys() - wanted.keys()
         if new or gone:
-            with suppress(GitFailed, UnsafeTree, CacheUnwritable), self._locked():
+            like = next((each.commit for each in wanted.values()), "")
+            with suppress(GitFailed, UnsafeTree, CacheUnwritable), self._locked(like):
                 for ref in gone:
                     words = ("-d", "--", ref.replace("refs/", _OURS, 1))
                     run_git("update-ref", *words, git_dir=self.path)
@@ -146,7 +148,7 @@ class GitMirror:
         ours = _our_tag(tag)
         refspec = f"+{wanted if wanted == tag else _full_id(wanted)}:{ours}"
         named = f"{ours}^{{commit}}"
-        with self._locked():
+        with self._locked(wanted):
             if wanted != tag and self.has(wanted):
                 return wanted  # another process was first, while this one waited
             self._run_fetch(refspec)
@@ -216,15 +218,19 @@ class GitMirror:
         write_tree(self.path, self.entries(commit), into)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the mirror for writing: made if it is new, cleared of a killed git."""
+    def _locked(self, object_id: str = "") -> Iterator[None]:
+        """Hold the mirror for writing: made if it is new, cleared of a killed git.
+
+        :param object_id: one of the repository's, from which a new mirror is told what
+            it hashes with.
+        """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self.path}.lock"):
                 self._clear()
                 try:
                     if not self.path.is_dir():
-                        self._create()
+                        self._create(object_id)
                     note_origin(self.path, str(self.url))
                     yield
                 except GitFailed as error:
@@ -252,9 +258,11 @@ class GitMirror:
         for stale in chain.from_iterable(map(self.path.glob, _LEFT_BEHIND)):
             stale.unlink(missing_ok=True)
 
-    def _create(self) -> None:
+    def _create(self, object_id: str) -> None:
         """Make it elsewhere: who reads takes a folder for a repository."""
-        run_git("init", "-q", "--bare", "--template=", "--", str(self._new))
+        kind = "sha256" if _SHA256.fullmatch(object_id) else "sha1"
+        words = ("-q", "--bare", "--template=", f"--object-format={kind}")
+        run_git("init", *words, "--", str(self._new))
         self._new.rename(self.path)
 
     @property

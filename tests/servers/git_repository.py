@@ -34,11 +34,10 @@ class GitRepository:
     path: Path
 
     @classmethod
-    def create(cls, path: Path) -> GitRepository:
-        subprocess.run(
-            ["git", "init", "--quiet", "--bare", "--initial-branch=main", path],
-            check=True,
-        )
+    def create(cls, path: Path, *, hashes: str = "sha1") -> GitRepository:
+        words = ["--quiet", "--bare", "--initial-branch=main"]
+        words += [f"--object-format={hashes}"]
+        subprocess.run(["git", "init", *words, path], check=True)
         return cls(path)
 
     @property

@@ -82,6 +82,19 @@ def test_an_operator_comes_over_every_protocol(
     assert fetch(source, releases[1], tmp_path / "new") == NEW
 
 
+def test_a_repository_may_hash_with_sha256(
+    repositories: Path, cache: Path, tmp_path: Path
+) -> None:
+    embed = GitRepository.create(repositories / "new.git", hashes="sha256")
+    commit = embed.release("1.0.0", OLD)
+    embed.release("1.1.0", NEW)
+    embed.tag("yanked-v1.1.0", commit, annotated=True)
+    source = open_git(embed.url, cache)
+    release, yanked = source.versions(NAME)
+    assert (release.revision, yanked.yanked) == (commit, "yanked-v1.1.0")
+    assert fetch(source, release, tmp_path / "tree") == OLD
+
+
 def test_a_branch_with_a_tags_name_is_never_taken(
     url: str, embed: GitRepository, cache: Path, tmp_path: Path
 ) -> None:
