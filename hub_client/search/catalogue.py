@@ -5,6 +5,7 @@ A warm search reads that file and nothing else, so this imports next to nothing.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-_FORMAT: Final = "catalogue 1 "
-"""How the first line begins; a key follows."""
+_FORMAT: Final = "catalogue 2"
+"""How the first line begins; the digest of the others follows, and a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +65,26 @@ class Catalogue:
 
     @classmethod
     def load(cls, file: Path, key: str | None = None) -> Self | None:
-        """Read a file that was saved under this key, or any; None if there is none."""
+        """Read a file that was saved under this key, or any.
+
+        None if there is none, or it is not as it was saved.
+        """
         try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            head, _, lines = file.read_bytes().partition(b"\n")
+        except OSError:
             return None
-        head, *lines = text.split("\n")
-        right = head.startswith(_FORMAT) if key is None else head == _head(key)
-        return cls(lines[:-1]) if right else None
+        expected = _head(key or "", lines)
+        right = head.startswith(expected) if key is None else head == expected
+        return cls(lines.decode().split("\n")[:-1]) if right else None
 
     def save(self, file: Path, key: str) -> None:
         """Keep the catalogue, for ``load``; where that fails, it is made again."""
         from hub_client.atomic_file import write_atomically  # noqa: PLC0415  (seldom)
 
-        text = "".join(f"{line}\n" for line in (_head(key), *self.lines))
+        lines = "".join(f"{line}\n" for line in self.lines).encode()
         with suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, text.encode())
+            write_atomically(file, _head(key, lines) + b"\n" + lines)
 
     def mentioning(self, words: Sequence[str]) -> Iterator[Card]:
         """Cards in whose text every word is, wherever."""
@@ -99,5 +103,5 @@ class Catalogue:
         return {(part[3], part[1]): line for part, line in parts}
 
 
-def _head(key: str) -> str:
-    return f"{_FORMAT}{key}"
+def _head(key: str, lines: bytes) -> bytes:
+    return f"{_FORMAT} {hashlib.sha256(lines).hexdigest()} {key}".encode()

@@ -13,7 +13,7 @@ from hub_client.sources import INDEX, MANIFEST_FILE
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from hub_client.index.entry import IndexEntry
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FRESH_SECONDS: Final = 600
 """How long after an index was asked a search does not ask it again."""
+_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +98,17 @@ class IndexShelf:
                 yield line
             else:
                 new[name] = blob
-        unread = 0
+        unread: list[str] = []
         for name, text in mirror.entries_of(new.items()):
             try:
                 entry = IndexEntry.parse(name, text, where=str(name))
                 yield _card(entry).to_line(new[name])
-            except (InvalidEntry, TypeError, KeyError):
-                unread += 1
+            except InvalidEntry as error:
+                unread.append(f"{name} ({_printable(error.problems[0])})")
+            except (TypeError, KeyError):
+                unread.append(f"{name} (no summary or no licence)")
         if unread:
-            told.warn(f"{unread} entries of `{self.spec}` cannot be read")
+            told.warn(f"In `{self.spec}` cannot be read: {_some(unread)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,11 @@ def _card(entry: IndexEntry) -> Card:
         tuple(str(each.version) for each in offered),
         shown.source,
     )
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more
 
 
 def _printable(text: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +140,34 @@ def test_a_warm_search_starts_no_git_and_loads_next_to_nothing(
     assert slow.isdisjoint(modules)
 
 
+@pytest.mark.parametrize("damage", ["cut", "changed"])
+def test_a_catalogue_that_is_not_as_it_was_saved_is_made_again(
+    index: IndexRepository, damage: str
+) -> None:
+    rules = {"*": index.spec}
+    assert len(found(rules, "acme")) == 2
+    (file,) = Path(os.environ["HUB_CACHE_DIR"], "search").iterdir()
+    first, second, third = file.read_bytes().splitlines(keepends=True)
+    changed = third.replace(b"acme/", b"evil/")
+    file.write_bytes(first + second + (changed if damage == "changed" else b""))
+
+    assert len(found(rules, "acme")) == 2
+    assert file.read_bytes() == first + second + third
+
+
+def test_an_index_whose_copy_is_damaged_is_fetched_again(
+    index: IndexRepository,
+) -> None:
+    rules = {"*": index.spec}
+    assert len(found(rules, "acme")) == 2
+    (objects,) = Path(os.environ["HUB_CACHE_DIR"], "git").glob("*/objects")
+    shutil.rmtree(objects)
+    add(index, "acme/new", "1.0.0")
+    index.commit()
+
+    assert len(found(rules, "acme")) == 3
+
+
 def test_an_index_that_is_away_answers_as_it_was(index: IndexRepository) -> None:
     rules = {"*": index.spec}
     found(rules, "acme")
@@ -167,7 +196,12 @@ def test_an_entry_that_is_none_hides_no_other(index: IndexRepository) -> None:
     loaded, warnings = library({"*": index.spec})
 
     assert len(list(loaded.find("acme"))) == 2
-    assert warnings == [f"2 entries of `{index.spec}` cannot be read"]
+    (warning,) = warnings
+    assert warning == (
+        f"In `{index.spec}` cannot be read: "
+        "acme/broken (line 1: version: missing), "
+        "acme/endless (more than 4,194,304 bytes are too many)"
+    )
 
 
 def test_a_folder_that_changes_is_read_again(operators: OperatorFolder) -> None:
