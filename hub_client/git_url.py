@@ -69,6 +69,11 @@ def mirror_path(url: GitUrl, cache_dir: Path) -> Path:
     return cache_dir / "git" / name
 
 
+def is_whole(mirror: Path) -> bool:
+    """Whether git takes the folder for a repository; if not, it is made anew."""
+    return (mirror / "HEAD").is_file() and (mirror / "objects").is_dir()
+
+
 def _hint(text: str) -> str:
     if scp := _SCP.fullmatch(text):
         return f"Write it as `ssh://{scp['host']}/{scp['path']}`"

@@ -6,6 +6,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from hub_client.git_url import is_whole
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,6 +17,8 @@ TIP: Final = "refs/hub/tip"
 
 def known_tip(mirror: Path) -> str | None:
     """The commit that was fetched last; None if none was."""
+    if not is_whole(mirror):
+        return None
     try:
         return (mirror / TIP).read_text(encoding="ascii").strip()
     except FileNotFoundError:

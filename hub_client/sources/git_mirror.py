@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from hub_client.git_commands import GitFailed, open_objects, run_git
 from hub_client.git_tree import TreeEntry, tree_entries, write_tree
-from hub_client.git_url import mirror_path
+from hub_client.git_url import is_whole, mirror_path
 from hub_client.origin import note_origin
 from hub_client.sources.signed_release import SIGSTORE_SIZE_LIMIT
 from hub_client.sources.version_tags import is_version_tag, is_yank_tag
@@ -76,7 +76,7 @@ class GitMirror:
 
     def known_tags(self) -> dict[str, Tag]:
         """The same of the mirror."""
-        if not self.path.is_dir():
+        if not is_whole(self.path):
             return {}
         listing = run_git(
             "for-each-ref",
@@ -116,7 +116,7 @@ class GitMirror:
 
     def known_reasons(self) -> dict[str, str]:
         """The messages that were fetched before, by ref."""
-        if not self.path.is_dir():
+        if not is_whole(self.path):
             return {}
         listing = run_git(
             "for-each-ref",
@@ -133,7 +133,9 @@ class GitMirror:
 
     def has(self, commit: str) -> bool:
         """Whether the commit was fetched completely."""
-        return (self.path / _marker(_full_id(commit))).is_file()
+        return is_whole(self.path) and (
+            (self.path / _marker(_full_id(commit))).is_file()
+        )
 
     def fetch(self, wanted: str, tag: str) -> str:
         """Fetch one commit without its history, and remember that ``tag`` names it.
@@ -229,7 +231,7 @@ class GitMirror:
             with FileLock(f"{self.path}.lock"):
                 self._clear()
                 try:
-                    if not self.path.is_dir():
+                    if not is_whole(self.path):
                         self._create(object_id)
                     note_origin(self.path, str(self.url))
                     yield
@@ -259,10 +261,12 @@ class GitMirror:
             stale.unlink(missing_ok=True)
 
     def _create(self, object_id: str) -> None:
-        """Make it elsewhere: who reads takes a folder for a repository."""
+        """Make it elsewhere, as it is read by others; anew where it was damaged."""
         kind = "sha256" if _SHA256.fullmatch(object_id) else "sha1"
         words = ("-q", "--bare", "--template=", f"--object-format={kind}")
         run_git("init", *words, "--", str(self._new))
+        if self.path.exists():
+            shutil.rmtree(self.path)
         self._new.rename(self.path)
 
     @property

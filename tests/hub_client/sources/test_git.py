@@ -366,6 +366,22 @@ def test_a_killed_git_does_not_block_the_next_one(
     assert source.manifest(NAME, release).version == release.version
 
 
+@pytest.mark.parametrize("lost", ["objects", "HEAD"])
+def test_a_mirror_that_is_no_repository_any_more_is_made_anew(
+    embed: GitRepository, cache: Path, tmp_path: Path, lost: str
+) -> None:
+    embed.release("1.0.0", OLD)
+    source = open_git(embed.url, cache)
+    (release,) = source.versions(NAME)
+    assert fetch(source, release, tmp_path / "before") == OLD
+    mirror = mirror_of(source).path
+    (mirror / lost).rename(tmp_path / lost)
+    with pytest.raises(OfflineMiss):
+        open_git(embed.url, cache, offline=True).versions(NAME)
+    assert source.versions(NAME) == (release,)
+    assert fetch(source, release, tmp_path / "after") == OLD
+
+
 def test_the_users_credentials_go_on_working(
     embed: GitRepository,
     repositories: Path,
