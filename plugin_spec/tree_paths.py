@@ -16,6 +16,7 @@ _DEVICE = re.compile(r"(aux|con|nul|prn|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORE
 _FORBIDDEN = re.compile(r'[\\:*?"<>|]')
 
 _LONGEST: Final = 255
+_LONGEST_PATH: Final = 1024
 
 _RULES: Final[Mapping[str, Callable[[str], object]]] = {
     "is not a plain relative path": lambda part: part in {"", ".", ".."},
@@ -66,6 +67,8 @@ def path_problems(paths: Iterable[str]) -> tuple[tuple[str, str], ...]:
     for path in paths:
         for reason in filter(None, map(_reason, path.split("/"))):
             problems[path, reason] = None
+        if len(path) > _LONGEST_PATH:
+            problems[path, "is a path of more than 1,024 characters"] = None
         for spelling in (path, *_parents(path)):
             twin = seen.setdefault(_folded(spelling), spelling)
             if twin != spelling:

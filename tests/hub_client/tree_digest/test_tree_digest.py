@@ -145,6 +145,7 @@ def test_a_folder_with_an_unsafe_name_has_no_digest(tmp_path: Path) -> None:
         ("nul", "has the name of a Windows device"),
         ("a/COM1.txt", "has the name of a Windows device"),
         (f"a/{'é' * 128}/b", "has a name of more than 255 bytes"),
+        ("a/" * 600 + "b", "is a path of more than 1,024 characters"),
     ],
 )
 def test_a_path_that_some_system_reads_differently_is_refused(
