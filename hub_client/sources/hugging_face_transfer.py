@@ -62,13 +62,17 @@ class Held:
     """Bytes that one answer may have."""
     until: float = 0.0
     """When its patience is over, on the clock that only goes forward."""
+    furthest: int = 0
+    """Where in a file it came to: whoever begins again and again gets nowhere."""
 
     def __post_init__(self) -> None:
-        self.hope()
+        self.arrived(1)
 
-    def hope(self) -> None:
-        """Be patient from now on, as something arrived."""
-        self.until = time.monotonic() + PATIENCE
+    def arrived(self, position: int) -> None:
+        """Be patient from now on, if that is further than before."""
+        if position > self.furthest:
+            self.furthest = position
+            self.until = time.monotonic() + PATIENCE
 
 
 class TooMuch(HubError):
@@ -80,7 +84,7 @@ class UnsafeAnswer(HubError):
 
 
 class NoAnswer(HubError):
-    """Nothing came for longer than anybody waits."""
+    """Nothing new came for longer than anybody waits."""
 
 
 class SentOn(HubError):
@@ -138,7 +142,7 @@ def limited(limit: int) -> Iterator[Held]:
     asks a busy server again, and waits unheard for as long as that likes; here not.
 
     :raises TooMuch: in the block, from the question that goes beyond.
-    :raises NoAnswer: if nothing came for ``PATIENCE`` seconds.
+    :raises NoAnswer: if nothing new came for ``PATIENCE`` seconds.
     """
     from huggingface_hub import get_session
 
@@ -206,7 +210,7 @@ def _hurry(request: Any) -> None:  # noqa: ANN401  (its HTTP library's)
         return
     check_needed()
     if time.monotonic() > held.until:
-        raise NoAnswer(f"there was no answer for {PATIENCE:g} seconds")
+        raise NoAnswer(f"nothing new came for {PATIENCE:g} seconds")
     from huggingface_hub import constants
 
     patience = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
@@ -255,6 +259,11 @@ def _check_place(response: Any) -> None:  # noqa: ANN401
         raise SentOn(now[1] if now else str(target))
 
 
+def _first_byte(wanted: str) -> int:
+    match = re.match(r"bytes=(\d+)-", wanted)
+    return int(match[1]) if match else 0
+
+
 def _hold(response: Any) -> None:  # noqa: ANN401
     """Count what arrives from here on, and leave a busy server to who asks."""
     from huggingface_hub.utils import (  # type: ignore[attr-defined]  # it documents it
@@ -271,6 +280,8 @@ def _hold(response: Any) -> None:  # noqa: ANN401
     where = response.request.url
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise TooMuch(f"`{where}` sends packed bytes, which nobody asked for")
+    resumed = response.status_code == HTTPStatus.PARTIAL_CONTENT
+    first = _first_byte(request.headers.get("Range", "")) if resumed else 0
     library = import_module(type(response).__module__.partition(".")[0])
 
     class Counted(library.SyncByteStream):  # type: ignore[misc, name-defined]
@@ -281,8 +292,8 @@ def _hold(response: Any) -> None:  # noqa: ANN401
             started, received = time.monotonic(), 0
             for part in self._stream:
                 check_needed()
-                held.hope()
                 received += len(part)
+                held.arrived(first + received)
                 if received > held.most:
                     raise TooMuch(f"`{where}` sends more than {held.most} bytes")
                 waited = time.monotonic() - started

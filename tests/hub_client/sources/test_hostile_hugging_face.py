@@ -194,11 +194,23 @@ def test_a_server_without_an_answer_is_not_asked_for_ever(
     monkeypatch.setattr(hugging_face_transfer, "PATIENCE", 0.5)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
     asked = answer(server, "/tree/", part_of(b"[]", stall=1.0))
-    with pytest.raises(
-        ServerUnreachable, match=r"there was no answer for 0\.5 seconds"
-    ):
+    with pytest.raises(ServerUnreachable, match=r"nothing new came for 0\.5 seconds"):
         source().manifest(EMBED, release)
     assert len(asked) == 1
+
+
+def test_a_server_that_begins_anew_each_time_is_left(
+    server: HuggingFaceServer,
+    release: Release,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hugging_face_transfer, "PATIENCE", 1.5)
+    # Those of the client are a second apart, and go on while anything comes.
+    asked = answer(server, "/model.safetensors", part_of(WEIGHTS), times=4)
+    with pytest.raises(ServerUnreachable, match=r"nothing new came for 1\.5 s"):
+        fetch(release, tmp_path / "tree")
+    assert len(asked) == 2
 
 
 def test_what_the_client_logs_of_our_questions_is_a_step(
