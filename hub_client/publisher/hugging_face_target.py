@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hub_client.listed_file import list_folder
@@ -281,7 +282,8 @@ class HuggingFaceTarget:
     def _send(self, question: Callable[[Any], T]) -> T:
         """Ask for a change; what the server answers is told in its own words."""
         try:
-            return self._repository.ask(question)
+            # What is sent takes as long as it takes.
+            return self._repository.ask(question, patience=inf)
         except HubError as error:
             raise UploadRefused(
                 f"`{self._repository.url}` did not take it: {error}", hint=error.hint

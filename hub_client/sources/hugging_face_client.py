@@ -95,6 +95,7 @@ class HuggingFaceRepository:
         *,
         limit: int = LISTING_LIMIT,
         waits: Sequence[float] | None = None,
+        patience: float | None = None,
     ) -> T:
         """Ask the client's API, again if the server was busy.
 
@@ -102,6 +103,7 @@ class HuggingFaceRepository:
 
         :param limit: bytes that one answer may have.
         :param waits: seconds before each further try; ``WAITS`` if not given.
+        :param patience: as ``limited`` takes it.
         :raises RepositoryRefused: saying whether to log in or to ask for access.
         :raises ServerUnreachable: with what the server said last.
         :raises RepositoryMoved: if what it lists is another repository's.
@@ -109,7 +111,7 @@ class HuggingFaceRepository:
         :raises TooMuch: if an answer is longer than ``limit``.
         """
         api = self._api()
-        with _quiet(), limited(limit) as held:
+        with _quiet(), limited(limit, patience) as held:
             for wait in (*(WAITS if waits is None else waits), None):
                 try:
                     return question(api)

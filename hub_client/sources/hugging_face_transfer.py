@@ -60,6 +60,8 @@ class Held:
 
     most: int
     """Bytes that one answer may have."""
+    patience: float
+    """Seconds without anything new."""
     until: float = 0.0
     """When its patience is over, on the clock that only goes forward."""
     furthest: int = 0
@@ -72,7 +74,7 @@ class Held:
         """Be patient from now on, if that is further than before."""
         if position > self.furthest:
             self.furthest = position
-            self.until = time.monotonic() + PATIENCE
+            self.until = time.monotonic() + self.patience
 
 
 class TooMuch(HubError):
@@ -135,14 +137,15 @@ class Arrived:
 
 
 @contextmanager
-def limited(limit: int) -> Iterator[Held]:
+def limited(limit: int, patience: float | None = None) -> Iterator[Held]:
     """Hold what this thread asks through the client to ``limit`` bytes an answer.
 
     The client that the process shares is asked as before by everyone else. Of itself it
     asks a busy server again, and waits unheard for as long as that likes; here not.
 
+    :param patience: seconds without anything new; ``PATIENCE`` if not given.
     :raises TooMuch: in the block, from the question that goes beyond.
-    :raises NoAnswer: if nothing new came for ``PATIENCE`` seconds.
+    :raises NoAnswer: if its patience is over.
     """
     from huggingface_hub import get_session
 
@@ -150,7 +153,8 @@ def limited(limit: int) -> Iterator[Held]:
     _watch(get_session())
     for handler in logging.getLogger("huggingface_hub").handlers:
         handler.addFilter(_overhear)
-    token = _held.set(held := Held(limit))
+    held = Held(limit, PATIENCE if patience is None else patience)
+    token = _held.set(held)
     try:
         yield held
     finally:
@@ -210,7 +214,7 @@ def _hurry(request: Any) -> None:  # noqa: ANN401  (its HTTP library's)
         return
     check_needed()
     if time.monotonic() > held.until:
-        raise NoAnswer(f"nothing new came for {PATIENCE:g} seconds")
+        raise NoAnswer(f"nothing new came for {held.patience:g} seconds")
     from huggingface_hub import constants
 
     patience = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 import huggingface_hub.constants
@@ -21,7 +22,7 @@ from hub_client.publisher.hugging_face_target import (
     UploadRefused,
 )
 from hub_client.publisher.publication import prepare
-from hub_client.sources import hugging_face_client
+from hub_client.sources import hugging_face_client, hugging_face_transfer
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
@@ -110,6 +111,18 @@ def test_the_repository_is_made_and_weights_go_by_lfs(
         if each.path == "model.safetensors"
     )
     assert (weights.size, weights.pointer_size is None) == (len(WEIGHTS), False)
+
+
+def test_what_is_sent_may_take_longer_than_an_answer(
+    server: HuggingFaceServer,
+    publish: Callable[[], str],
+    author: Author,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hugging_face_transfer, "PATIENCE", 0.5)
+    server.before = lambda request: time.sleep(0.6 * (request.method == "PUT"))
+    author.write("1.0.0", **{"model.safetensors": WEIGHTS})
+    assert publish() == server.repository("acme/embed").commit_of("v1.0.0")
 
 
 def test_weights_that_are_there_are_not_sent_again_and_what_is_gone_is_deleted(
