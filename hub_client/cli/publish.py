@@ -13,6 +13,8 @@ from hub_client.cli.session import Session
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hub_client.publisher import Target
     from hub_client.publisher.index_target import IndexTarget, IndexUpdate
     from hub_client.publisher.publication import Publication
@@ -120,6 +122,8 @@ def publish(  # noqa: PLR0913  (one a flag)
         if telling:
             check_identity()
         target.check_author(path, signed=sigstore_bundle is not None)
+    # Before the check, which may take minutes; with publishing it is asked again.
+    contents = target.contents(path, name)
     with open_workspace(cache_dir) as folder:
         publication = prepare(
             path,
@@ -131,9 +135,10 @@ def publish(  # noqa: PLR0913  (one a flag)
         publication = _signed(session, publication, target, sigstore_bundle, statement)
         for warning in publication.warnings:
             console.warn(f"{warning.place}: {warning.message}")
+        removed = contents.removed_by(publication)
         if not as_json or not (yes or dry_run):
             tell = console.result if dry_run else console.say
-            tell(_told(publication, target))
+            tell(_told(publication, target, removed))
         commit, updated = None, None
         if telling and not as_json:
             console.say(f"`{telling.spec}` is told of it")
@@ -148,6 +153,7 @@ def publish(  # noqa: PLR0913  (one a flag)
             updated = _tell_index(session, telling, name, target, propose=propose)
     if as_json:
         result = _to_dict(publication, target, commit)
+        result["removed"] = [*removed]
         result["index"] = updated and updated.to_dict()
         console.result_json(result)
 
@@ -232,10 +238,13 @@ def online_cache(session: Session) -> Path:
     return config.cache_dir
 
 
-def _told(publication: Publication, target: Target) -> str:
-    """The files with their sizes, and what becomes of them."""
+def _told(publication: Publication, target: Target, removed: Sequence[str]) -> str:
+    """The files with their sizes, those that go, and what becomes of them."""
     files = publication.snapshot.files
-    rows = [(f"  {file.path}", format_size(file.size)) for file in files]
+    rows = [
+        *((f"  {file.path}", format_size(file.size)) for file in files),
+        *((f"- {path}", "removed") for path in removed),
+    ]
     total = format_size(sum(file.size for file in files))
     return (
         f"{publication.name} {publication.version} to `{target.spec}` "

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hub_client.candidate import Release
+    from hub_client.publisher.contents import Contents
     from hub_client.publisher.publication import Publication
     from plugin_spec.names import OperatorName
 
@@ -35,6 +36,15 @@ class Target(Protocol):
 
     def releases(self, name: OperatorName) -> Sequence[Release]:
         """What is published there; empty if the repository is yet to be made."""
+
+    def contents(self, path: Path, name: OperatorName) -> Contents:
+        """What the branch has that a version of the operator at ``path`` goes to.
+
+        :raises NotItsOwn: if that is something else than ``name``.
+        """
+
+    def owner(self, release: Release) -> OperatorName | None:
+        """Whose the release says that it is; None if nobody can tell."""
 
     def statement(self, publication: Publication) -> bytes:
         """What a sigstore bundle of the version has to sign; hashes every file.

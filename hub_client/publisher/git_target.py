@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hub_client.git_commands import GitFailed
 from hub_client.git_url import parse_git_url
+from hub_client.publisher.contents import Contents, claimed_name
 from hub_client.publisher.remote import TIP, Remote
 from hub_client.publisher.scratch_repository import ScratchRepository, check_identity
 from hub_client.publisher.work_tree import Unpublishable, WorkTree
-from hub_client.sources import GIT
+from hub_client.sources import GIT, MANIFEST_FILE, MANIFEST_SIZE_LIMIT
 from hub_client.sources.git import GitSource
 from hub_client.sources.git_mirror import SIGSTORE_NOTES
 from hub_client.tree_digest import tree_digest
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from hub_client.candidate import Release
     from hub_client.publisher.publication import Publication
     from plugin_spec.names import OperatorName
+
+
+_SMALL: Final = ("--depth=1", f"--filter=blob:limit={MANIFEST_SIZE_LIMIT}")
+"""To look at a commit: paths and manifest, and where the server can, no weights."""
 
 
 class Diverged(HubError):
@@ -54,6 +59,34 @@ class GitTarget:
         """What is published there; a repository may be empty, but has to be there."""
         return self._source.versions(name)
 
+    def contents(self, path: Path, name: OperatorName) -> Contents:
+        """The files of the branch; none if the author's commit is in it already.
+
+        :raises NotItsOwn: if they are something else than ``name``.
+        """
+        tree = WorkTree.find(path)
+        own = tree if tree is not None and tree.is_whole else None
+        with TemporaryDirectory(prefix="hub-publish-") as folder:
+            scratch = ScratchRepository.create(
+                Path(folder) / "git", borrowing=own.git_dir if own else None
+            )
+            branch, options = (own.branch, ()) if own else (None, _SMALL)
+            _, tip = self._branch(scratch, branch, *options)
+            if own and tip and _follows(scratch, tip, own.commit):
+                return Contents(self.spec)
+            contents = self._contents(scratch, tip, takes_older=own is not None)
+            # An author's own commit says itself what becomes of those before it.
+            contents.check_name(name) if own else contents.check(name)
+            return contents
+
+    def owner(self, release: Release) -> OperatorName | None:
+        """Whose the release's commit says that it is."""
+        with TemporaryDirectory(prefix="hub-yank-") as folder:
+            scratch = ScratchRepository.create(Path(folder) / "git")
+            self._remote(scratch).fetch(f"{release.ref}:{TIP}", *_SMALL)
+            manifest = scratch.read(f"{TIP}^{{commit}}", MANIFEST_FILE)
+        return None if manifest is None else claimed_name(manifest)
+
     def statement(self, publication: Publication) -> bytes:
         """The line on exactly the files that go out."""
         return publication.statement(tree_digest(publication.snapshot.folder))
@@ -64,6 +97,7 @@ class GitTarget:
         :returns: the commit that the tag names.
         :raises PushRefused: and nothing of it is there.
         :raises Diverged: if the author's commit does not follow the branch.
+        :raises NotItsOwn: if the branch has something else than the operator.
         :raises VersionTaken: if it, or a newer one, was published meanwhile.
         """
         with TemporaryDirectory(prefix="hub-publish-") as folder:
@@ -124,6 +158,7 @@ class GitTarget:
         self._again(publication)
         if tip and _follows(scratch, tip, tree.commit):
             return tree.commit, (tag,)
+        self._contents(scratch, tip).check_name(publication.name)
         if tip and not _follows(scratch, tree.commit, tip):
             raise Diverged(
                 f"`{branch}` at `{self._url}` has commits that are not here",
@@ -139,6 +174,7 @@ class GitTarget:
         That of an older version is reached by its tag alone.
         """
         branch, tip = self._branch(scratch, None, "--depth=1")
+        self._contents(scratch, tip).check(publication.name)
         publication = self._again(publication)
         snapshot = publication.snapshot
         tree = scratch.tree(snapshot.folder, [file.path for file in snapshot.files])
@@ -148,6 +184,14 @@ class GitTarget:
         if not publication.is_newest:
             return commit, (tag,)
         return commit, (f"{commit}:refs/heads/{branch}", tag)
+
+    def _contents(
+        self, scratch: ScratchRepository, tip: str | None, *, takes_older: bool = False
+    ) -> Contents:
+        if tip is None:
+            return Contents(self.spec)
+        manifest = scratch.read(tip, MANIFEST_FILE)
+        return Contents(self.spec, scratch.paths(tip), manifest, takes_older)
 
     def _again(self, publication: Publication) -> Publication:
         """Hold it against what is published by now: a check may have taken minutes.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hub_client.listed_file import list_folder
+from hub_client.publisher.contents import Contents, claimed_name
+from hub_client.sources import MANIFEST_FILE, MANIFEST_SIZE_LIMIT
 from hub_client.sources.hugging_face import (
     SIGNATURE_SUFFIX,
     SIGNATURES,
@@ -15,16 +18,16 @@ from hub_client.sources.hugging_face import (
     sha256_of,
     signature_file,
 )
-from hub_client.sources.hugging_face_client import RepositoryMissing
+from hub_client.sources.hugging_face_client import FileGone, RepositoryMissing
 from hub_client.sources.version_tags import read_releases
 from hub_client.tree_digest import listing_digest
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
 
     from hub_client.candidate import Release
+    from hub_client.listed_file import ListedFile
     from hub_client.publisher.publication import AttachedBundle, Publication
     from hub_client.publisher.snapshot import Snapshot
     from plugin_spec.names import OperatorName
@@ -74,6 +77,25 @@ class HuggingFaceTarget:
         except RepositoryMissing:
             return ()
 
+    def contents(self, path: Path, name: OperatorName) -> Contents:
+        """The files of the repository's page; none if it is still to be made.
+
+        :raises NotItsOwn: if they are something else than ``name``.
+        """
+        del path
+        try:
+            tip = self._tips()[_MAIN]
+        except RepositoryMissing:
+            return Contents(self.spec)
+        contents = self._contents(tip, list_files(self._repository, tip))
+        contents.check(name)
+        return contents
+
+    def owner(self, release: Release) -> OperatorName | None:
+        """Whose the release's commit says that it is."""
+        manifest = self._manifest(release.revision)
+        return None if manifest is None else claimed_name(manifest)
+
     def statement(self, publication: Publication) -> bytes:
         """The line on the files, and on the server's ``.gitattributes`` among them.
 
@@ -89,6 +111,7 @@ class HuggingFaceTarget:
 
         :returns: the commit that the tag names.
         :raises VersionTaken: if it, or a newer one, was published meanwhile.
+        :raises NotItsOwn: if the branch has something else than the operator.
         :raises UploadRefused: and there is no new version.
         :raises TagRefused: if the files are there, and the signature or the tag is not.
         """
@@ -99,7 +122,7 @@ class HuggingFaceTarget:
         if branch != _MAIN:
             self._make_branch(branch)
         message = f"{publication.name} {publication.version}"
-        commit = self._commit(publication.snapshot, branch, message)
+        commit = self._commit(publication, branch, message)
         if publication.bundle is not None:
             self._sign(publication, publication.bundle, commit)
         self._tag(publication, commit)
@@ -121,10 +144,29 @@ class HuggingFaceTarget:
         tag = f"yanked-v{release.version}"
         self._send(lambda api: api.delete_tag(self._repository.name, tag=tag))
 
-    def _commit(self, snapshot: Snapshot, branch: str, message: str) -> str:
+    def _contents(self, commit: str, files: Iterable[ListedFile]) -> Contents:
+        paths = frozenset(each.path for each in files) - {_SERVERS_OWN}
+        manifest = self._manifest(commit) if MANIFEST_FILE in paths else None
+        return Contents(self.spec, paths, manifest)
+
+    def _manifest(self, commit: str) -> bytes | None:
+        try:
+            found = self._repository.ask(
+                lambda api: api.hf_hub_download(
+                    self._repository.name, MANIFEST_FILE, revision=commit
+                ),
+                limit=MANIFEST_SIZE_LIMIT,
+            )
+        except FileGone:
+            return None
+        return Path(found).read_bytes()
+
+    def _commit(self, publication: Publication, branch: str, message: str) -> str:
         """Make the branch hold exactly the files, and give its commit."""
         tip = self._tips()[branch]
-        operations = self._operations(snapshot, tip)
+        files = list_files(self._repository, tip)
+        self._contents(tip, files).check(publication.name)
+        operations = self._operations(publication.snapshot, files)
         if not operations:
             return tip
         made = self._send(
@@ -138,14 +180,14 @@ class HuggingFaceTarget:
         )
         return str(made.oid)
 
-    def _operations(self, snapshot: Snapshot, tip: str) -> list[Any]:
+    def _operations(self, snapshot: Snapshot, files: Iterable[ListedFile]) -> list[Any]:
         """What makes the files of a commit those of the snapshot."""
         from huggingface_hub import (
             CommitOperationAdd,
             CommitOperationDelete,
         )
 
-        there = {each.path: each for each in list_files(self._repository, tip)}
+        there = {each.path: each for each in files}
         paths = {file.path for file in snapshot.files}
         changed = (
             path
@@ -166,7 +208,9 @@ class HuggingFaceTarget:
         """Put the bundle where users look for it, if it signs what is there now."""
         changed = [
             str(each.path_in_repo)
-            for each in self._operations(publication.snapshot, commit)
+            for each in self._operations(
+                publication.snapshot, list_files(self._repository, commit)
+            )
         ]
         statement = publication.statement(self._tree(publication, commit))
         if changed or statement != bundle.statement:

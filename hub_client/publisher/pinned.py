@@ -62,7 +62,7 @@ def listed_source(
 def find_release(target: Target, name: OperatorName, version: Version) -> Release:
     """The release of that version.
 
-    :raises NotPublished: naming those that there are.
+    :raises NotPublished: naming those that there are, or whose it is instead.
     """
     releases = {release.version: release for release in target.releases(name)}
     if version not in releases:
@@ -70,5 +70,11 @@ def find_release(target: Target, name: OperatorName, version: Version) -> Releas
         raise NotPublished(
             f"{name} {version} is not published at `{target.spec}`",
             hint=f"Published is {found}",
+        )
+    owner = target.owner(releases[version])
+    if owner not in {None, name}:
+        raise NotPublished(
+            f"`{target.spec}` has {owner} {version}, and not {name} {version}",
+            hint=f"Write `{owner}=={version}` if that is the one",
         )
     return releases[version]

@@ -120,10 +120,15 @@ class ScratchRepository:
         self.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
         return self.git("write-tree")
 
+    def paths(self, commit: str) -> frozenset[str]:
+        """Everything that a commit has, below its folders too."""
+        words = ("-r", "-z", "--name-only", "--full-tree")
+        return frozenset(self.git("ls-tree", *words, commit).split("\0")[:-1])
+
     def read(self, commit: str, path: str) -> bytes | None:
         """The bytes of one file of a commit; None if it has none there."""
         listing = self.git("ls-tree", "--full-tree", commit, "--", path)
-        if not listing.startswith("100644 blob "):
+        if not listing.startswith(("100644 blob ", "100755 blob ")):
             return None
         return run_git("cat-file", "blob", listing.split()[2], git_dir=self.path)
 

@@ -127,6 +127,18 @@ def test_the_files_are_shown_and_nothing_is_published_unasked(
     assert repository.git("for-each-ref") == ""
 
 
+def test_files_that_go_are_listed_before_anybody_is_asked(
+    hub: Hub, work: Path, repository: GitRepository
+) -> None:
+    address = f"git+{repository.url}"
+    manifest = operator_files("acme/embed", "0.9.0")["operator.yaml"]
+    repository.release("0.9.0", {"operator.yaml": manifest, "large/old.bin": b""})
+    words = ("publish", work, "--no-run", "--to", address, "--dry-run")
+    assert "\n- large/old.bin     removed\n4 files, 385 B\n" in hub.result(*words)
+    done = json.loads(hub.result(*words, "--json"))
+    assert done["removed"] == ["large/old.bin"]
+
+
 def test_what_was_published_is_said_and_how_others_get_it(
     hub: Hub, work: Path, repository: GitRepository
 ) -> None:

@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.version import Version
+from servers.operator_files import operator_files
 
 from hub_client.publisher import open_target
+from hub_client.publisher.contents import NotItsOwn
 from hub_client.publisher.git_target import Diverged
+from hub_client.publisher.pinned import NotPublished, find_release
 from hub_client.publisher.publication import CheckFailed, VersionTaken, prepare
 from hub_client.publisher.remote import PushRefused, Remote
 from hub_client.publisher.scratch_repository import (
@@ -453,6 +457,79 @@ def test_commits_that_are_not_here_are_not_overwritten(
         f"`main` at `{repository.url}` has commits that are not here"
     )
     assert repository.git("rev-parse", "main") == other
+
+
+def test_what_is_no_version_of_the_operator_is_not_replaced(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    files = {f"src/{number}.py": b"" for number in range(6)}
+    tip = repository.commit({"README.md": b"A project\n", **files})
+    for look in (publisher.publish, lambda path: publisher.target.contents(path, NAME)):
+        with pytest.raises(NotItsOwn) as caught:
+            look(author.folder)
+        assert str(caught.value) == (
+            f"`git+{repository.url}` has other files, and no `operator.yaml`: "
+            "acme/embed would take their place\n"
+            "  src/0.py\n  src/1.py\n  src/2.py\n  src/3.py\n  src/4.py\n"
+            "  … and 1 more"
+        )
+    assert caught.value.hint == (
+        "Publish to a repository of its own, which may be new and empty"
+    )
+    assert repository.git("for-each-ref", "--format=%(objectname)") == tip
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_version_does_not_go_into_the_repository_of_another_operator(
+    publisher: Publisher, repository: GitRepository, author: Author, *, committed: bool
+) -> None:
+    tip = repository.release("9.0.0", operator_files("acme/other", "9.0.0"))
+    if committed:
+        author.git("clone", "--quiet", repository.url, "clone")
+        shutil.move(author.folder / "clone" / ".git", author.folder / ".git")
+        shutil.rmtree(author.folder / "clone")
+        author.write("9.1.0")
+        author.commit()
+    for look in (publisher.publish, lambda path: publisher.target.contents(path, NAME)):
+        author.write("9.1.0")
+        with pytest.raises(NotItsOwn) as caught:
+            look(author.folder)
+        assert str(caught.value) == (
+            f"`git+{repository.url}` is the repository of acme/other, "
+            "and not of acme/embed"
+        )
+    refs = repository.git("for-each-ref", "--format=%(refname) %(objectname)")
+    assert refs == f"refs/heads/main {tip}\nrefs/tags/v9.0.0 {tip}"
+
+
+def test_an_authors_own_commits_may_have_begun_as_something_else(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    author.write("1.0.0", **{"notes.txt": b""})
+    author.git("init", "--quiet", "--initial-branch=main")
+    author.git("add", "notes.txt")
+    author.git("commit", "--quiet", "-m", "Notes")
+    author.git("push", "--quiet", repository.url, "main")
+    author.git("rm", "--quiet", "notes.txt")
+    commit = author.commit()
+    contents = publisher.target.contents(author.folder, NAME)
+    assert contents.paths == {"notes.txt"}
+    assert publisher.publish(author.folder) == commit
+    assert publisher.target.contents(author.folder, NAME).paths == frozenset()
+
+
+def test_whose_a_release_is_its_own_manifest_says(
+    publisher: Publisher, repository: GitRepository
+) -> None:
+    repository.release("1.0.0", operator_files("acme/other", "1.0.0"), annotated=True)
+    repository.release("2.0.0", {"operator.yaml": b"name: ["})
+    with pytest.raises(NotPublished) as caught:
+        find_release(publisher.target, NAME, Version("1.0.0"))
+    assert str(caught.value) == (
+        f"`git+{repository.url}` has acme/other 1.0.0, and not acme/embed 1.0.0"
+    )
+    # Nobody can use that one, so that it may be withdrawn.
+    assert find_release(publisher.target, NAME, Version("2.0.0")).ref
 
 
 def test_nothing_that_the_work_tree_configures_runs(

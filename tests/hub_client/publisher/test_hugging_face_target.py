@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 import huggingface_hub.constants
 import pytest
 from fastapi import Response
+from packaging.version import Version
 from servers.hugging_face import Repository
+from servers.operator_files import operator_files
 from servers.sigstore_world import SigstoreWorld
 
 from hub_client.publisher import open_target
 from hub_client.publisher.attached_bundle import attach_bundle
+from hub_client.publisher.contents import NotItsOwn
 from hub_client.publisher.hugging_face_target import (
     NotMadeYet,
     TagRefused,
     UploadRefused,
 )
+from hub_client.publisher.pinned import NotPublished, find_release
 from hub_client.publisher.publication import prepare
 from hub_client.sources import hugging_face_client, hugging_face_transfer
 from plugin_spec.names import OperatorName
@@ -142,6 +146,44 @@ def test_weights_that_are_there_are_not_sent_again_and_what_is_gone_is_deleted(
     assert list(versions(target)) == ["1.0.0", "1.1.0"]
 
 
+def test_what_is_no_version_of_the_operator_is_not_replaced(
+    server: HuggingFaceServer,
+    target: Target,
+    publish: Callable[[], str],
+    author: Author,
+) -> None:
+    tip = server.create("acme/embed", {"model.safetensors": WEIGHTS, "README.md": b""})
+    for look in (publish, lambda: target.contents(author.folder, NAME)):
+        with pytest.raises(NotItsOwn) as caught:
+            look()
+        assert str(caught.value) == (
+            "`hf:acme/embed` has other files, and no `operator.yaml`: acme/embed would "
+            "take their place\n  model.safetensors"
+        )
+    assert server.repository("acme/embed").commit_of("main") == tip
+
+
+def test_a_version_does_not_go_into_the_repository_of_another_operator(
+    server: HuggingFaceServer,
+    target: Target,
+    publish: Callable[[], str],
+    author: Author,
+) -> None:
+    assert target.contents(author.folder, NAME).paths == frozenset()
+    tip = server.create("acme/embed", operator_files("acme/other", "9.0.0"))
+    repository = server.repository("acme/embed")
+    repository.git("tag", "v9.0.0", tip)
+    for look in (publish, lambda: target.contents(author.folder, NAME)):
+        with pytest.raises(NotItsOwn, match="is the repository of acme/other, and not"):
+            look()
+    assert repository.commit_of("main") == tip
+    assert list(versions(target)) == ["9.0.0"]
+    with pytest.raises(
+        NotPublished, match=r"has acme/other 9\.0\.0, and not acme/embed"
+    ):
+        find_release(target, NAME, Version("9.0.0"))
+
+
 def test_a_file_that_lfs_keeps_here_is_sent_complete(
     server: HuggingFaceServer, publish: Callable[[], str], author: Author
 ) -> None:
@@ -251,7 +293,8 @@ def test_a_signed_version_has_its_bundle_before_its_tag(
     author: Author,
     tmp_path: Path,
 ) -> None:
-    server.create("acme/embed", {"model.safetensors": WEIGHTS})
+    files = operator_files("acme/embed", "0.9.0")
+    server.create("acme/embed", {"model.safetensors": WEIGHTS, **files})
     author.write("1.0.0", **{"model.safetensors": WEIGHTS})
     publish(sign=True)
     sent = [each for each in server.requests if "/commit/" in each or "/tag/" in each]
