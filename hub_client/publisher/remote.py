@@ -13,6 +13,8 @@ from hub_client.sources.git import RepositoryUnreachable
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hub_client.git_url import GitUrl
     from hub_client.publisher.scratch_repository import ScratchRepository
 
@@ -20,12 +22,18 @@ TIP: Final = "refs/hub/tip"
 """Where what was fetched last stands."""
 
 
+_ANSWERED: Final = re.compile(r"^ ! \[(remote )?rejected\]", re.MULTILINE)
+"""How git tells that a ref was not taken, and not merely that it heard nothing."""
 _OVERTAKEN = re.compile(r"\((already exists|fetch first|non-fast-forward)\)")
 _LEFT_LOCK: Final = re.compile(r"Unable to create '([^']+\.lock)': File exists")
 
 
 class PushRefused(HubError):
     """A repository did not take a push, and has none of it."""
+
+
+class PushUnanswered(HubError):
+    """A repository may have taken a push: it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +89,43 @@ class Remote:
             raise self._unreachable(error) from error
 
     def push(self, *refspecs: str) -> None:
-        """Send refs, all or none.
+        """Send refs, all or none; an answer that is lost is asked for.
 
         :raises PushRefused: and nothing of it is there.
+        :raises PushUnanswered: if nobody can tell.
         """
         words = ("--quiet", "--atomic", "--no-signed", "--recurse-submodules=no")
         try:
             self.scratch.as_user("push", *words, "--", str(self.url), *refspecs)
         except GitFailed as error:
+            if not _ANSWERED.search(error.stderr) and self._has_taken(refspecs, error):
+                return
             raise PushRefused(
                 f"`{self.url}` did not take the push, and has none of it: "
                 f"{push_reason(error)}",
                 hint=push_hint(error),
             ) from error
+
+    def _has_taken(self, refspecs: Iterable[str], failure: GitFailed) -> bool:
+        """Whether the refs are what a push of no answer was to make them.
+
+        :raises PushUnanswered: if they cannot be had.
+        """
+        wanted = {}
+        for source, _, ref in (each.partition(":") for each in refspecs):
+            wanted[ref] = source and self.scratch.git("rev-parse", "--verify", source)
+        try:
+            listing = self.scratch.as_user("ls-remote", "--", str(self.url), *wanted)
+        except GitFailed as error:
+            raise PushUnanswered(
+                f"`{self.url}` does not say whether it took the push: "
+                f"{push_reason(failure)}",
+                hint="Run this again when it answers: it sends nothing twice",
+            ) from error
+        lines = (line.split("\t") for line in listing.splitlines())
+        found = {ref: object_id for object_id, ref in lines}
+        # It took all or none, and others may have moved the branch on.
+        return any(found.get(ref, "") == wanted[ref] for ref in wanted)
 
     def _unreachable(self, error: GitFailed) -> RepositoryUnreachable:
         return RepositoryUnreachable(

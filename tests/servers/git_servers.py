@@ -26,6 +26,8 @@ class GitHttpServer(ThreadingHTTPServer):
     ``requests`` lists what was asked, ``packs_sent`` the paths that objects were sent
     for, and ``bytes_sent`` counts the bodies of the answers.
     With ``authorization`` set, a request needs that header.
+    What is asked of a path that ends in ``lost`` is done, and not answered as it should
+    be: with status 502, or with nothing if ``cuts``.
     """
 
     daemon_threads = True
@@ -37,6 +39,8 @@ class GitHttpServer(ThreadingHTTPServer):
         self.requests: list[str] = []
         self.packs_sent: list[str] = []
         self.bytes_sent = 0
+        self.lost: str | None = None
+        self.cuts = False
 
     @property
     def url(self) -> str:
@@ -55,7 +59,11 @@ class _GitHttpHandler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        self._answer(self._run_backend())
+        output = self._run_backend()
+        if self.server.lost is None or not self.path.endswith(self.server.lost):
+            self._answer(output)
+        elif not self.server.cuts:
+            self.send_error(502)
 
     do_POST = do_GET  # noqa: N815  (http.server looks for this name)
 

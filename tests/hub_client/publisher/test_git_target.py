@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from packaging.version import Version
+from servers.git_servers import GitHttpServer, serve_http
 from servers.operator_files import operator_files
 
+from hub_client.git_url import parse_git_url
 from hub_client.publisher import open_target
 from hub_client.publisher.contents import NotItsOwn
 from hub_client.publisher.git_target import Diverged
 from hub_client.publisher.pinned import NotPublished, find_release
 from hub_client.publisher.publication import CheckFailed, VersionTaken, prepare
-from hub_client.publisher.remote import PushRefused, Remote
+from hub_client.publisher.remote import PushRefused, PushUnanswered, Remote
 from hub_client.publisher.scratch_repository import (
     NoIdentity,
     ScratchRepository,
@@ -34,6 +36,8 @@ from plugin_spec.names import OperatorName
 from tests.hub_client.publisher.conftest import Author
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from servers.git_repository import GitRepository
 
     from hub_client.candidate import Release
@@ -331,6 +335,48 @@ def test_a_push_that_the_server_refuses_leaves_no_branch_and_no_tag(
     hook.unlink()
     publisher.publish(author.folder)
     assert publisher.versions() == ["1.0.0"]
+
+
+@pytest.fixture
+def proxy(repository: GitRepository) -> Iterator[GitHttpServer]:
+    repository.git("config", "http.receivepack", "true")
+    with serve_http(repository.path.parent) as server:
+        yield server
+
+
+@pytest.mark.parametrize("cuts", [True, False])
+def test_a_push_whose_answer_is_lost_is_looked_for(
+    proxy: GitHttpServer, author: Author, tmp_path: Path, *, cuts: bool
+) -> None:
+    spec = f"git+{proxy.url}/embed.git"
+    target = open_target(spec, NAME, cache_dir=tmp_path / "cache")
+    publisher = Publisher(target, tmp_path / "publishing")
+    proxy.lost, proxy.cuts = "/git-receive-pack", cuts
+    commit = publisher.publish(author.folder)
+    assert publisher.release("1.0.0").revision == commit
+    target.yank(publisher.release("1.0.0"), "too dark")
+    assert publisher.release("1.0.0").yanked == "too dark"
+    target.restore(publisher.release("1.0.0"))
+    assert publisher.release("1.0.0").yanked is None
+
+
+def test_what_nobody_can_tell_of_a_push_is_not_told(
+    proxy: GitHttpServer, repository: GitRepository, tmp_path: Path
+) -> None:
+    scratch = ScratchRepository.create(tmp_path / "git")
+    url = parse_git_url(f"{proxy.url}/embed.git")
+    commit = repository.commit({"a.txt": b""})
+    remote = Remote(url, scratch)
+    remote.tip("main")
+    proxy.lost = ""
+    with pytest.raises(PushUnanswered) as caught:
+        remote.push(f"{commit}:refs/tags/v1.0.0")
+    assert str(caught.value).startswith(
+        f"`{url}` does not say whether it took the push: "
+    )
+    assert caught.value.hint == (
+        "Run this again when it answers: it sends nothing twice"
+    )
 
 
 def test_a_lock_that_a_killed_git_left_is_named_and_not_taken_away(
