@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import count
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hub_client.listed_file import list_folder
 from hub_client.publisher.contents import Contents, claimed_name
+from hub_client.publisher.publication import VersionTaken
 from hub_client.sources import MANIFEST_FILE, MANIFEST_SIZE_LIMIT
 from hub_client.sources.hugging_face import (
     SIGNATURE_SUFFIX,
@@ -18,7 +21,12 @@ from hub_client.sources.hugging_face import (
     sha256_of,
     signature_file,
 )
-from hub_client.sources.hugging_face_client import FileGone, RepositoryMissing
+from hub_client.sources.hugging_face_client import (
+    FileGone,
+    RepositoryMissing,
+    RepositoryRefused,
+    ServerUnreachable,
+)
 from hub_client.sources.version_tags import read_releases
 from hub_client.tree_digest import listing_digest
 from plugin_spec.errors import HubError
@@ -38,9 +46,22 @@ _MAIN: Final = "main"
 _SERVERS_OWN: Final = ".gitattributes"
 """Which files are large: the server writes it, unless an author does."""
 
+_WITHOUT_XET: Final = (
+    "Set HF_HUB_DISABLE_XET=1 and run this again: "
+    "the server seems to have no Xet storage"
+)
+
 
 class UploadRefused(HubError):
     """A server did not take what was sent, and has no new version."""
+
+
+class Overtaken(UploadRefused):
+    """Somebody else changed a repository while a version was sent."""
+
+
+class Unanswered(HubError):
+    """A server may have done what was asked: it does not say."""
 
 
 class TagRefused(HubError):
@@ -130,19 +151,28 @@ class HuggingFaceTarget:
 
     def yank(self, release: Release, reason: str) -> None:
         """Tag the release's commit as withdrawn."""
-        self._send(
-            lambda api: api.create_tag(
-                self._repository.name,
-                tag=f"yanked-v{release.version}",
-                revision=release.revision,
-                tag_message=reason,
+        tag = f"yanked-v{release.version}"
+        try:
+            self._send(
+                lambda api: api.create_tag(
+                    self._repository.name,
+                    tag=tag,
+                    revision=release.revision,
+                    tag_message=reason,
+                )
             )
-        )
+        except UploadRefused as error:
+            if f"refs/tags/{tag}" not in self._tags_after(error):
+                raise
 
     def restore(self, release: Release) -> None:
         """Delete the tag that says it is withdrawn."""
         tag = f"yanked-v{release.version}"
-        self._send(lambda api: api.delete_tag(self._repository.name, tag=tag))
+        try:
+            self._send(lambda api: api.delete_tag(self._repository.name, tag=tag))
+        except UploadRefused as error:
+            if f"refs/tags/{tag}" in self._tags_after(error):
+                raise
 
     def _contents(self, commit: str, files: Iterable[ListedFile]) -> Contents:
         paths = frozenset(each.path for each in files) - {_SERVERS_OWN}
@@ -169,16 +199,41 @@ class HuggingFaceTarget:
         operations = self._operations(publication.snapshot, files)
         if not operations:
             return tip
-        made = self._send(
-            lambda api: api.create_commit(
+        tries = count()
+
+        def commit(api: Any) -> str:  # noqa: ANN401  (its package may be missing)
+            if next(tries) and (made := self._made(publication, branch, tip)):
+                return made
+            made = api.create_commit(
                 self._repository.name,
                 operations,
                 commit_message=message,
                 revision=branch,
                 parent_commit=tip,
             )
-        )
-        return str(made.oid)
+            return str(made.oid)
+
+        try:
+            return self._send(commit)
+        except UploadRefused as error:
+            with suppress(RepositoryRefused, ServerUnreachable):
+                if made := self._made(publication, branch, tip):
+                    return made
+                if self._tips()[branch] != tip:
+                    raise Overtaken(
+                        f"Somebody pushed to `{self._repository.url}` meanwhile, and "
+                        "it did not take this",
+                        hint="Run this again",
+                    ) from error
+            raise
+
+    def _made(self, publication: Publication, branch: str, tip: str) -> str | None:
+        """The commit of an earlier try, if it is there and its answer was lost."""
+        now = self._tips()[branch]
+        if now == tip:
+            return None
+        files = list_files(self._repository, now)
+        return None if self._operations(publication.snapshot, files) else now
 
     def _operations(self, snapshot: Snapshot, files: Iterable[ListedFile]) -> list[Any]:
         """What makes the files of a commit those of the snapshot."""
@@ -266,11 +321,35 @@ class HuggingFaceTarget:
                     self._repository.name, tag=publication.tag, revision=commit
                 )
             )
-        except HubError as error:
+        except UploadRefused as error:
+            found = self._tags_after(error).get(f"refs/tags/{publication.tag}")
+            if found == commit:
+                return
+            if found is not None:
+                raise VersionTaken(
+                    f"Somebody published {publication.name} {publication.version} "
+                    f"meanwhile, as commit {found}",
+                    hint=f"Raise `version` in `{MANIFEST_FILE}`: a version never "
+                    "changes",
+                ) from error
             raise TagRefused(
                 self._half(publication, commit, f"tag `{publication.tag}`")
                 + f"\n  the server says: {error}",
                 hint="Run this again: it sends nothing twice, and makes the tag",
+            ) from error
+
+    def _tags_after(self, failure: UploadRefused) -> dict[str, str]:
+        """The tags there are, where a change failed: its answer may be lost.
+
+        :raises Unanswered: if they cannot be had.
+        """
+        try:
+            return list_tags(self._repository)
+        except HubError as error:
+            raise Unanswered(
+                f"`{self._repository.url}` does not say whether it took it: "
+                f"{failure.__cause__}",
+                hint="Run this again when it answers: it sends nothing twice",
             ) from error
 
     def _half(self, publication: Publication, commit: str, missing: str) -> str:
@@ -329,8 +408,9 @@ class HuggingFaceTarget:
             # What is sent takes as long as it takes.
             return self._repository.ask(question, patience=inf)
         except HubError as error:
+            hint = _WITHOUT_XET if "xet-write-token" in str(error) else error.hint
             raise UploadRefused(
-                f"`{self._repository.url}` did not take it: {error}", hint=error.hint
+                f"`{self._repository.url}` did not take it: {error}", hint=hint
             ) from error
 
 

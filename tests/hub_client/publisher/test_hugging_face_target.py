@@ -6,11 +6,12 @@ import hashlib
 import json
 import shutil
 import time
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 import huggingface_hub.constants
 import pytest
-from fastapi import Response
+from fastapi import HTTPException, Request, Response
 from packaging.version import Version
 from servers.hugging_face import Repository
 from servers.operator_files import operator_files
@@ -21,11 +22,13 @@ from hub_client.publisher.attached_bundle import attach_bundle
 from hub_client.publisher.contents import NotItsOwn
 from hub_client.publisher.hugging_face_target import (
     NotMadeYet,
+    Overtaken,
     TagRefused,
+    Unanswered,
     UploadRefused,
 )
 from hub_client.publisher.pinned import NotPublished, find_release
-from hub_client.publisher.publication import prepare
+from hub_client.publisher.publication import VersionTaken, prepare
 from hub_client.sources import hugging_face_client, hugging_face_transfer
 from plugin_spec.names import OperatorName
 
@@ -246,6 +249,125 @@ def test_after_a_refused_tag_the_same_command_completes_it(
     assert publish() == tip
     assert versions(target) == {"1.0.0": tip}
     assert not [line for line in server.requests if "/commit/" in line]
+
+
+def answer_lost(server: HuggingFaceServer, method: str, *git: str) -> None:
+    """Do what is asked of tags, and answer once with 502, and then as told it is done."""
+    statuses = iter([502])
+
+    def act(request: Request) -> Response | None:
+        if request.method != method or "/tag/" not in request.url.path:
+            return None
+        status = next(statuses, None)
+        if status is None:
+            return Response(status_code=409 if method == "POST" else 404)
+        server.repository("acme/embed").git("tag", *git)
+        return Response(status_code=status)
+
+    server.before = act
+
+
+def test_changes_whose_answers_are_lost_are_looked_for(
+    server: HuggingFaceServer, target: Target, publish: Callable[[], str]
+) -> None:
+    tip = publish()
+    server.repository("acme/embed").git("tag", "--delete", "v1.0.0")
+    answer_lost(server, "POST", "v1.0.0", "main")
+    assert publish() == tip
+    assert versions(target) == {"1.0.0": tip}
+    (release,) = target.releases(NAME)
+    answer_lost(server, "POST", "-m", "too dark", "yanked-v1.0.0", "main")
+    target.yank(release, "too dark")
+    assert target.releases(NAME)[0].yanked
+    answer_lost(server, "DELETE", "--delete", "yanked-v1.0.0")
+    target.restore(release)
+    assert not target.releases(NAME)[0].yanked
+
+
+def test_a_tag_that_another_one_was_faster_with_is_told(
+    server: HuggingFaceServer, target: Target, publish: Callable[[], str]
+) -> None:
+    other = server.create("acme/embed")
+    answer_lost(server, "POST", "v1.0.0", other)
+    with pytest.raises(VersionTaken) as caught:
+        publish()
+    assert str(caught.value) == (
+        f"Somebody published acme/embed 1.0.0 meanwhile, as commit {other}"
+    )
+    assert versions(target) == {"1.0.0": other}
+
+
+def test_what_nobody_can_tell_of_a_tag_is_not_told(
+    server: HuggingFaceServer, publish: Callable[[], str]
+) -> None:
+    down: list[str] = []
+
+    def go_down(request: Request) -> Response | None:
+        down.extend(["down"] * ("/tag/" in request.url.path))
+        return Response(status_code=503) if down else None
+
+    server.before = go_down
+    with pytest.raises(Unanswered, match=r"does not say whether it took it: .*503"):
+        publish()
+
+
+def test_a_commit_whose_answer_is_lost_is_not_made_again(
+    server: HuggingFaceServer,
+    target: Target,
+    publish: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server.create("acme/embed")
+    commit = Repository.commit
+
+    def lose(repository: Repository, *words: Any) -> str:  # noqa: ANN401
+        commit(repository, *words)
+        raise HTTPException(HTTPStatus.BAD_GATEWAY)
+
+    monkeypatch.setattr(Repository, "commit", lose)
+    tip = publish()
+    repository = server.repository("acme/embed")
+    assert repository.git("rev-list", "--count", "main") == b"2\n"
+    assert versions(target) == {"1.0.0": tip}
+
+
+def test_a_commit_that_another_one_was_faster_than_is_told(
+    server: HuggingFaceServer, target: Target, publish: Callable[[], str]
+) -> None:
+    server.create("acme/embed")
+
+    def overtake(request: Request) -> Response | None:
+        if "/commit/" not in request.url.path:
+            return None
+        server.repository("acme/embed").commit("main", {"new.txt": b""}, "Meanwhile")
+        return Response(status_code=412)
+
+    server.before = overtake
+    with pytest.raises(Overtaken) as caught:
+        publish()
+    assert str(caught.value) == (
+        f"Somebody pushed to `{server.url}/acme/embed` meanwhile, and it did not take "
+        "this"
+    )
+    assert caught.value.hint == "Run this again"
+    assert versions(target) == {}
+
+
+def test_a_server_without_xet_storage_is_named(
+    server: HuggingFaceServer,
+    publish: Callable[[], str],
+    author: Author,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", False)
+    server.create("acme/embed")
+    author.write("1.0.0", **{"model.safetensors": WEIGHTS})
+    with pytest.raises(UploadRefused) as caught:
+        publish()
+    assert caught.value.hint == (
+        "Set HF_HUB_DISABLE_XET=1 and run this again: the server seems to have no Xet "
+        "storage"
+    )
 
 
 def test_an_older_version_leaves_the_page_alone(
