@@ -28,7 +28,7 @@ def yank(  # noqa: PLR0913  (one a flag)
     ] = None,
     reason: Annotated[
         str | None,
-        typer.Option("--reason", metavar="TEXT", help="Why; users are told."),
+        typer.Option("--reason", metavar="TEXT", help="Why; from git users are told."),
     ] = None,
     undo: Annotated[
         bool, typer.Option("--undo", help="Offer the version again.")
@@ -44,16 +44,22 @@ def yank(  # noqa: PLR0913  (one a flag)
     from hub_client.candidate import WITHDRAWN  # noqa: PLC0415  (slow)
     from hub_client.publisher import open_target  # noqa: PLC0415
     from hub_client.publisher.pinned import (  # noqa: PLC0415
+        NotPublished,
         find_release,
         listed_source,
         parse_pinned,
     )
-    from hub_client.sources import INDEX  # noqa: PLC0415
+    from hub_client.sources import BUNDLED, INDEX  # noqa: PLC0415
 
     name, wanted = parse_pinned(version)
     cache_dir = online_cache(session)
     router = session.router(sources={str(name): at} if at else None)
     spec = router.source_spec(name)
+    if spec == BUNDLED:
+        raise NotPublished(
+            f"Configuration does not say where {name} is published",
+            hint="Say where with `--at git+URL` or `--at hf:ORG/REPO`",
+        )
     index = spec if spec.startswith(INDEX) else None
     if index:
         spec = listed_source(index, router.versions(name), name, wanted)
@@ -64,6 +70,8 @@ def yank(  # noqa: PLR0913  (one a flag)
         target.restore(release)
     elif changed:
         target.yank(release, reason or WITHDRAWN)
+        if reason and not target.tells_reasons:
+            session.console.warn(f"users are told no reason there, but `{WITHDRAWN}`")
     words = "offered again" if undo else "yanked"
     state = words if changed else f"{words} already"
     session.console.say(f"{name} {wanted} is {state} at `{target.spec}`")

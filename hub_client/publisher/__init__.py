@@ -24,6 +24,10 @@ class Target(Protocol):
     def spec(self) -> str:
         """As users write the source."""
 
+    @property
+    def tells_reasons(self) -> bool:
+        """Whether users are told why a version was withdrawn."""
+
     def is_there(self) -> bool:
         """Whether the repository exists; publishing makes one that does not."""
 

@@ -37,6 +37,8 @@ class Diverged(HubError):
 class GitTarget:
     """One repository, written to from a scratch repository of one command."""
 
+    tells_reasons = True
+
     def __init__(self, spec: str, *, cache_dir: Path) -> None:
         self.spec = spec
         self._url = parse_git_url(spec.removeprefix(GIT))

@@ -75,6 +75,9 @@ class NotMadeYet(HubError):
 class HuggingFaceTarget:
     """One model repository, made if it is not there."""
 
+    tells_reasons = False
+    """A server lists tags without their messages."""
+
     def __init__(self, spec: str) -> None:
         self.spec = spec
         self._repository = parse_spec(spec)

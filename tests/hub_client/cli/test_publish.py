@@ -201,8 +201,10 @@ def test_a_yanked_version_is_passed_over_until_it_is_offered_again(
         hub("publish", write(version), "--to", address, "--yes", "--quiet")
     install = ("install", "acme/embed", "--source", address, "--trust-once")
     yank = ("yank", "acme/embed==1.1.0", "--at", address)
+    untold = "warning: users are told no reason there, but `withdrawn by its publisher`"
     assert hub.said(*yank, "--reason", "swaps red and blue") == (
-        f"acme/embed 1.1.0 is yanked at `{address}`\n"
+        f"{untold}\n" * address.startswith("hf:")
+        + f"acme/embed 1.1.0 is yanked at `{address}`\n"
     )
     assert "+ acme/embed 1.0.0\n" in hub(*install, "--dry-run", *into).stdout
     assert hub.said(*yank) == f"acme/embed 1.1.0 is yanked already at `{address}`\n"
@@ -220,6 +222,13 @@ def test_the_reason_is_told_to_who_asks_for_the_version(
     hub("yank", "acme/embed==1.0.0", "--at", address, "--reason", "swaps red and blue")
     words = ("install", "acme/embed", "--source", address, "--trust-once", *into)
     assert "acme/embed 1.0.0 was yanked: swaps red and blue" in hub.refused(*words)
+
+
+def test_a_version_is_not_yanked_where_nobody_says_that_it_is(hub: Hub) -> None:
+    assert hub.refused("yank", "acme/embed==1.0.0") == (
+        "error: Configuration does not say where acme/embed is published\n\n"
+        "hint: Say where with `--at git+URL` or `--at hf:ORG/REPO`\n"
+    )
 
 
 def test_a_version_that_is_not_there_is_not_yanked(
