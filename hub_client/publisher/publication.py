@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from hub_client.conformance import check_repository
@@ -14,7 +16,6 @@ from plugin_spec.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from packaging.version import Version
 
@@ -34,8 +35,12 @@ class CheckFailed(HubError):
         )
         super().__init__(
             f"`{path}` has errors\n{lines}",
-            hint="Run `hub check --run`, which says how to mend each",
+            hint=f"Run `{_check_command(path)}`, which says how to mend each",
         )
+
+
+def _check_command(path: Path) -> str:
+    return shlex.join(["hub", "check", *([str(path)] * (path != Path())), "--run"])
 
 
 class VersionTaken(HubError):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import shlex
 import threading
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from hub_client.tree_digest import UnsafeTree, tree_digest
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from packaging.requirements import Requirement as PackageRequirement
+
     from hub_client.installed import InstalledOperator
+    from plugin_spec.manifest import Manifest
     from towhee.checking.report import Report
     from towhee.checking.samples import Sample
 
@@ -81,12 +86,7 @@ class _Examination:
                 import_package(installed.tree / module, installed.receipt.tree)
             except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever it is)
                 mend = "Import it here yourself, and mend what fails"
-                if isinstance(error, ModuleNotFoundError):
-                    mend = (
-                        "Name the distribution that has it in `requires.packages`; "
-                        f"`hub install {installed.manifest.name}` installs those"
-                    )
-                self._fail("import", error, mend)
+                self._fail("import", error, mend, installed.manifest)
                 return False
         return True
 
@@ -110,7 +110,7 @@ class _Examination:
                 return None
             except (Exception, SystemExit) as error:  # noqa: BLE001
                 mend = "Its defaults should work, or `samples/options.json` say others"
-                self._fail("construction", error, mend)
+                self._fail("construction", error, mend, installed.manifest)
                 return None
         return subject
 
@@ -163,7 +163,7 @@ class _Examination:
             for step in subject.steps:
                 value = step.load().apply(value)
         except (Exception, SystemExit) as error:  # noqa: BLE001
-            self._refuse(sample, error)
+            self._refuse(subject, sample, error)
             return
         if changed := difference(sample.value, inputs, tolerance=0):
             self.report.add(
@@ -177,9 +177,11 @@ class _Examination:
             value = copy.deepcopy(value)
         self.outputs.append((sample, value))
 
-    def _refuse(self, sample: Sample, error: BaseException) -> None:
+    def _refuse(self, subject: Subject, sample: Sample, error: BaseException) -> None:
         message = f"fails on {sample.origin}: {words(error)}"
-        if sample.is_certain:
+        if mend := _how_to_have(error, subject.manifest):
+            self.report.add("error", "call", message, mend)
+        elif sample.is_certain:
             mend = "Take what `inputs` says, or say there what it takes"
             self.report.add("error", "call", message, mend)
         elif not self.outputs:
@@ -222,7 +224,8 @@ class _Examination:
                 try:
                     step.load().operator.close()
                 except (Exception, SystemExit) as error:  # noqa: BLE001
-                    self._fail("close", error, "Release what there is, and no more")
+                    mend = "Release what there is, and no more"
+                    self._fail("close", error, mend, subject.manifest)
         left = {each for each in threading.enumerate() if not each.daemon} - before
         if left:
             names = ", ".join(sorted(f"`{each.name}`" for each in left))
@@ -241,6 +244,26 @@ class _Examination:
         )
         return False
 
-    def _fail(self, stage: str, error: BaseException, mend: str) -> None:
-        hint = getattr(error, "hint", None)
+    def _fail(
+        self, stage: str, error: BaseException, mend: str, manifest: Manifest
+    ) -> None:
+        hint = _how_to_have(error, manifest) or getattr(error, "hint", None)
         self.report.add("error", stage, f"fails: {words(error)}", hint or mend)
+
+
+def _how_to_have(error: BaseException, manifest: Manifest) -> str | None:
+    """What helps if a module is missing."""
+    if not isinstance(error.__cause__ or error, ModuleNotFoundError):
+        return None
+    if missing := [str(each) for each in manifest.packages if not _is_here(each)]:
+        return f"Run `pip install {shlex.join(missing)}`, or `hub check --fresh`"
+    if isinstance(error, HubError):
+        return error.hint
+    return "Name the distribution that has it in `requires.packages`, and install it"
+
+
+def _is_here(package: PackageRequirement) -> bool:
+    """Whether a distribution is installed, or is not for this machine."""
+    if package.marker is not None and not package.marker.evaluate():
+        return True
+    return any(metadata.distributions(name=package.name))

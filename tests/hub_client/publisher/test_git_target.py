@@ -303,6 +303,8 @@ def test_errors_of_the_check_are_told_and_nothing_is_pushed(
     with pytest.raises(CheckFailed) as caught:
         publisher.publish(author.folder)
     assert str(caught.value) == f"`{author.folder}` has errors\n  LICENSE: missing"
+    command = f"hub check {author.folder} --run"
+    assert caught.value.hint == f"Run `{command}`, which says how to mend each"
     assert repository.git("for-each-ref") == ""
 
 

@@ -46,8 +46,7 @@ def test_a_requirement_that_is_missing_is_found(
     (finding,) = inspect(operator.tree, options={}, fresh=True)
     assert str(finding) == (
         "error: import: fails: ModuleNotFoundError: No module named 'numpy'\n"
-        "  Name the distribution that has it in `requires.packages`; "
-        "`hub install test/subject` installs those"
+        "  Name the distribution that has it in `requires.packages`, and install it"
     )
     assert inspect(operator.tree, options={}) == ()
 

@@ -249,6 +249,30 @@ def test_where_an_operator_fails_is_told(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stage", ["import", "construction", "call"])
+def test_a_package_that_is_named_and_not_installed_is_one_to_install(
+    stage: str, write_operator: Write
+) -> None:
+    line = dict.fromkeys(("import", "construction", "call"), "pass")
+    line[stage] = "import nobody_has_it"
+    code = f"""
+    {line["import"]}
+    class Subject(Operator):
+        def __init__(self):
+            {line["construction"]}
+        def __call__(self, text):
+            {line["call"]}
+    """
+    packages = ["nobody-has-it>=1", "packaging", "not-here; python_version < '3'"]
+    tree = write_operator(code, inputs=TEXT, requires={"packages": packages}).tree
+    finding, *_ = inspect(tree, options={})
+    assert (finding.severity, finding.place) == ("error", stage)
+    assert finding.mend == (
+        "Run `pip install 'nobody-has-it>=1'`, or `hub check --fresh`"
+    )
+
+
+@pytest.mark.slow
 def test_an_operator_that_hangs_is_ended(write_operator: Write) -> None:
     code = "import time\ntime.sleep(600)"
     tree = write_operator(code).tree
