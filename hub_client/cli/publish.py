@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -125,13 +126,15 @@ def publish(  # noqa: PLR0913  (one a flag)
     # Before the check, which may take minutes; with publishing it is asked again.
     contents = target.contents(path, name)
     with open_workspace(cache_dir) as folder:
-        publication = prepare(
-            path,
-            folder / "files",
-            published=target.releases(name),
-            allow_older=allow_older,
-            run=can_run() and not no_run,
-        )
+        run = can_run() and not no_run
+        with console.working(f"Checking {name}") if run else nullcontext():
+            publication = prepare(
+                path,
+                folder / "files",
+                published=target.releases(name),
+                allow_older=allow_older,
+                run=run,
+            )
         publication = _signed(session, publication, target, sigstore_bundle, statement)
         for warning in publication.warnings:
             console.warn(f"{warning.place}: {warning.message}")

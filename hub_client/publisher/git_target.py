@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from hub_client.git_commands import GitFailed
@@ -12,6 +10,7 @@ from hub_client.publisher.contents import Contents, claimed_name
 from hub_client.publisher.remote import TIP, Remote
 from hub_client.publisher.scratch_repository import ScratchRepository, check_identity
 from hub_client.publisher.work_tree import Unpublishable, WorkTree
+from hub_client.publisher.workspace import open_workspace
 from hub_client.sources import GIT, MANIFEST_FILE, MANIFEST_SIZE_LIMIT
 from hub_client.sources.git import GitSource
 from hub_client.sources.git_mirror import SIGSTORE_NOTES
@@ -20,6 +19,7 @@ from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from hub_client.candidate import Release
     from hub_client.publisher.publication import Publication
@@ -42,6 +42,7 @@ class GitTarget:
     def __init__(self, spec: str, *, cache_dir: Path) -> None:
         self.spec = spec
         self._url = parse_git_url(spec.removeprefix(GIT))
+        self._cache_dir = cache_dir
         self._source = GitSource(str(self._url), cache_dir=cache_dir)
 
     def is_there(self) -> bool:
@@ -68,9 +69,9 @@ class GitTarget:
         """
         tree = WorkTree.find(path)
         own = tree if tree is not None and tree.is_whole else None
-        with TemporaryDirectory(prefix="hub-publish-") as folder:
+        with open_workspace(self._cache_dir) as folder:
             scratch = ScratchRepository.create(
-                Path(folder) / "git", borrowing=own.git_dir if own else None
+                folder / "git", borrowing=own.git_dir if own else None
             )
             branch, options = (own.branch, ()) if own else (None, _SMALL)
             _, tip = self._branch(scratch, branch, *options)
@@ -83,8 +84,8 @@ class GitTarget:
 
     def owner(self, release: Release) -> OperatorName | None:
         """Whose the release's commit says that it is."""
-        with TemporaryDirectory(prefix="hub-yank-") as folder:
-            scratch = ScratchRepository.create(Path(folder) / "git")
+        with open_workspace(self._cache_dir) as folder:
+            scratch = ScratchRepository.create(folder / "git")
             self._remote(scratch).fetch(f"{release.ref}:{TIP}", *_SMALL)
             manifest = scratch.read(f"{TIP}^{{commit}}", MANIFEST_FILE)
         return None if manifest is None else claimed_name(manifest)
@@ -102,12 +103,10 @@ class GitTarget:
         :raises NotItsOwn: if the branch has something else than the operator.
         :raises VersionTaken: if it, or a newer one, was published meanwhile.
         """
-        with TemporaryDirectory(prefix="hub-publish-") as folder:
+        with open_workspace(self._cache_dir) as folder:
             work_tree = publication.snapshot.work_tree
             borrowing = None if work_tree is None else work_tree.git_dir
-            scratch = ScratchRepository.create(
-                Path(folder) / "git", borrowing=borrowing
-            )
+            scratch = ScratchRepository.create(folder / "git", borrowing=borrowing)
             if work_tree is None:
                 commit, refspecs = self._new_commit(scratch, publication)
             else:
@@ -120,8 +119,8 @@ class GitTarget:
 
     def yank(self, release: Release, reason: str) -> None:
         """Push an annotated tag, whose message is the reason."""
-        with TemporaryDirectory(prefix="hub-yank-") as folder:
-            scratch = ScratchRepository.create(Path(folder) / "git")
+        with open_workspace(self._cache_dir) as folder:
+            scratch = ScratchRepository.create(folder / "git")
             self._remote(scratch).fetch(f"{release.ref}:{TIP}", "--depth=1")
             tag = f"yanked-v{release.version}"
             ref = scratch.annotate(tag, f"{TIP}^{{commit}}", reason)
@@ -129,8 +128,8 @@ class GitTarget:
 
     def restore(self, release: Release) -> None:
         """Delete the tag that says it is withdrawn."""
-        with TemporaryDirectory(prefix="hub-yank-") as folder:
-            scratch = ScratchRepository.create(Path(folder) / "git")
+        with open_workspace(self._cache_dir) as folder:
+            scratch = ScratchRepository.create(folder / "git")
             self._remote(scratch).push(f":refs/tags/yanked-v{release.version}")
 
     def _own_commit(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from hub_client.git_url import parse_git_url
@@ -14,12 +12,15 @@ from hub_client.index.entry import IndexEntry, entry_path
 from hub_client.index.listing import Listed, fill
 from hub_client.publisher.remote import PushRefused, Remote
 from hub_client.publisher.scratch_repository import ScratchRepository
+from hub_client.publisher.workspace import open_workspace
 from hub_client.sources import GIT, INDEX
 from hub_client.sources.router import open_source
 from hub_client.sources.rules import InvalidSource
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hub_client.index.build import Change
     from plugin_spec.names import OperatorName
 
@@ -77,8 +78,8 @@ class IndexTarget:
         :raises InvalidSource: if nobody but this machine knows ``source``.
         """
         self._check_reach(source)
-        with TemporaryDirectory(prefix="hub-index-") as folder:
-            self._remote(Path(folder)).branches()
+        with open_workspace(self._cache_dir) as folder:
+            self._remote(folder).branches()
 
     def update(
         self, name: OperatorName, source: str | None = None, *, propose: bool = False
@@ -94,10 +95,10 @@ class IndexTarget:
         """
         if source is not None:
             self._check_reach(fill(name, source).source)
-        with TemporaryDirectory(prefix="hub-index-") as folder:
-            remote = self._remote(Path(folder))
+        with open_workspace(self._cache_dir) as folder:
+            remote = self._remote(folder)
             for _ in range(_ATTEMPTS):
-                attempt = _Attempt.start(remote, name, Path(folder) / "files")
+                attempt = _Attempt.start(remote, name, folder / "files")
                 changes = attempt.change(source, cache_dir=self._cache_dir)
                 try:
                     branch, commit = attempt.push(changes, propose=propose)

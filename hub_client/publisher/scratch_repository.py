@@ -44,7 +44,7 @@ class ScratchUnwritable(HubError):
     def __init__(self, folder: Path, error: OSError) -> None:
         super().__init__(
             f"Cannot write to `{folder}`: {error.strerror}",
-            hint="Make room on that disk, or set TMPDIR to a folder on another one",
+            hint="Make room on that disk, or set HUB_CACHE_DIR to a folder elsewhere",
         )
 
 

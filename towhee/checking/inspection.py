@@ -8,11 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from hub_client.config import HubConfig, find_project_file
+from hub_client.publisher.workspace import open_workspace
 from hub_client.sources import DIRECTORY
 from hub_client.trust import locate
 from plugin_spec.finding import Finding
@@ -20,7 +22,7 @@ from plugin_spec.tree_paths import walk_tree
 from towhee.checking.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _SECONDS: Final = 900
 _LAST_LINES: Final = 3
@@ -41,11 +43,12 @@ def inspect(
     :param fresh: in an environment that has only what the manifest requires.
     :param seconds: how long all of it may take.
     """
-    with TemporaryDirectory(prefix="hub-check-") as folder:
-        scratch = Path(folder).resolve()
+    config = HubConfig.load()
+    with _ended_as_by_ctrl_c(), open_workspace(config.cache_dir) as folder:
+        scratch = folder.resolve()
         copy = scratch / "operator"
         _copy(repository, copy)
-        _write_configuration(scratch)
+        _write_configuration(config, scratch)
         python = Path(sys.executable)
         if fresh:
             from towhee.checking.fresh import prepare_fresh  # noqa: PLC0415  (slow)
@@ -63,6 +66,25 @@ def inspect(
     return tuple(findings)
 
 
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM end what runs and remove what was copied, too."""
+    usual = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _copy(repository: Path, target: Path) -> None:
     """Copy what would be published; an author's own environment would not."""
     entries = [(entry.path, path) for entry, path in walk_tree(repository)]
@@ -77,11 +99,10 @@ def _copy(repository: Path, target: Path) -> None:
             shutil.copyfile(source, target / path)
 
 
-def _write_configuration(folder: Path) -> None:
+def _write_configuration(config: HubConfig, folder: Path) -> None:
     """Let names lead below ``folder`` where they lead here."""
     import tomlkit  # noqa: PLC0415  (slow)
 
-    config = HubConfig.load()
     project = find_project_file(Path.cwd())
 
     def here(spec: str) -> str:
@@ -112,11 +133,13 @@ def _run(  # noqa: PLR0913  (what a process is started with)
     """Wait for the process; say how it ended, if not as it should."""
     work = report.path.with_name("work")
     work.mkdir()
+    its_stdin, held = os.pipe()
     process = subprocess.Popen(  # noqa: S603  (our own module)
         [python, "-P", "-m", "towhee.checking", copy, report.path, json.dumps(options)],
         cwd=work,
         env=_environment(fresh=fresh),
-        stdin=subprocess.DEVNULL,
+        # It ends when nobody holds the other end.
+        stdin=its_stdin,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -124,6 +147,7 @@ def _run(  # noqa: PLR0913  (what a process is started with)
         # A group of its own, so that what the operator started ends with it.
         start_new_session=True,
     )
+    os.close(its_stdin)
     try:
         _, words = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -132,6 +156,7 @@ def _run(  # noqa: PLR0913  (what a process is started with)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
+        os.close(held)
     if process.returncode == 0 and report.read()[0] is None:
         return None
     last = " / ".join(words.strip().splitlines()[-_LAST_LINES:])

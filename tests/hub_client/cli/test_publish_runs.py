@@ -38,6 +38,7 @@ def test_what_fails_when_it_runs_is_not_published(
     )
     refused = type(hub)("towhee")("publish", broken, "--to", target, "--yes")
     assert refused.returncode == 1
+    assert refused.stderr.startswith("Checking acme/my-op\n")
     assert "fails on a made-up image: AttributeError" in refused.stderr
     assert repository.git("tag") == ""
     words = ("publish", broken, "--to", target, "--yes", "--no-run")

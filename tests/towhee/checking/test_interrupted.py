@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from installation import ROOT
 
+from hub_client.config import HubConfig
+from hub_client.publisher.workspace import open_workspace
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,8 +40,15 @@ def wait_for(condition: Callable[[], bool]) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc")
-def test_ctrl_c_ends_all_that_an_operator_started(
-    write_operator: Callable[..., InstalledOperator], tmp_path: Path
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
+)
+def test_a_check_that_is_ended_ends_all_that_an_operator_started(
+    number: signal.Signals,
+    status: int,
+    write_operator: Callable[..., InstalledOperator],
+    tmp_path: Path,
 ) -> None:
     code = f"""
     import os, subprocess, time
@@ -54,8 +64,13 @@ def test_ctrl_c_ends_all_that_an_operator_started(
     words = [sys.executable, "-m", "towhee", "check", "--run", tree]
     check = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert wait_for((tmp_path / "started").exists)
-    check.send_signal(signal.SIGINT)
-    assert check.wait(60) == 130
+    check.send_signal(number)
+    assert check.wait(60) == status
     started = [int(each) for each in (tmp_path / "started").read_text().split()]
     assert wait_for(lambda: not any(map(is_running, started)))
-    assert list(Path(os.environ["TMPDIR"]).glob("hub-check-*")) == []
+    cache = HubConfig.load().cache_dir
+    copies = cache / "store" / "staging"
+    assert (list(copies.iterdir()) == []) is (number is not signal.SIGKILL)
+    # The next one takes away what a killed one left.
+    with open_workspace(cache) as folder:
+        assert list(copies.iterdir()) == [folder]
