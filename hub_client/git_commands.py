@@ -61,6 +61,8 @@ _DISK_ERRORS: Final = {
     "write error. Out of diskspace": errno.ENOSPC,
 }
 """What git says of a disk, and what that means."""
+_LOST: Final = "Could not read from remote repository"
+"""What git says of a program that it speaks through: the program says why."""
 _ENDED: Final = "it ended before its answer"
 _SSH: Final = "ssh -o BatchMode=yes -o ConnectTimeout=30"
 
@@ -76,7 +78,7 @@ class GitMissing(HubError):
 
 
 class GitFailed(HubError):
-    """A git command failed; ``reason`` is the first line git calls an error."""
+    """A git command failed; ``reason`` is what git, or its ssh, says first."""
 
     def __init__(self, command: str, stderr: str) -> None:
         self.stderr = stderr
@@ -261,7 +263,17 @@ def _user_settings() -> dict[str, list[str]]:
 
 
 def _reason(stderr: str) -> str:
+    r"""What git calls an error first, and what ssh said before git lost it.
+
+    >>> _reason("Host key verification failed.\r\nfatal: Could not read from remote "
+    ...         "repository.\n\nPlease make sure")
+    'Host key verification failed; Could not read from remote repository'
+    >>> _reason("warning: a\nerror: b.\nfatal: c")
+    'b'
+    """
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     marked = [line for line in lines if line.startswith(("fatal: ", "error: "))]
     first = (marked or lines[-1:] or ["it gave no reason"])[0]
-    return first.removeprefix("fatal: ").removeprefix("error: ").rstrip(".")
+    reason = first.removeprefix("fatal: ").removeprefix("error: ").rstrip(".")
+    before = lines[: lines.index(first)][-1:] if reason == _LOST else []
+    return "; ".join([*(each.rstrip(".") for each in before), reason])

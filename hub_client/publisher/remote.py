@@ -155,6 +155,9 @@ def push_hint(error: GitFailed) -> str:
     'Somebody published there meanwhile: run this again'
     >>> push_hint(GitFailed("push", "remote: fatal: No space left on device"))
     'Make room on that disk, and run this again'
+    >>> said = "fatal: the receiving end does not support --atomic push"
+    >>> push_hint(GitFailed("push", said))
+    'Publish to another host: files and tag have to go in one step'
     >>> said = "error: Unable to create '/srv/a.git/refs/heads/main.lock': File exists."
     >>> push_hint(GitFailed("push", said))
     'If no git is at work there, a killed one left `/srv/a.git/refs/heads/main.lock...
@@ -166,6 +169,8 @@ def push_hint(error: GitFailed) -> str:
         )
     if _OVERTAKEN.search(error.stderr):
         return "Somebody published there meanwhile: run this again"
+    if "does not support --atomic push" in error.stderr:
+        return "Publish to another host: files and tag have to go in one step"
     if os.strerror(errno.ENOSPC) in error.stderr:
         return "Make room on that disk, and run this again"
     return "Check that you may write there, and run this again"

@@ -80,7 +80,8 @@ def list_folder(folder: Path, scratch: Path) -> tuple[str, ...]:
     except UnsafeTree as error:
         problems += error.problems
     if problems:
-        raise Unpublishable(folder, sorted(set(problems)))
+        hint = "Put regular files there, or name these in `.gitignore`"
+        raise Unpublishable(folder, sorted(set(problems)), hint=hint)
     return tuple(kept)
 
 

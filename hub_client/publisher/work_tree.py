@@ -133,17 +133,21 @@ class WorkTree:
                 self.folder, ["nothing of it is committed"], hint=_COMMIT
             ) from error
         except UnsafeTree as error:
-            raise Unpublishable(self.folder, error.problems) from error
+            raise Unpublishable(
+                self.folder,
+                error.problems,
+                hint="Commit regular files in their place, and run this again",
+            ) from error
         write_tree(scratch.path, entries, into)
         scratch.git("read-tree", tree)
         paths = [entry.path for entry in entries]
         kept = tuple(path for path in paths if _pointer(into / path))
-        problems = [
-            *self._changed(paths, into),
-            *self._untracked(scratch),
-        ]
-        if problems:
-            raise Unpublishable(self.folder, problems, hint=_COMMIT)
+        changed = [*self._changed(paths, into)]
+        if untracked := [*self._untracked(scratch)]:
+            raise Unpublishable(self.folder, [*changed, *untracked], hint=_COMMIT)
+        if changed:
+            hint = "Commit what changed, or restore it, and run this again"
+            raise Unpublishable(self.folder, changed, hint=hint)
         return kept
 
     def _changed(self, paths: Iterable[str], into: Path) -> Iterator[str]:

@@ -229,6 +229,10 @@ def test_a_dirty_tree_is_refused_and_nothing_is_pushed(
     assert caught.value.hint == (
         "Commit it, or name it in `.gitignore`, and run this again"
     )
+    (author.folder / "notes.txt").unlink()
+    with pytest.raises(Unpublishable) as caught:
+        publisher.publish(author.folder)
+    assert caught.value.hint == "Commit what changed, or restore it, and run this again"
     assert repository.git("for-each-ref") == ""
 
 
@@ -319,6 +323,15 @@ def test_links_and_repositories_within_are_refused(
     assert caught.value.problems == (
         "'inner' is a repository of its own",
         "'link' is a symbolic link",
+    )
+    assert caught.value.hint == "Put regular files there, or name these in `.gitignore`"
+    shutil.rmtree(author.folder / "inner")
+    author.commit()
+    with pytest.raises(Unpublishable) as caught:
+        publisher.publish(author.folder)
+    assert caught.value.problems == ("'link' is a symbolic link",)
+    assert (
+        caught.value.hint == "Commit regular files in their place, and run this again"
     )
 
 
