@@ -5,6 +5,7 @@ Everything is read as text; nothing of the repository is imported or run.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "check_operator"]
 
 MANIFEST: Final = "operator.yaml"
+_HEAD: Final = 1 << 16
+"""Bytes of a document that are looked at."""
+_LICENSES: Final = frozenset({"LICENSE", "LICENSE.md", "LICENSE.txt", "license"})
+_CARD: Final = re.compile(r"---[ \t]*\n.*?^---[ \t]*$", re.DOTALL | re.MULTILINE)
+_CARD_LICENSE: Final = re.compile(r"^license:\s*[\"']?([\w.-]+)", re.MULTILINE)
 _PICKLES: Final = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"}
 
 
@@ -32,10 +38,11 @@ def check_operator(path: Path) -> tuple[Finding, ...]:
         return (Finding("error", str(path), "not a folder", mend),)
     found, files = _walk(path)
     manifest = _read_manifest(path, files, found)
-    found += _check_documents(files)
+    found += _check_documents(path, files)
     found += _check_pickles(files)
     if manifest is not None:
         found += _check_license(manifest)
+        found += _check_card(path, files, manifest)
         found += _check_weights(manifest)
         found += _check_step_files(manifest, files)
         if manifest.module is not None:
@@ -87,13 +94,39 @@ def _read_manifest(
         return None
 
 
-def _check_documents(files: Collection[str]) -> Iterator[Finding]:
-    if "README.md" not in files:
-        mend = "Say what the operator does, with an example that can be copied"
-        yield Finding("error", "README.md", "missing", mend)
-    if not {"LICENSE", "LICENSE.md", "LICENSE.txt", "license"} & set(files):
-        mend = "Add the text of the licence that the manifest names"
-        yield Finding("error", "LICENSE", "missing", mend)
+def _check_documents(folder: Path, files: Collection[str]) -> Iterator[Finding]:
+    wanted = {
+        "README.md": "Say what the operator does, with an example that can be copied",
+        "LICENSE": "Add the text of the licence that the manifest names",
+    }
+    for name, mend in wanted.items():
+        names = _LICENSES if name == "LICENSE" else {name}
+        found = sorted(names.intersection(files))
+        if not found:
+            yield Finding("error", name, "missing", mend)
+        elif not any(_head(folder / each).strip() for each in found):
+            yield Finding("error", found[0], "empty", mend)
+
+
+def _check_card(
+    folder: Path, files: Collection[str], manifest: Manifest
+) -> Iterator[Finding]:
+    """What Hugging Face reads at the top of the page is not to say another licence."""
+    written = manifest.license
+    if "README.md" not in files or " " in written or written.startswith("LicenseRef-"):
+        return
+    card = _CARD.match(_head(folder / "README.md"))
+    said = card and _CARD_LICENSE.search(card[0])
+    usual = written.lower().removesuffix("-only").removesuffix("-or-later")
+    if said and said[1].lower() not in {written.lower(), usual, "other"}:
+        message = f"its card says the licence {said[1]}, and the manifest {written}"
+        yield Finding("warning", "README.md", message, "Say the same in both")
+
+
+def _head(file: Path) -> str:
+    with file.open("rb") as opened:
+        head = opened.read(_HEAD).decode(errors="replace")
+    return head.replace("\r\n", "\n")
 
 
 def _check_license(manifest: Manifest) -> Iterator[Finding]:

@@ -102,11 +102,15 @@ def _load(
     name = str(manifest.name)
     verify_tree(tree, digest, f"`{name}` {manifest.version}")
     with pinning(manifest.weights):
-        operator = _build(name, _class(tree, digest, manifest), options)
+        operator = _build(name, find_class(tree, digest, manifest), options)
     return LoadedOperator(manifest, operator)
 
 
-def _class(tree: Path, digest: str, manifest: Manifest) -> type[Operator]:
+def find_class(tree: Path, digest: str, manifest: Manifest) -> type[Operator]:
+    """Import an operator, and ask it for its class.
+
+    :raises InvalidOperator: if it fails, or gives none.
+    """
     hooks = pluggy.PluginManager(PROJECT)
     hooks.add_hookspecs(OperatorHooks)
     try:

@@ -80,6 +80,33 @@ def test_a_finding_prints_with_how_to_mend_it(repository: Path) -> None:
     ]
 
 
+def test_documents_have_to_say_something(repository: Path) -> None:
+    for name in ("README.md", "LICENSE"):
+        (repository / name).write_text("\n")
+    assert found(repository) == ["error: README.md: empty", "error: LICENSE: empty"]
+
+
+@pytest.mark.parametrize(
+    ("written", "card", "problem"),
+    [
+        ("Apache-2.0", "apache-2.0", None),
+        ("Apache-2.0", '"mit"', "its card says the licence mit, and the manifest "),
+        ("GPL-3.0-only", "gpl-3.0", None),
+        ("Apache-2.0", "other", None),
+        ("LicenseRef-Acme", "mit", None),
+    ],
+)
+def test_a_card_does_not_say_another_licence(
+    repository: Path, written: str, card: str, problem: str | None
+) -> None:
+    text = MANIFEST.replace("Apache-2.0", written)
+    (repository / "operator.yaml").write_text(text)
+    page = f"---\r\ntags: [a]\r\nlicense: {card}\r\n---\r\n# A page\r\nlicense: x\r\n"
+    (repository / "README.md").write_bytes(page.encode())
+    expected = [f"warning: README.md: {problem}{written}"] if problem else []
+    assert found(repository) == expected
+
+
 def test_an_empty_folder_and_no_folder(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert found(tmp_path / "empty") == [

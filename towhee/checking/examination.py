@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import json
 import shlex
 import threading
@@ -16,8 +17,9 @@ from plugin_spec.errors import HubError
 from towhee.checking import batches, elsewhere
 from towhee.checking.samples import find_samples, own_options
 from towhee.checking.subject import Subject, open_repository
-from towhee.checking.values import difference, mismatch, words
+from towhee.checking.values import default_problem, difference, is_nan, mismatch, words
 from towhee.checking.witness import Witness
+from towhee.loader import find_class
 from towhee.options import InvalidOptions
 from towhee.private_modules import import_package
 
@@ -96,6 +98,7 @@ class _Examination:
         with self.witness.watch("construction"):
             try:
                 subject = Subject.bind(installed, options)
+                self._compare_parameters(installed)
                 for step in subject.steps:
                     step.load()
                 self._describe(subject)
@@ -113,6 +116,26 @@ class _Examination:
                 self._fail("construction", error, mend, installed.manifest)
                 return None
         return subject
+
+    def _compare_parameters(self, installed: InstalledOperator) -> None:
+        """Hold the manifest's parameters against what the constructor takes."""
+        manifest = installed.manifest
+        if manifest.kind != "operator":
+            return
+        found = find_class(installed.tree, installed.receipt.tree, manifest)
+        taken = inspect.signature(found).parameters
+        takes_any = any(each.kind is each.VAR_KEYWORD for each in taken.values())
+        for name, schema in manifest.parameters.items():
+            problem = mend = None
+            if name in taken:
+                problem = default_problem(schema, taken[name])
+                mend = "Give both the same default: users read the manifest's"
+            elif not takes_any:
+                problem = f"its constructor takes no `{name}`"
+                mend = "Call it as the constructor does, or leave it out"
+            if problem and mend:
+                place = f"operator.yaml: parameters.{name}"
+                self.report.add("error", place, problem, mend)
 
     def _compare_space(self, subject: Subject) -> None:
         """Hold what the manifest says of its vectors against what they are."""
@@ -155,6 +178,11 @@ class _Examination:
         with self.witness.watch("call"):
             for sample in samples:
                 self._call_once(subject, sample)
+        if self.outputs and all(is_nan(output) for _, output in self.outputs):
+            mend = (
+                "Look for what is divided by zero, or put usual inputs into `samples/`"
+            )
+            self.report.add("warning", "call", "gives nothing but NaN", mend)
 
     def _call_once(self, subject: Subject, sample: Sample) -> None:
         inputs = copy.deepcopy(sample.value)

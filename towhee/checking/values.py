@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ from towhee.outcome import short_repr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from inspect import Parameter
 
     from plugin_spec.port import Port
 
@@ -81,6 +83,44 @@ def words(error: BaseException) -> str:
     if isinstance(error, HubError) and str(error):
         return str(error)
     return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def is_nan(value: Any) -> bool:  # noqa: ANN401  (what operators give)
+    """Whether there is nothing but NaN in an array, or a number is none.
+
+    >>> is_nan(float("nan")), is_nan(1.0), is_nan("nan")
+    (True, False, False)
+    """
+    if isinstance(value, float):
+        return math.isnan(value)
+    if not _is_array(value) or "float" not in _dtype(value) or 0 in value.shape:
+        return False
+    return bool((value != value).all())  # noqa: PLR0124  (a tensor of any library)
+
+
+def default_problem(schema: Mapping[str, Any], taken: Parameter) -> str | None:
+    """What a schema says of a default, and a constructor has otherwise.
+
+    A constructor's None may stand for what the manifest spells out.
+
+    >>> from inspect import signature
+    >>> taken = signature(lambda size, scale=1.0, kind=None: 0).parameters
+    >>> default_problem({"default": 5.0}, taken["scale"])
+    'its default is 5.0 here, and 1.0 in the constructor'
+    >>> default_problem({"default": 1}, taken["size"])
+    'its default is 1 here, and the constructor has none'
+    >>> default_problem({"default": "a"}, taken["kind"])
+    >>> default_problem({"type": "integer"}, taken["size"])
+    """
+    if "default" not in schema:
+        return None
+    said, has = schema["default"], taken.default
+    if has is taken.empty:
+        return f"its default is {said!r} here, and the constructor has none"
+    plain = type(has) in {bool, int, float, str}
+    if not plain or (said == has and isinstance(said, bool) is isinstance(has, bool)):
+        return None
+    return f"its default is {said!r} here, and {has!r} in the constructor"
 
 
 def _fits(kind: str, port: Port, value: Any) -> bool:  # noqa: ANN401

@@ -308,6 +308,50 @@ def test_options_come_from_the_caller_or_the_samples(write_operator: Write) -> N
     assert found(write_operator, REQUIRED, files=files, **settings) == []
 
 
+def test_parameters_that_are_not_the_constructors_are_found(
+    write_operator: Write,
+) -> None:
+    code = """
+    class Subject(Operator):
+        def __init__(self, *, scale=1.0, size, kind=None, layers=()):
+            pass
+
+        def __call__(self, text):
+            return text
+    """
+    parameters = {
+        "other": {"type": "number"},
+        "scale": {"type": "number", "default": 5.0},
+        "size": {"type": "integer", "default": 8},
+        "kind": {"type": "string", "default": "derived"},
+        "layers": {"type": "array", "default": [1]},
+    }
+    assert found(write_operator, code, parameters=parameters)[:3] == [
+        "error: operator.yaml: parameters.other: its constructor takes no `other`",
+        (
+            "error: operator.yaml: parameters.scale: "
+            "its default is 5.0 here, and 1.0 in the constructor"
+        ),
+        (
+            "error: operator.yaml: parameters.size: "
+            "its default is 8 here, and the constructor has none"
+        ),
+    ]
+
+
+def test_an_operator_that_gives_nothing_but_nan_is_told(write_operator: Write) -> None:
+    code = """
+    import numpy as np
+
+    class Subject(Operator):
+        def __call__(self, text):
+            return np.full(2, np.nan, np.float32)
+    """
+    assert found(write_operator, code, outputs=VECTOR) == [
+        "warning: call: gives nothing but NaN"
+    ]
+
+
 @pytest.mark.slow
 def test_a_description_has_to_be_json(write_operator: Write) -> None:
     code = """
