@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from packaging.requirements import Requirement as PackageRequirement
+from packaging.utils import canonicalize_name
 
+from hub_client.package_needs import PackageNeed, installed_for
 from plugin_spec.errors import HubError, InvalidName
 from plugin_spec.names import OperatorName
 from plugin_spec.nearest import did_you_mean
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
+    from hub_client.environment import Environment
     from hub_client.lockfile import Lockfile
-    from hub_client.receipt import Receipt
+
+Name: TypeAlias = "OperatorName | str"
+"""Of an operator, or of a Python package: canonical."""
 
 
 class NotNeeded(HubError, LookupError):
@@ -37,6 +42,11 @@ class Need:
     packages: Mapping[str, str]
     """The same for Python packages, by canonical name."""
 
+    @property
+    def all(self) -> Mapping[Name, str]:
+        """Every requirement by the name of what it asks for."""
+        return dict[Name, str]([*self.packages.items(), *self.operators.items()])
+
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
@@ -48,6 +58,8 @@ class Needs:
     roots: Mapping[OperatorName, str]
     """What is asked for, by name: the requirement."""
     found: Mapping[OperatorName, Need]
+    python: Mapping[str, PackageNeed] = field(default_factory=dict)
+    """The Python packages that are here for them."""
 
     @classmethod
     def of_lock(cls, lock: Lockfile, roots: Mapping[OperatorName, str]) -> Self:
@@ -63,12 +75,14 @@ class Needs:
                 )
                 for each in lock.operators
             },
+            # A lock does not say which package asks for which.
+            {each.name: PackageNeed(each.name, each.version) for each in lock.packages},
         )
 
     @classmethod
-    def of_receipts(cls, receipts: Iterable[Receipt]) -> Self:
+    def of_environment(cls, environment: Environment) -> Self:
         """What is installed; the user asked for those that say so."""
-        here = tuple(receipts)
+        here = environment.receipts()
         return cls(
             {each.name: str(each.name) for each in here if each.requested},
             {
@@ -80,6 +94,9 @@ class Needs:
                 )
                 for each in here
             },
+            installed_for(
+                (text for each in here for text in each.packages), environment
+            ),
         )
 
     def tree(self, names: Iterable[str] = ()) -> Iterator[str]:
@@ -111,29 +128,46 @@ class Needs:
     def paths(self, name: str) -> Iterator[tuple[str, ...]]:
         """Chains of sentences from what is asked for to ``name``, shortest first.
 
+        There may be more of them than a machine can hold: take as many as are read.
+
         :param name: of an operator, or of a Python package.
         :raises NotNeeded: with the nearest name.
         """
         wanted = self._known(name)
-        chains = [
-            (f"`{asked}` is asked for", *steps)
-            for root, asked in sorted(self.roots.items())
-            for steps in self._steps(root, wanted, ())
-        ]
-        if not chains:
-            raise NotNeeded(f"`{wanted}` is here, and nothing asks for it")
-        return iter(sorted(chains, key=len))
+        far = self._distances(wanted)
+        if reached := [root for root in sorted(self.roots) if root in far]:
+            return (
+                (f"`{self.roots[root]}` is asked for", *steps)
+                for length in range(len(far))
+                for root in reached
+                for steps in self._steps(root, length, far, ())
+            )
+        if isinstance(wanted, str) and len(far) == 1:
+            version = self.python[wanted].version
+            said = f"`{wanted}` {version} is locked, as other Python packages need it"
+            return iter([(said,)])
+        raise NotNeeded(f"`{wanted}` is here, and nothing asks for it")
 
-    def _known(self, name: str) -> OperatorName | str:
+    def find(self, name: str) -> Name | None:
+        """An operator, or else a Python package, of this name; None if none is here."""
         with suppress(InvalidName):
             if (operator := OperatorName.parse(name)) in self.found:
                 return operator
-        package = _canonical(name)
-        packages = {each for need in self.found.values() for each in need.packages}
-        if package in packages:
-            return package
-        known = {*map(str, self.found), *packages}
-        raise NotNeeded(f"`{name}` is not needed here{did_you_mean(name, known)}")
+        package = canonicalize_name(name)
+        return package if package in self._packages() else None
+
+    def like(self, name: str) -> str:
+        """The end of a message that nothing here has this name."""
+        return did_you_mean(name, {*map(str, self.found), *self._packages()})
+
+    def _packages(self) -> set[str]:
+        asked = (each for need in self.found.values() for each in need.packages)
+        return {*asked, *self.python}
+
+    def _known(self, name: str) -> Name:
+        if found := self.find(name):
+            return found
+        raise NotNeeded(f"`{name}` is not needed here{self.like(name)}")
 
     def _operator(self, name: str) -> OperatorName:
         known = self._known(name)
@@ -144,20 +178,44 @@ class Needs:
             hint=f"`hub why {name}` says who needs it",
         )
 
+    def _asked_by(self, name: Name) -> Mapping[Name, str]:
+        need = self._need(name)
+        return dict(need.all.items()) if need else {}
+
+    def _need(self, name: Name) -> Need | PackageNeed | None:
+        return self.python.get(name) if isinstance(name, str) else self.found.get(name)
+
+    def _distances(self, wanted: Name) -> Mapping[Name, int]:
+        """How many steps it is to ``wanted``, of each that leads there."""
+        here: list[Name] = [*self.found, *self.python]
+        above: dict[Name, list[Name]] = {}
+        for each in here:
+            for name in self._asked_by(each):
+                above.setdefault(name, []).append(each)
+        far, left = {wanted: 0}, deque([wanted])
+        while left:
+            name = left.popleft()
+            for each in above.get(name, ()):
+                if each not in far:
+                    far[each] = far[name] + 1
+                    left.append(each)
+        return far
+
     def _steps(
-        self, at: OperatorName, wanted: OperatorName | str, above: tuple[str, ...]
+        self, at: Name, length: int, far: Mapping[Name, int], above: tuple[Name, ...]
     ) -> Iterator[tuple[str, ...]]:
-        """Every way from ``at`` down to ``wanted``, as what requires what."""
-        if at == wanted:
-            yield ()
-        need = self.found.get(at)
-        if need is None or str(at) in above:
+        """Every way of this length from ``at`` down to what was asked about.
+
+        :param far: as ``_distances`` tells: ways that lead elsewhere are not walked.
+        """
+        if length == 0:
+            yield from [()] if far[at] == 0 else []
             return
-        if isinstance(wanted, str) and wanted in need.packages:
-            yield (f"{need} requires `{need.packages[wanted]}`",)
-        for name, asked in sorted(need.operators.items()):
-            for steps in self._steps(name, wanted, (*above, str(at))):
-                yield (f"{need} requires `{asked}`", *steps)
+        asked = self._asked_by(at)
+        for name in sorted(asked, key=str):
+            if far.get(name, length) < length and name not in above:
+                for steps in self._steps(name, length - 1, far, (*above, at)):
+                    yield (f"{self._need(at)} requires `{asked[name]}`", *steps)
 
     def _branch(
         self, name: OperatorName, first: str, rest: str, shown: set[OperatorName]
@@ -181,8 +239,4 @@ class Needs:
 
 
 def _packages(texts: Iterable[str]) -> dict[str, str]:
-    return {_canonical(PackageRequirement(text).name): text for text in texts}
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return {canonicalize_name(PackageRequirement(text).name): text for text in texts}

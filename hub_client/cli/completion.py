@@ -73,6 +73,22 @@ def installed_names(incomplete: str) -> list[str]:
     return []
 
 
+def needed_operators(incomplete: str) -> list[str]:
+    """Operators that are locked; outside a project, that are installed."""
+    with suppress(Exception):
+        found = map(str, Session(Console()).needs().found)
+        return sorted(_starting(found, incomplete))
+    return []
+
+
+def needed_names(incomplete: str) -> list[str]:
+    """These, and the Python packages that are there for them."""
+    with suppress(Exception):
+        packages = _starting(Session(Console()).needs().python, incomplete)
+        return [*needed_operators(incomplete), *sorted(packages)]
+    return []
+
+
 def _listed() -> Iterable[str]:
     router = Session(Console(), offline=True).router()
     return map(str, router.names())

@@ -85,6 +85,11 @@ class PageGroup(TyperGroup):
         ctx.meta.setdefault(_BEFORE, []).extend(flags)
         return super().parse_args(ctx, rest)
 
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401
+        """Offer a shell also the flags that may come before the command."""
+        own = super().get_params(ctx)
+        return [*own, *self._shared(ctx)] if ctx.resilient_parsing else own
+
     def _split(self, ctx: Any, args: list[str]) -> tuple[list[str], list[str]]:  # noqa: ANN401
         """Of what is typed, the leading flags that every command has, and the rest."""
         takes = {

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from hub_client.cli import options
+from hub_client.cli.completion import needed_names, needed_operators
 from hub_client.cli.console import format_table
 from hub_client.cli.session import Session
 
 if TYPE_CHECKING:
-    from hub_client.needs import Needs
     from hub_client.sources.router import SourceRouter
     from plugin_spec.errors import HubError
 
 SomeNames = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]…", help="Names of operators.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]…", help="Names of operators.", autocompletion=needed_operators
+    ),
 ]
+_MOST_CHAINS: Final = 100
 
 
 def tree(
@@ -27,7 +32,7 @@ def tree(
 
     Of the project's lock; outside a project, of what is installed.
     """
-    needs, wanted = _needs(session), names or ()
+    needs, wanted = session.needs(), names or ()
     if as_json:
         session.console.result_json(
             {
@@ -49,7 +54,12 @@ def tree(
 def why(
     session: Session,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="An operator or a Python package.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="An operator or a Python package.",
+            autocompletion=needed_names,
+        ),
     ],
     *,
     as_json: options.Json = False,
@@ -57,9 +67,13 @@ def why(
     """Say why an operator or a Python package is needed.
 
     Every chain from what the project asks for; outside a project, from what was
-    asked for on the command line.
+    asked for on the command line. Of more than 100, the shortest. A lock does not
+    say which Python package needs which.
     """
-    paths = list(_needs(session).paths(name))
+    chains = session.needs().paths(name)
+    paths = list(islice(chains, _MOST_CHAINS))
+    if next(chains, None):
+        session.console.warn(f"These are the {_MOST_CHAINS} shortest chains of more")
     if as_json:
         session.console.result_json([list(path) for path in paths])
         return
@@ -81,7 +95,7 @@ def outdated(session: Session, *, as_json: options.Json = False) -> int:
     from hub_client.lockfile.changes import space_lines  # noqa: PLC0415  (slow)
     from hub_client.newer import find_newer  # noqa: PLC0415
 
-    project, needs = session.project(), _needs(session)
+    project, needs = session.project(), session.needs()
     router = session.router() if project else _router_of_installed(session)
     # Many operators may be at one source, which is told once.
     unasked: dict[str, HubError] = {}
@@ -131,14 +145,3 @@ def _router_of_installed(session: Session) -> SourceRouter:
             if not router.holds(each.name, each.revision, each.source)
         }
     )
-
-
-def _needs(session: Session) -> Needs:
-    from hub_client.lockfile import Lockfile  # noqa: PLC0415  (slow, as the next)
-    from hub_client.needs import Needs  # noqa: PLC0415
-
-    project = session.project()
-    if project is None:
-        return Needs.of_receipts(session.environment().receipts())
-    lock = Lockfile.load(project.lock_path)
-    return Needs.of_lock(lock, {each.name: str(each) for each in project.operators})

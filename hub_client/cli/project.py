@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from hub_client.cli import options
+from hub_client.cli.completion import needed_names
 from hub_client.cli.session import Session
 
 if TYPE_CHECKING:
@@ -51,7 +52,11 @@ Upgrade: TypeAlias = Annotated[
 ]
 Upgraded: TypeAlias = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]…", help="With --upgrade: only these operators."),
+    typer.Argument(
+        metavar="[NAME]…",
+        help="With --upgrade: only these operators and Python packages.",
+        autocompletion=needed_names,
+    ),
 ]
 
 

@@ -270,22 +270,26 @@ def _unmerged(path: Path) -> Lockfile | None:
 
 
 def _kept(previous: Lockfile | None, names: Iterable[str]) -> Lockfile | None:
-    """What an upgrade of ``names`` keeps of a lock: nothing, if none is named."""
-    from hub_client.needs import NotNeeded  # noqa: PLC0415  (for upgrades alone)
-    from plugin_spec.names import OperatorName  # noqa: PLC0415
-    from plugin_spec.nearest import did_you_mean  # noqa: PLC0415
+    """What an upgrade of ``names`` keeps of a lock: nothing, if none is named.
 
-    upgraded = {OperatorName.parse(name) for name in names}
-    locked = {each.name for each in previous.operators} if previous else set()
-    for name in sorted(upgraded - locked):
-        nearest = did_you_mean(str(name), map(str, locked))
-        raise NotNeeded(f"`{name}` is not locked{nearest}")
-    if previous is None or not upgraded:
+    :raises NotNeeded: for a name of no operator and of no Python package in it.
+    """
+    from hub_client.needs import Needs, NotNeeded  # noqa: PLC0415  (for upgrades alone)
+
+    lock = previous or Lockfile((), (), ())
+    needs = Needs.of_lock(lock, {})
+    upgraded = {name: needs.find(name) for name in names}
+    if unknown := sorted(name for name, found in upgraded.items() if found is None):
+        raise NotNeeded(f"`{unknown[0]}` is not locked{needs.like(unknown[0])}")
+    if not upgraded:
         return None
     return replace(
-        previous,
+        lock,
         operators=tuple(
-            each for each in previous.operators if each.name not in upgraded
+            each for each in lock.operators if each.name not in upgraded.values()
+        ),
+        packages=tuple(
+            each for each in lock.packages if each.name not in upgraded.values()
         ),
     )
 

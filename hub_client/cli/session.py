@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hub_client.config import HubConfig
     from hub_client.environment import Environment
     from hub_client.installer import Installer
+    from hub_client.needs import Needs
     from hub_client.project import Project
     from hub_client.sources.router import SourceRouter
     from hub_client.store import Store
@@ -47,6 +48,20 @@ class Session:
         from hub_client.project import Project  # noqa: PLC0415
 
         return Project.find(Path.cwd())
+
+    def needs(self) -> Needs:
+        """What the project's lock pins for whom; outside a project, what is installed.
+
+        :raises InvalidLockfile: if there is a project, and no lock that reads.
+        """
+        from hub_client.lockfile import Lockfile  # noqa: PLC0415
+        from hub_client.needs import Needs  # noqa: PLC0415
+
+        project = self.project()
+        if project is None:
+            return Needs.of_environment(self.environment())
+        lock = Lockfile.load(project.lock_path)
+        return Needs.of_lock(lock, {each.name: str(each) for each in project.operators})
 
     def router(
         self,

@@ -13,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from servers.operator_files import OperatorFolder
+    from servers.python_packages import PackageFolder
 
     from tests.hub_client.cli.conftest import Hub
 
@@ -85,6 +86,8 @@ def offered(shell: tuple[str, ...], typed: str) -> list[str]:
         ("hub trust r", ["remove"]),
         ("hub list --co", ["--color"]),
         ("hub list --color ", ["auto", "always", "never"]),
+        ("hub --color ", ["auto", "always", "never"]),
+        ("hub --color=never trust --no-", ["--no-progress"]),
     ],
 )
 def test_a_shell_completes_what_the_command_line_knows(
@@ -98,6 +101,35 @@ def test_a_shell_completes_names_of_operators(
 ) -> None:
     shelf.publish("acme/embed", "1.0.0")
     assert offered(shell, "hub info acme/") == ["acme/embed"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("hub lock --upgrade acme/", ["acme/embed"]),
+        ("hub lock --upgrade hub-", ["hub-tensor"]),
+        ("hub tree ", ["acme/embed"]),
+        ("hub why ", ["acme/embed", "hub-tensor"]),
+    ],
+)
+def test_a_shell_completes_what_is_locked(
+    hub: Hub,
+    shelf: OperatorFolder,
+    python_packages: PackageFolder,
+    typed: str,
+    expected: list[str],
+) -> None:
+    python_packages.add("hub-tensor", "1.0")
+    shelf.publish("acme/embed", "1.0.0", packages=["hub-tensor"])
+    Path("hub.toml").write_text('operators = ["acme/embed"]')
+    assert hub("lock").returncode == 0
+    words = typed.split(" ")
+    done = hub(
+        _HUB_COMPLETE="complete_bash",
+        COMP_WORDS=typed,
+        COMP_CWORD=str(len(words) - 1),
+    )
+    assert done.stdout.split() == expected
 
 
 def test_where_a_file_belongs_no_name_is_offered(shell: tuple[str, ...]) -> None:

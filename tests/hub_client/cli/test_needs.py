@@ -4,15 +4,17 @@ import json
 import shutil
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from packaging.version import Version
-from servers.python_packages import make_environment
+from servers.python_packages import UV, make_environment
 
-from hub_client.needs import Need, Needs
+from hub_client.needs import Need, Needs, NotNeeded
 from hub_client.newer import find_newer
+from hub_client.package_needs import installed_for
 from hub_client.sources.router import SourceRouter
 from plugin_spec.names import OperatorName
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from servers.operator_files import OperatorFolder
     from servers.python_packages import PackageFolder
 
+    from hub_client.environment import Environment
     from tests.hub_client.cli.conftest import Hub
 
 Into = tuple[str, str]
@@ -88,6 +91,96 @@ def test_why_knows_python_packages_and_near_names(
     assert hub.refused("why", "acme/blurr") == (
         "error: `acme/blurr` is not needed here: did you mean `acme/blur`?\n"
     )
+
+
+def test_why_and_an_upgrade_know_packages_that_only_packages_ask_for(
+    hub: Hub, shelf: OperatorFolder, python_packages: PackageFolder, into: Into
+) -> None:
+    python_packages.add("hub-base", "1.0")
+    python_packages.add("hub-tensor", "2.0", requires=["hub-base>=1"])
+    shelf.publish("acme/blur", "1.0.0", packages=["hub-tensor>=2"])
+    hub.said("add", "acme/blur", *into)
+    assert hub.result("why", "Hub_Base") == (
+        "`hub-base` 1.0 is locked, as other Python packages need it\n"
+    )
+    assert hub.refused("why", "hub-bases") == (
+        "error: `hub-bases` is not needed here: did you mean `hub-base`?\n"
+    )
+    for name in ("hub-base", "hub-tensor"):
+        python_packages.add(name, "3.0")
+    shelf.publish("acme/blur", "1.1.0")
+    assert hub.said("lock", "--upgrade", "Hub_Base") == (
+        "Locking\n~ hub-base 1.0 -> 3.0\nWrote `hub.lock`\n"
+    )
+    assert hub.refused("lock", "--upgrade", "hub-bas").endswith(
+        "error: `hub-bas` is not locked: did you mean `hub-base`?\n"
+    )
+
+
+def test_what_is_installed_says_which_package_needs_which(
+    operators: OperatorFolder, python_packages: PackageFolder, target: Environment
+) -> None:
+    python_packages.add("hub-extra", "1.0", requires=["hub-base<9"])
+    python_packages.add("hub-base", "1.0", requires=['hub-none; extra == "all"'])
+    asked = ["hub-base>=1", 'hub-extra; extra == "more"', 'hub-none; extra == "all"']
+    wheel = python_packages.add("hub-tensor", "2.0", requires=asked)
+    words = ("--quiet", "--python", target.python, "--find-links", wheel.parent)
+    more = ("hub-tensor[more]", "hub-extra")
+    subprocess.run([UV, "pip", "install", *words, *more], check=True)
+    needs = Needs(
+        {OperatorName("acme", "blur"): "acme/blur"},
+        {
+            OperatorName("acme", "blur"): Need(
+                OperatorName("acme", "blur"),
+                Version("1.0.0"),
+                {},
+                {"hub-tensor": "hub-tensor[more]"},
+            )
+        },
+        installed_for(["hub-tensor[more]"], target),
+    )
+    asked_for = (
+        "`acme/blur` is asked for",
+        "acme/blur 1.0.0 requires `hub-tensor[more]`",
+    )
+    assert list(needs.paths("hub-base")) == [
+        (*asked_for, "hub-tensor 2.0 requires `hub-base>=1`"),
+        (
+            *asked_for,
+            'hub-tensor 2.0 requires `hub-extra; extra == "more"`',
+            "hub-extra 1.0 requires `hub-base<9`",
+        ),
+    ]
+    with pytest.raises(NotNeeded, match="`hub-none` is not needed here"):
+        needs.paths("hub-none")
+
+
+def test_of_endless_chains_the_shortest_are_told_at_once() -> None:
+    steps = [[OperatorName("acme", f"{each}{n}") for each in "ab"] for n in range(40)]
+    found = {
+        name: Need(name, Version("1"), {each: str(each) for each in below}, {})
+        for row, below in zip(steps, [*steps[1:], []], strict=True)
+        for name in row
+    }
+    needs = Needs({steps[0][0]: "acme/a0", steps[38][0]: "acme/a38"}, found)
+    first, second = islice(needs.paths("acme/a39"), 2)
+    assert first == ("`acme/a38` is asked for", "acme/a38 1 requires `acme/a39`")
+    assert len(second) == 40
+
+
+def test_why_prints_no_more_chains_than_a_person_reads(
+    hub: Hub, shelf: OperatorFolder
+) -> None:
+    below: list[str] = []
+    for row in range(8):
+        for each in "ab":
+            shelf.publish(f"acme/{each}{row}", "1.0.0", operators=below)
+        below = [f"acme/a{row}", f"acme/b{row}"]
+    Path("hub.toml").write_text(f"operators = {below}")
+    assert hub("lock").returncode == 0
+    done = hub("why", "acme/a0")
+    assert done.stdout.count("is asked for") == 100
+    assert done.stderr == "warning: These are the 100 shortest chains of more\n"
 
 
 def test_outdated_says_what_fits_and_what_is_newest(
