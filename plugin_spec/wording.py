@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jsonschema.exceptions import ValidationError
 
     from plugin_spec.strict_yaml import Path, Scalar
@@ -96,6 +98,16 @@ def shown(value: object) -> str:
 def cut(text: str, length: int = _MAX_SHOWN) -> str:
     """Shorten what a hostile author made long."""
     return text if len(text) <= length else f"{text[:length]}…"
+
+
+def enumerated(words: Sequence[str], word: str = "and") -> str:
+    """Words as a sentence lists them.
+
+    >>> enumerated(["a"]), enumerated(["a", "b"]), enumerated(["a", "b", "c"], "or")
+    ('a', 'a and b', 'a, b or c')
+    """
+    *first, last = words or [""]
+    return f"{', '.join(first)} {word} {last}" if first else last
 
 
 def _expected(error: ValidationError) -> str:

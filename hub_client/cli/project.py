@@ -41,7 +41,7 @@ From: TypeAlias = Annotated[
 Check: TypeAlias = Annotated[
     bool,
     typer.Option(
-        "--check", "--locked", help="Write nothing; fail if the lock is stale."
+        "--check", "--locked", help="Write nothing; fail if it would be another lock."
     ),
 ]
 Upgrade: TypeAlias = Annotated[
@@ -135,6 +135,7 @@ def lock(  # noqa: PLR0913  (one a flag)
     if names and not upgrade:
         raise typer.BadParameter("names are for `--upgrade`", param_hint="NAME")
     from hub_client.cli.recording import (  # noqa: PLC0415  (slow)
+        NotUpgraded,
         current_lock,
         lock_is_written,
     )
@@ -144,15 +145,16 @@ def lock(  # noqa: PLR0913  (one a flag)
     recording = _open(session, trust_once=trust_once)
     project = recording.project
     before = _read_lock(project)
-    locked = (
-        current_lock(project)
-        if check
-        else recording.locked(project, upgrade=upgrade, names=names or ())
-    )
+    if check:
+        locked = current_lock(project)
+    if upgrade or not check:
+        locked = recording.locked(project, upgrade=upgrade, names=names or ())
     changed = not lock_is_written(project, locked)
+    changes = tuple(lock_changes(before or Lockfile((), (), ()), locked))
+    if changed and upgrade and check:
+        raise NotUpgraded(project, changes, names or ())
     if changed and not check:
         recording.write_lock(project, locked)
-    changes = tuple(lock_changes(before or Lockfile((), (), ()), locked))
     if before and changes and not as_json:
         session.console.say("\n".join(map(str, changes)))
     done = "Wrote" if changed and not check else "Nothing to change in"
@@ -310,18 +312,22 @@ def _open(  # noqa: PLR0913  (one a flag)
 
 
 def _read_lock(project: Project) -> Lockfile | None:
-    """The lock that is there, if it is one; what is wrong with it is told elsewhere."""
-    from hub_client.lockfile import InvalidLockfile, Lockfile  # noqa: PLC0415  (slow)
+    """What the lock pins, or both sides of a merge in it; None if there is neither.
+
+    What is wrong with it is told elsewhere.
+    """
+    from hub_client.cli.recording import unmerged  # noqa: PLC0415  (slow)
+    from hub_client.lockfile import InvalidLockfile, Lockfile  # noqa: PLC0415
 
     try:
         return Lockfile.load(project.lock_path)
-    except (InvalidLockfile, OSError):
-        return None
+    except InvalidLockfile:
+        return unmerged(project.lock_path)
 
 
 def _lock_to_dict(lock: Lockfile, changes: Iterable[LockChange]) -> dict[str, object]:
     return {
         "operators": {str(each.name): str(each.version) for each in lock.operators},
         "packages": len(lock.packages),
-        "changes": [each.to_dict() for each in changes],
+        "changes": [each for change in changes for each in change.to_dicts()],
     }

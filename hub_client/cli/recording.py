@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement as PackageRequirement
 
     from hub_client.cli.installation import Installation
+    from hub_client.lockfile.changes import LockChange
     from hub_client.project import Project
     from hub_client.receipt import Receipt
     from plugin_spec.manifest import Weights
@@ -33,6 +34,19 @@ class StaleLock(HubError):
         super().__init__(
             f"`{project.lock_path.name}` does not match `{project.path.name}`{lines}",
             hint="Run `hub lock`",
+        )
+
+
+class NotUpgraded(HubError):
+    """A lock does not have the newest versions that fit."""
+
+    def __init__(
+        self, project: Project, changes: Iterable[LockChange], names: Iterable[str]
+    ) -> None:
+        lines = "".join(f"\n  {change}" for change in changes)
+        super().__init__(
+            f"`{project.lock_path.name}` does not pin the newest that fits{lines}",
+            hint=f"Run `{' '.join(['hub lock --upgrade', *names])}`",
         )
 
 
@@ -187,7 +201,7 @@ class Recording:
             raise
         except InvalidLockfile as error:
             warn = self.installation.session.console.warn
-            if both := _unmerged(self.project.lock_path):
+            if both := unmerged(self.project.lock_path):
                 warn(f"{error}\nWhat either side pins is kept where it fits")
                 return both
             warn(f"{error}\nIt is written anew")
@@ -263,10 +277,11 @@ def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
-def _unmerged(path: Path) -> Lockfile | None:
+def unmerged(path: Path) -> Lockfile | None:
+    """What both sides of an unfinished merge pin; None if the file holds none."""
     from hub_client.lockfile.merging import read_both_sides  # noqa: PLC0415  (seldom)
 
-    return read_both_sides(path.read_bytes().decode(errors="replace"))
+    return read_both_sides((_content(path) or b"").decode(errors="replace"))
 
 
 def _kept(previous: Lockfile | None, names: Iterable[str]) -> Lockfile | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from plugin_spec.spaces import space_changes
+from plugin_spec.wording import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,10 +24,10 @@ class LockChange:
 
     kind: Kind
     name: str
-    before: str | None
-    """What was locked; None if it is new."""
-    after: str | None
-    """What is locked; None if it is gone."""
+    before: tuple[str, ...]
+    """What was locked; a package may have a version for each platform."""
+    after: tuple[str, ...]
+    """What is locked."""
     space: tuple[str, ...] = ()
     """In what its vectors' space differs, if they do not compare."""
 
@@ -33,31 +35,36 @@ class LockChange:
         return "\n    ".join([self._line(), *space_lines(self.space)])
 
     def _line(self) -> str:
-        if self.before is None:
-            return f"+ {self.name} {self.after}"
-        if self.after is None:
-            return f"- {self.name} {self.before}"
-        if self.before == self.after:
-            return f"~ {self.name} {self.after}, which is another one now"
-        return f"~ {self.name} {self.before} -> {self.after}"
+        before, after = enumerated(self.before), enumerated(self.after)
+        if not before:
+            return f"+ {self.name} {after}"
+        if not after:
+            return f"- {self.name} {before}"
+        if before == after:
+            return f"~ {self.name} {after}, which is another one now"
+        return f"~ {self.name} {before} -> {after}"
 
-    def to_dict(self) -> dict[str, object]:
-        """The change as JSON values."""
-        action = (
-            "add"
-            if self.before is None
-            else "remove"
-            if self.after is None
-            else "change"
-        )
-        return {
-            "action": action,
-            "kind": self.kind,
-            "name": self.name,
-            "version": self.after,
-            "locked": self.before,
-            "space": list(self.space),
-        }
+    def to_dicts(self) -> Iterator[dict[str, object]]:
+        """The change as JSON values: one for each version that came or went."""
+        came = [each for each in self.after if each not in self.before]
+        went = [each for each in self.before if each not in self.after]
+        for after, before in zip_longest(came, went) if came or went else self._same():
+            yield {
+                "action": "change"
+                if before and after
+                else "add"
+                if after
+                else "remove",
+                "kind": self.kind,
+                "name": self.name,
+                "version": after,
+                "locked": before,
+                "space": list(self.space),
+            }
+
+    def _same(self) -> Iterator[tuple[str, str]]:
+        """Versions that are others under the same name."""
+        return zip(self.after, self.before, strict=True)
 
 
 def space_lines(differences: Iterable[str]) -> Iterator[str]:
@@ -84,21 +91,20 @@ def lock_changes(before: Lockfile, after: Lockfile) -> Iterator[LockChange]:
     yield from _changes("package", _packages(before), _packages(after))
 
 
-_Pinned: TypeAlias = "Mapping[str, tuple[str, object]]"
-"""By name: the version in words, and all that would be installed."""
+_Pinned: TypeAlias = "Mapping[str, tuple[tuple[str, ...], object]]"
+"""By name: the versions in words, and all that would be installed."""
 
 
 def _changes(kind: Kind, before: _Pinned, after: _Pinned) -> Iterator[LockChange]:
-    nothing = (None, None)
     for name in sorted(before.keys() | after.keys()):
-        old, new = before.get(name, nothing), after.get(name, nothing)
+        old, new = before.get(name, ((), None)), after.get(name, ((), None))
         if old != new:
             yield LockChange(kind, name, old[0], new[0])
 
 
-def _operators(lock: Lockfile) -> dict[str, tuple[str, object]]:
+def _operators(lock: Lockfile) -> _Pinned:
     return {
-        str(each.name): (str(each.version), (each.source, each.tree))
+        str(each.name): ((str(each.version),), (each.source, each.tree))
         for each in lock.operators
     }
 
@@ -107,11 +113,11 @@ def _space(lock: Lockfile, name: str) -> EmbeddingSpace | None:
     return next((each.space for each in lock.operators if str(each.name) == name), None)
 
 
-def _weights(lock: Lockfile) -> dict[str, tuple[str, object]]:
+def _weights(lock: Lockfile) -> _Pinned:
     """A commit stands for a version."""
     return {
         f"{each.repo}/{each.file}": (
-            each.revision[:12] if each.revision else "unpinned",
+            (each.revision[:12] if each.revision else "unpinned",),
             each.sha256,
         )
         for operator in lock.operators
@@ -120,7 +126,7 @@ def _weights(lock: Lockfile) -> dict[str, tuple[str, object]]:
 
 
 def _other_bytes(
-    old: tuple[str, object] | None, new: tuple[str, object] | None
+    old: tuple[object, object] | None, new: tuple[object, object] | None
 ) -> tuple[str, ...]:
     """What a vector's space differs in, if weights are known to be others."""
     if old and new and old[1] and new[1] and old[1] != new[1]:
@@ -128,11 +134,9 @@ def _other_bytes(
     return ()
 
 
-def _packages(lock: Lockfile) -> dict[str, tuple[str, object]]:
+def _packages(lock: Lockfile) -> _Pinned:
     """A package may be pinned to a version for each platform."""
-    versions: dict[str, list[str]] = {}
+    versions: dict[str, dict[str, None]] = {}
     for each in lock.packages:
-        found = versions.setdefault(each.name, [])
-        if str(each.version) not in found:
-            found.append(str(each.version))
-    return {name: (" and ".join(found), None) for name, found in versions.items()}
+        versions.setdefault(each.name, {})[each.version] = None
+    return {name: (tuple(found), None) for name, found in versions.items()}

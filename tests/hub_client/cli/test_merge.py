@@ -48,5 +48,7 @@ def test_a_lock_with_an_unfinished_merge_is_repaired_and_keeps_what_was_pinned(
     assert json.loads(done.stdout)["operators"] == dict.fromkeys(
         ("acme/blur", "acme/embed", "acme/crop"), "1.0.0"
     )
+    # The merge brought nothing that neither side had.
+    assert json.loads(done.stdout)["changes"] == []
     assert hub("lock", "--check").returncode == 0
     shutil.rmtree(".git")

@@ -307,3 +307,22 @@ def test_an_upgrade_of_one_operator_keeps_the_others(
         "error: `acme/sharpenn` is not locked: did you mean `acme/sharpen`?\n"
     )
     assert hub("lock", "acme/sharpen").returncode == 2
+
+
+def test_a_check_for_an_upgrade_says_what_would_change_and_writes_nothing(
+    hub: Hub, locked: OperatorFolder
+) -> None:
+    words = ("lock", "--check", "--upgrade")
+    assert hub.said(*words) == "Locking\nNothing to change in `hub.lock`\n"
+    before = Path("hub.lock").read_bytes()
+    locked.publish("acme/blur", "1.1.0")
+    locked.publish("acme/sharpen", "1.5.0", operators=["acme/blur"])
+    assert hub.refused(*words, "acme/sharpen", "--json") == (
+        "Locking\n"
+        "error: `hub.lock` does not pin the newest that fits\n"
+        "  ~ acme/sharpen 1.0.0 -> 1.5.0\n"
+        "\n"
+        "hint: Run `hub lock --upgrade acme/sharpen`\n"
+    )
+    assert "\n  ~ acme/blur 1.0.0 -> 1.1.0\n" in hub.refused(*words)
+    assert Path("hub.lock").read_bytes() == before

@@ -41,6 +41,12 @@ def test_what_changed_is_told_operators_first_each_by_name(
         "- old 1.0",
     ]
     assert list(lock_changes(after, after)) == []
+    *_, numpy, old = lock_changes(before, after)
+    assert [
+        (each["action"], each["locked"], each["version"])
+        for change in (numpy, old)
+        for each in change.to_dicts()
+    ] == [("change", "2.0", "2.1"), ("add", None, "2.2"), ("remove", "1.0", None)]
 
 
 def test_another_commit_of_a_version_is_a_change(
@@ -51,3 +57,5 @@ def test_another_commit_of_a_version_is_a_change(
         Lockfile((), (locked_operator,), ()), Lockfile((), (other,), ())
     )
     assert str(change) == (f"~ {other.name} {other.version}, which is another one now")
+    (told,) = change.to_dicts()
+    assert told["version"] == told["locked"] == str(other.version)
