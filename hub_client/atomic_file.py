@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import secrets
@@ -23,9 +24,17 @@ def write_atomically(
 ) -> None:
     """Replace ``path``; its mode stays, and a link goes on pointing where it did.
 
+    A device or a pipe is written to, and stays.
+
     :param check: called last before it is replaced; what it raises prevents that.
     :raises OSError: naming ``path``, which is unchanged and has nothing left beside it.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        check()
+        path.write_bytes(content)
+        return
     target = path.resolve()
     _sweep(target)
     staged = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")

@@ -158,7 +158,7 @@ def _start(session: Session, *, trust_once: bool) -> tuple[Lockfile, Collector]:
     from hub_client.bundle.collecting import Collector  # noqa: PLC0415  (slow)
     from hub_client.cli.recording import NoProject, current_lock  # noqa: PLC0415
     from hub_client.cli.trust_once import TrustOnce  # noqa: PLC0415
-    from hub_client.packages import open_installer  # noqa: PLC0415
+    from hub_client.packages import open_locker  # noqa: PLC0415
 
     project = session.project()
     if project is None:
@@ -169,7 +169,7 @@ def _start(session: Session, *, trust_once: bool) -> tuple[Lockfile, Collector]:
         store=session.store(),
         router=router,
         config=config,
-        installer=open_installer(config.installer, offline=config.offline),
+        installer=open_locker(offline=config.offline),
         requires_python=project.requires_python,
         directory=session.project_folder(),
         once=TrustOnce(session.console, router).tell if trust_once else None,

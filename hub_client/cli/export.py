@@ -42,7 +42,7 @@ def export(  # noqa: PLR0913  (one a flag)
             "-o",
             "--output",
             metavar="FILE",
-            help="Where to write, if not to stdout.",
+            help="Where to write, if not to stdout, which is `-`.",
         ),
     ] = None,
     locked: Locked = False,
@@ -59,6 +59,8 @@ def export(  # noqa: PLR0913  (one a flag)
 
     if locked and frozen:
         raise typer.BadParameter("`--locked` and `--frozen` contradict each other")
+    if output == Path("-"):
+        output = None
     project, lock = _locked(session, frozen=frozen)
     text = _text(session, project, lock, form)
     if output is not None:
@@ -101,12 +103,12 @@ def _text(session: Session, project: Project, lock: Lockfile, form: str) -> str:
 
         return to_sbom(lock, project.path.parent.name)
     from hub_client.export.pylock import to_pylock  # noqa: PLC0415
-    from hub_client.packages import open_installer  # noqa: PLC0415
+    from hub_client.packages import open_locker  # noqa: PLC0415
 
     config = session.config()
     return to_pylock(
         lock.packages,
-        installer=open_installer(config.installer, offline=config.offline),
+        installer=open_locker(offline=config.offline),
         requires_python=_requires_python(lock),
     )
 

@@ -131,7 +131,8 @@ def tell_update(session: Session, updated: IndexUpdate) -> None:
             "hint: Open a pull request of that branch"
         )
     elif updated.commit is None:
-        session.console.say(f"{where} lists that already")
+        rest = any(each.kind == "skip" for each in updated.changes)
+        session.console.say(f"{where} lists {'the rest' if rest else 'that'} already")
     else:
         session.console.say(f"Updated {where}")
 

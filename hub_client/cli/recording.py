@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_client.lockfile import InvalidLockfile, Lockfile, NewerLockfile
-from hub_client.packages import PackageChangeRefused, open_installer
+from hub_client.packages import PackageChangeRefused, open_locker
 from hub_client.project import ProjectChanged
 from plugin_spec.errors import HubError
 
@@ -151,7 +151,7 @@ class Recording:
                 ),
                 store=installer.store,
                 config=config,
-                installer=open_installer(config.installer, offline=config.offline),
+                installer=open_locker(offline=config.offline),
                 previous=_kept(previous, names) if upgrade else previous,
                 once=installer.on_trust if installer.trust_all else None,
                 pinner=pinner,

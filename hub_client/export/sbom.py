@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -48,11 +51,15 @@ def to_sbom(lock: Lockfile, project: str) -> str:
     weights = _weights(lock.operators)
     for each in (*operators.values(), *packages, *weights.values()):
         bill.components.add(each)
+    locked: dict[str, list[Any]] = {}
+    for each, part in zip(lock.packages, packages, strict=True):
+        locked.setdefault(each.name, []).append(part)
     needed = {required.name for each in lock.operators for required in each.requires}
     alone = [part for name, part in operators.items() if name not in needed]
     bill.register_dependency(root, [*alone, *packages])
     for each in lock.operators:
-        bill.register_dependency(operators[each.name], _needs(each, operators, weights))
+        needs = _needs(each, operators, weights, locked)
+        bill.register_dependency(operators[each.name], needs)
     outputter = make_outputter(bill, OutputFormat.JSON, SchemaVersion.V1_6)
     return f"{outputter.output_as_string(indent=2)}\n"
 
@@ -61,9 +68,15 @@ def _needs(
     operator: LockedOperator,
     operators: Mapping[OperatorName, Any],
     weights: Mapping[str, Any],
+    packages: Mapping[str, list[Any]],
 ) -> list[Any]:
-    required = [operators[each.name] for each in operator.requires]
-    return required + [weights[_reference(each)] for each in operator.weights]
+    """What an operator asks for; of a package, the pins for every platform."""
+    asked = (canonicalize_name(Requirement(each).name) for each in operator.packages)
+    return [
+        *(operators[each.name] for each in operator.requires),
+        *(weights[_reference(each)] for each in operator.weights),
+        *(part for name in dict.fromkeys(asked) for part in packages.get(name, ())),
+    ]
 
 
 def _operator(operator: LockedOperator) -> Any:  # noqa: ANN401  (the library's own type)

@@ -20,7 +20,7 @@ from hub_client.tree_digest import UnsafeTree, tree_digest
 from plugin_spec.errors import HubError, InvalidManifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from packaging.version import Version
 
@@ -42,6 +42,20 @@ class VersionChanged(HubError):
             f"  indexed {expected}\n"
             f"  found   {actual}",
             hint="Ask its publisher why: a version that is published stays",
+        )
+
+
+class NothingListed(HubError):
+    """An operator has no version that an index can list."""
+
+    def __init__(self, listed: Listed, left_out: Iterable[Change]) -> None:
+        lines = "".join(f"\n  {each.version}: {each.note}" for each in left_out)
+        super().__init__(
+            f"{listed.name} has no version at `{listed.source}` that an index can list"
+            f"{lines}",
+            hint="`hub check` says what has to be mended before the next version"
+            if lines
+            else "Its publisher has to publish one first",
         )
 
 
@@ -140,6 +154,7 @@ class IndexFolder:
         :param on_read: told each version before its files are fetched.
         :raises VersionChanged: if an indexed version has another commit, or other
             files, now.
+        :raises NothingListed: if there would be none.
         :raises HubError: if the source cannot be read.
         """
         before = self.read(listed.name)
@@ -165,6 +180,8 @@ class IndexFolder:
             except (InvalidManifest, UnsafeTree) as error:
                 # Nobody could install it; other versions are none the worse.
                 changes.append(Change("skip", listed.name, version, str(error)))
+        if not after:
+            raise NothingListed(listed, changes)
         if after != known:
             self._write(IndexEntry(listed.name, tuple(after.values())))
         return tuple(sorted(changes, key=lambda each: each.version))

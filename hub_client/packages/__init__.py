@@ -196,6 +196,11 @@ def open_installer(
     return PipInstaller(offline=offline, live=live, wheels=wheels)
 
 
+def open_locker(*, offline: bool = False) -> PackageInstaller:
+    """Take uv where there is one, whatever installs: pip can but refuse to lock."""
+    return open_installer("auto", offline=offline)
+
+
 def unmet(
     requests: Requests, environment: Environment
 ) -> dict[OperatorName, list[PackageRequirement]]:

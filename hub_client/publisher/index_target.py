@@ -90,6 +90,7 @@ class IndexTarget:
         :param propose: push to a new branch, for the index's keeper to take.
         :raises InvalidSource: if an index cannot have ``source``.
         :raises NotListed: if neither says where it is.
+        :raises NothingListed: if it has no version that can be listed.
         :raises VersionChanged: if an indexed version is another one at its source now.
         :raises PushRefused: and the index is as it was.
         """
@@ -164,9 +165,9 @@ class _Attempt:
         """Push the entry if it changed, and say where to."""
         path = entry_path(self.name)
         file = self.folder.path / path
-        after = file.read_bytes() if file.exists() else None
+        after = file.read_bytes()
         recorded = [each for each in changes if each.kind in _RECORDED]
-        if after is None or after == self.before:
+        if after == self.before:
             return self.branch, None
         branch = self.branch
         if propose:

@@ -131,8 +131,18 @@ def test_a_bill_of_materials_names_operators_packages_and_who_needs_whom(
     ]
     assert parts["pkg:pypi/hub-tensor@2.0"]["purl"] == "pkg:pypi/hub-tensor@2.0"
     needs = {each["ref"]: each.get("dependsOn", []) for each in bill["dependencies"]}
-    assert needs["operator:acme/embed"] == ["operator:acme/blur"]
+    assert needs["operator:acme/embed"] == [
+        "operator:acme/blur",
+        "pkg:pypi/hub-tensor@2.0",
+    ]
+    assert needs["operator:acme/blur"] == []
     assert needs["project"][0] == "operator:acme/embed"
+
+
+def test_an_export_to_a_dash_is_one_to_stdout(hub: Hub, lock: Lockfile) -> None:
+    words = ("export", "--format", "requirements")
+    assert hub.result(*words, "-o", "-") == hub.result(*words)
+    assert not Path("-").exists()
 
 
 def test_a_stale_lock_is_not_exported(hub: Hub, lock: Lockfile) -> None:

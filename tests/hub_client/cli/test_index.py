@@ -60,6 +60,21 @@ def test_a_source_that_cannot_be_read_stops_no_other(
     )
 
 
+def test_an_operator_of_which_nothing_can_be_listed_is_told(
+    hub: Hub, published: GitRepository, tmp_path: Path
+) -> None:
+    source = f"git+{published.url}"
+    Path("list.txt").write_text(f"acme/zork {source}\n")
+    done = hub("index", "build", "index", "--from", "list.txt", "--json", "--quiet")
+    assert done.returncode == 1
+    (problem,) = json.loads(done.stdout)["problems"]
+    told = f"acme/zork has no version at `{source}` that an index can list\n  1.0.0: "
+    assert problem["message"].startswith(told)
+    index = GitRepository.create(tmp_path / "index.git")
+    words = ("index", "update", f"index+{index.url}", "acme/zork", "--source", source)
+    assert hub.refused(*words, "--quiet").startswith(f"error: {told}")
+
+
 def test_a_committed_index_installs(
     hub: Hub, published: GitRepository, tmp_path: Path, into: tuple[str, str]
 ) -> None:

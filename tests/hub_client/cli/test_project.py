@@ -159,6 +159,13 @@ def test_removing_what_is_not_asked_for_offers_the_nearest(
     )
 
 
+def test_uv_locks_what_pip_shall_install(
+    hub: Hub, published: OperatorFolder, python_packages: PackageFolder
+) -> None:
+    write("hub.toml", 'operators = ["acme/embed"]\ninstaller = "pip"\n')
+    assert hub.said("lock") == "Locking\nWrote `hub.lock`\n"
+
+
 def test_a_stale_lock_says_what_changed(
     hub: Hub, published: OperatorFolder, target: Environment, into: Into
 ) -> None:

@@ -7,7 +7,7 @@ from servers.git_repository import GitRepository, Special
 from servers.index_files import IndexRepository, digest_of
 from servers.operator_files import operator_files
 
-from hub_client.index.build import IndexFolder, VersionChanged
+from hub_client.index.build import IndexFolder, NothingListed, VersionChanged
 from hub_client.index.listing import Listed
 from hub_client.sources.router import open_source
 from plugin_spec.names import OperatorName
@@ -183,6 +183,19 @@ def test_a_version_that_nobody_could_install_is_left_out(
         ["skip", "1.1.0"],
         ["add", "1.2.0"],
     ]
+
+
+def test_an_operator_of_which_nothing_can_be_listed_is_an_error(
+    index: IndexFolder, repository: GitRepository, tmp_path: Path
+) -> None:
+    spec = f"git+{repository.url}"
+    repository.release("1.0.0", {"README.md": b"no operator yet"})
+    with pytest.raises(NothingListed) as error:
+        update(index, spec, tmp_path)
+    assert str(error.value).startswith(
+        f"acme/embed has no version at `{spec}` that an index can list\n  1.0.0: "
+    )
+    assert not index.path.exists()
 
 
 def test_a_repository_at_hugging_face_is_indexed(
