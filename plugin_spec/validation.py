@@ -10,11 +10,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.validators import extend
-
 from plugin_spec.consistency import inconsistencies
 from plugin_spec.formats import FORMATS
+from plugin_spec.json_schema import Draft202012Validator, FormatChecker, extend
 from plugin_spec.nearest import did_you_mean
 from plugin_spec.strict_yaml import Document, Problem
 from plugin_spec.wording import describe, sentence, types_of

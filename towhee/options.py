@@ -68,9 +68,11 @@ def unknown_option(name: str, known: Iterable[str]) -> str:
 def _mismatches(name: str, value: object, schema: Mapping[str, Any]) -> list[str]:
     if not schema.keys() - {"description", "title", "default"}:
         return []
-    import jsonschema  # noqa: PLC0415  (100 ms, and most calls have no options)
+    from plugin_spec.json_schema import (  # noqa: PLC0415  (100 ms; few have options)
+        Draft202012Validator,
+    )
 
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = Draft202012Validator(schema)
     instance = list(value) if isinstance(value, tuple) else value
     return [f"{name}: {error.message}" for error in validator.iter_errors(instance)]
 

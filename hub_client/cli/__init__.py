@@ -7,6 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from hub_client.cli.streams import prepare_streams
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        prepare_streams()
         status = _run(words)
         sys.stdout.flush()
     except KeyboardInterrupt:

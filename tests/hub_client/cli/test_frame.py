@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -212,6 +213,34 @@ def test_a_reader_that_goes_away_is_no_error(hub: Hub) -> None:
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_what_an_encoding_lacks_is_spelt_out(hub: Hub, encoding: str) -> None:
+    page = hub("--help", PYTHONIOENCODING=f"{encoding}:strict")
+    assert page.returncode == 0
+    program = (
+        "from hub_client.cli.streams import prepare_streams;"
+        "prepare_streams(); print('└ é \\udcff')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        check=True,
+        capture_output=True,
+    )
+    lacks = "└ é".encode(encoding, errors="backslashreplace")
+    assert done.stdout == lacks + b" \xff\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_no_error(hub: Hub, closed: str) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *hub.words("cache", "dir")],
+        check=False,
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_completion_knows_the_commands(hub: Hub) -> None:
