@@ -175,7 +175,7 @@ class Needs:
             return known
         raise NotNeeded(
             f"`{name}` is a Python package, and no operator",
-            hint=f"`hub why {name}` says who needs it",
+            hint=f"`hub why {known}` says who needs it",
         )
 
     def _asked_by(self, name: Name) -> Mapping[Name, str]:

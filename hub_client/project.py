@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hub_client.atomic_file import write_atomically
 from hub_client.config import find_project_file
+from hub_client.merge_markers import merge_markers
 from hub_client.project_table import DEFAULT_REQUIRES_PYTHON, read_table
 from plugin_spec.errors import HubError
+from plugin_spec.wording import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,10 +36,13 @@ class InvalidProject(HubError, ValueError):
     ``problems`` holds one sentence a problem, each with its place.
     """
 
-    def __init__(self, path: Path, problems: Iterable[str]) -> None:
+    def __init__(
+        self, path: Path, problems: Iterable[str], *, hint: str | None = None
+    ) -> None:
         self.path, self.problems = path, tuple(problems)
         lines = "".join(f"\n  {problem}" for problem in self.problems)
-        super().__init__(f"`{path.name}` does not describe a project of the hub{lines}")
+        message = f"`{path.name}` does not describe a project of the hub{lines}"
+        super().__init__(message, hint=hint)
 
 
 class ProjectChanged(HubError):
@@ -59,7 +64,7 @@ class UnlistedOperator(HubError, LookupError):
         near = get_close_matches(str(name), listed)
         super().__init__(
             f"`{path.name}` does not ask for `{name}`",
-            hint=f"Did you mean {' or '.join(f'`{each}`' for each in near)}?"
+            hint=f"Did you mean {enumerated([f'`{each}`' for each in near], 'or')}?"
             if near
             else None,
         )
@@ -125,6 +130,9 @@ class Project:
         try:
             document = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
+            if markers := list(merge_markers(text)):
+                hint = "Choose what you want of both sides, and remove those lines"
+                raise InvalidProject(path, markers, hint=hint) from error
             raise InvalidProject(path, [f"not TOML: {error}"]) from error
         problems: list[str] = []
         if path.name == "pyproject.toml":

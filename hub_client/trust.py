@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -41,11 +42,13 @@ class UntrustedPublisher(HubError):
             f"  {found.name} {found.release.version} from `{at}`"
             for found, at in self.untrusted
         )
-        commands = dict.fromkeys(f"`hub trust add {at}`" for _, at in self.untrusted)
+        sources = dict.fromkeys(at for _, at in self.untrusted)
+        commands = [f"hub trust add {shlex.quote(at)}" for at in sources]
+        one = "Read the code, then run `{}`, or pass `--trust-once`"
+        more = "Read the code, then pass `--trust-once`, or run\n  {}"
         super().__init__(
             f"An operator is its publisher's code, and these are not trusted\n{lines}",
-            hint=f"Read the code, then run {' and '.join(commands)}, "
-            "or pass `--trust-once`",
+            hint=(more if commands[1:] else one).format("\n  ".join(commands)),
         )
 
 

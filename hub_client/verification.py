@@ -97,6 +97,8 @@ class Verification:
                 self._compare("lock", subject, locked, locked.tree)
             if (receipt := receipts.get(locked.name)) is not None:
                 self._compare_receipt(subject, receipt, locked)
+            elif self.store.has(locked.tree):
+                self.unchecked.append((subject, "it is not installed here"))
         yield from self._verify_weights(
             (f"{locked.name} {locked.version}", each)
             for locked in lock.operators
@@ -184,7 +186,7 @@ class Verification:
     def _compare_receipt(
         self, subject: str, receipt: Receipt, locked: LockedOperator
     ) -> None:
-        for key in ("version", "source", "revision", "tree"):
+        for key in ("version", "source", "ref", "revision", "tree"):
             told, found = str(getattr(locked, key)), str(getattr(receipt, key))
             if told != found:
                 self._differs(

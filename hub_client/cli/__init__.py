@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -111,8 +112,31 @@ def _usage_problem(
     if not isinstance(error, usage_error):
         return None
     path = error.ctx.command_path if error.ctx else _command_path(words)
-    message = error.format_message().removesuffix(".").replace("'", "`")
-    return message, f"`{path} --help` says what it takes"
+    return _worded(error.format_message()), f"`{path} --help` says what it takes"
+
+
+def _worded(said: str) -> str:
+    """What click says of a word, as our own messages are written.
+
+    >>> _worded("No such option: --jon (Possible options: --json, --python)")
+    'No such option `--jon`. Did you mean `--json` or `--python`?'
+    >>> _worded("Invalid value for '--limit': 'many' is not a valid int range.")
+    'Invalid value for `--limit`: expected a whole number, got `many`'
+    """
+    from plugin_spec.wording import enumerated  # noqa: PLC0415  (for an error)
+
+    message = said.removesuffix(".").replace("'", "`")
+    message, _, near = message.partition(" (Possible options: ")
+    message = re.sub(r"^No such option: (\S+)", r"No such option `\1`", message)
+    message = re.sub(
+        r"(`[^`]*`) is not a valid int(eger)?( range)?$",
+        r"expected a whole number, got \1",
+        message,
+    )
+    if near:
+        options = [f"`{each}`" for each in near.removesuffix(")").split(", ")]
+        message += f". Did you mean {enumerated(options, 'or')}?"
+    return message
 
 
 def _command_path(words: list[str]) -> str:

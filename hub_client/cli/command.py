@@ -58,6 +58,8 @@ def shared(  # noqa: PLR0913  (one a flag)
     ],
 ) -> Session:
     """Start what a command runs in."""
+    if quiet and verbose:
+        raise typer.BadParameter("`--quiet` and `--verbose` contradict each other")
     choose_color(color)
     if offline:
         # Children, and libraries that read the configuration themselves, obey it too.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Literal
 
 import typer
@@ -67,7 +68,8 @@ def init(  # noqa: PLR0913  (one a flag)
     if as_json:
         written = {"name": name, "path": str(folder), "kind": kind}
         session.console.result_json({**written, "files": list(files)})
+    check = f"hub check {quote(str(folder))}"
     session.console.say(
         f"Wrote {parsed} to `{folder}`: {format_count(len(files), 'file')}\n\n"
-        f"hint: `hub check {folder}` checks it, and its README says what it does"
+        f"hint: `{check}` checks it, and its README says what it does"
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hub_client.cli.console import format_count, format_duration
+from plugin_spec.wording import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +76,7 @@ def _told(plan: InstallPlan, seconds: float) -> Iterator[str]:
         return
     chosen = [each for each in steps if each.kind != "remove"]
     if chosen:
-        sources = " and ".join(sorted({each.source for each in chosen}))
+        sources = enumerated(sorted({each.source for each in chosen}))
         count = format_count(len(chosen), "operator")
         yield f"Resolved {count} from {sources} in {format_duration(seconds)}"
     yield from (_line(each) for each in steps if each.kind != "keep")

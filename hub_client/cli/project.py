@@ -84,6 +84,7 @@ def add(  # noqa: PLR0913  (one a flag)
     from plugin_spec.requirement import Requirement  # noqa: PLC0415  (slow)
 
     wanted = [Requirement.parse(text) for text in requirements]
+    session.project()  # one that does not read is told as every other command does
     installation = open_installation(
         session,
         wanted,
@@ -188,6 +189,8 @@ def sync(  # noqa: PLR0913  (one a flag)
     from hub_client.cli.recording import current_lock  # noqa: PLC0415  (slow)
     from hub_client.lockfile import Lockfile  # noqa: PLC0415
 
+    if locked and frozen:
+        raise typer.BadParameter("`--locked` and `--frozen` contradict each other")
     recording = _open(
         session,
         python=python,

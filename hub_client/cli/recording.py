@@ -130,8 +130,15 @@ class Recording:
         previous = self._previous()
         if previous and not project.is_stale(previous) and not upgrade:
             return previous
+        from hub_client.sources import DIRECTORY  # noqa: PLC0415
+        from hub_client.sources.router import check_spec  # noqa: PLC0415
         from hub_client.weights import WeightsPinner  # noqa: PLC0415
 
+        for spec in project.sources.values():
+            if not spec.startswith(
+                DIRECTORY
+            ):  # one that nothing needs may be elsewhere
+                check_spec(spec)
         # Until the lock is written nobody can tell that its trees are needed.
         self.installation.session.hold_cache()
         self.installation.installer.store.keep_for(project=project.path.parent)

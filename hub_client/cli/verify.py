@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -14,12 +14,12 @@ from hub_client.cli.console import format_count
 from hub_client.cli.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from hub_client.environment import Environment
     from hub_client.lockfile import Lockfile
     from hub_client.sources.router import SourceRouter
-    from hub_client.verification import Verification
+    from hub_client.verification import Place, Verification
 
 
 def verify(
@@ -76,10 +76,18 @@ def verify(
     return 0
 
 
+_WAYS_ON: Final[Mapping[Place, str]] = {
+    "store": "Delete a folder that was changed; `hub sync` fetches it again",
+    "environment": "`hub sync` makes the environment match the lock",
+    "lock": "Take `hub.lock` as it was committed, or pin anew by `hub lock --upgrade`",
+    "weights": "Delete a file that is another one; `hub sync --weights` fetches it",
+    "signature": "Ask the publisher about it before you run any of it",
+}
+
+
 def _way_on(checked: Verification) -> str:
-    if all(each.place == "environment" for each in checked.differences):
-        return "`hub sync` makes the environment match the lock"
-    return "Delete a folder that was changed; `hub sync` fetches it again"
+    places = {each.place for each in checked.differences}
+    return "\n".join(way for place, way in _WAYS_ON.items() if place in places)
 
 
 def _verified(

@@ -55,6 +55,14 @@ class InvalidLockfile(HubError, ValueError):
         super().__init__(f"`hub.lock` does not read{lines}", hint=hint)
 
 
+class NoLockfile(InvalidLockfile):
+    """There is no lock."""
+
+    def __init__(self) -> None:
+        self.problems = ("there is no such file",)
+        HubError.__init__(self, "There is no `hub.lock`", hint="Run `hub lock`")
+
+
 class NewerLockfile(InvalidLockfile):
     """A lock of a later format: not damaged, and not for this hub to replace."""
 
@@ -72,12 +80,13 @@ class Lockfile:
     def load(cls, path: Path) -> Self:
         """Read a file.
 
-        :raises InvalidLockfile: also if there is none.
+        :raises InvalidLockfile: if it does not read.
+        :raises NoLockfile: if there is none.
         """
         try:
             return cls.loads(path.read_bytes().decode())
         except FileNotFoundError as error:
-            raise InvalidLockfile(["there is no such file"]) from error
+            raise NoLockfile from error
         except UnicodeDecodeError as error:
             raise InvalidLockfile([f"not UTF-8: {error}"]) from error
 

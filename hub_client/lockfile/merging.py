@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from hub_client.lockfile.lockfile import InvalidLockfile, Lockfile
+from hub_client.merge_markers import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_MARKER = re.compile(r"(<{7}|\|{7}|={7}|>{7})(?:\s|$)")
 
 
 def read_both_sides(text: str) -> Lockfile | None:
@@ -21,7 +19,7 @@ def read_both_sides(text: str) -> Lockfile | None:
 
     :returns: None if the text holds no merge, or neither side reads.
     """
-    if not any(map(_MARKER.match, text.split("\n"))):
+    if not any(map(MARKER.match, text.split("\n"))):
         return None
     sides = [lock for side in ("theirs", "ours") if (lock := _read(text, side))]
     if not sides:
@@ -44,7 +42,7 @@ def _lines(text: str, side: str) -> Iterator[str]:
     """The lines of one side: those outside of conflicts, and its own within."""
     at = "both"
     for line in text.split("\n"):
-        if found := _MARKER.match(line):
+        if found := MARKER.match(line):
             at = {"<": "ours", "|": "base", "=": "theirs", ">": "both"}[found[1][0]]
         elif at in {"both", side}:
             yield line

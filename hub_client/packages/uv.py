@@ -58,7 +58,11 @@ class _Unsolvable(PackageInstallFailed):
         if _NO_NETWORK in self._said:
             return self
         sdists = dict.fromkeys(_NEEDS_BUILDING.findall(self._said))
-        return PackageConflict(requests, _without_hints(self._said), sdists=(*sdists,))
+        said = _without_hints(self._said)
+        conflict = PackageConflict(requests, said, sdists=(*sdists,))
+        # Offline, what would do may only not have been fetched.
+        conflict.hint = self.hint or conflict.hint
+        return conflict
 
 
 def find_uv() -> str | None:
@@ -199,7 +203,7 @@ class UvInstaller:
 
     def _failure(self, word: str, said: str) -> PackageInstallFailed:
         unsolvable, hint = _NO_SOLUTION in said, None
-        if self._offline and (not unsolvable or _NO_NETWORK in said):
+        if self._offline:
             hint = "You are offline: run again without `--offline` or HUB_OFFLINE"
         elif _NO_ANSWER in said:
             hint = "Check your network, and the registry that uv is configured for"

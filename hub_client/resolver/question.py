@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hub_client.candidate import Candidate
 from hub_client.resolver.constraint import Request
@@ -37,6 +37,10 @@ class Index(Protocol):
 
         :raises InvalidManifest: which rejects that release alone.
         """
+
+
+_ANY_PATCH: Final = 99
+"""A patch release that there is not: of a project, which is for every one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +133,16 @@ class Question:
         if not requires_python.contains(self.python, prereleases=True):
             yield reject(
                 f"requires Python `{requires_python}`",
-                f"This is Python {self.python}; choose another with `--python`",
+                self._other_python(),
             )
+
+    def _other_python(self) -> str:
+        if self.python.micro == _ANY_PATCH:
+            oldest = f"{self.python.major}.{self.python.minor}"
+            return (
+                f"The project is for Python {oldest} too: raise its `requires-python`"
+            )
+        return f"This is Python {self.python}; choose another with `--python`"
 
     def source_of(self, name: OperatorName) -> str:
         """The source of ``name`` as configuration writes it, or else its type."""

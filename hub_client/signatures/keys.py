@@ -93,4 +93,7 @@ def read_key_file(file: Path) -> tuple[tuple[SigningKey, ...], bytes | None]:
     keys = [line for line in lines if line.strip() and not line.startswith("#")]
     if not keys:
         raise InvalidKey(f"`{file}` holds no public key")
-    return tuple(map(SigningKey.parse, keys)), None
+    try:
+        return tuple(map(SigningKey.parse, keys)), None
+    except InvalidKey as error:
+        raise InvalidKey(f"`{file}`: {error}", hint=error.hint) from error

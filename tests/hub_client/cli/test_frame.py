@@ -95,7 +95,27 @@ def test_the_page_of_each_command_fits_80_columns() -> None:
     ("words", "message", "command"),
     [
         (["lok"], "No such command `lok`. Did you mean `lock`?", "hub"),
-        (["list", "--all"], "No such option: --all", "hub list"),
+        (["list", "--all"], "No such option `--all`", "hub list"),
+        (
+            ["list", "--jso"],
+            "No such option `--jso`. Did you mean `--json`?",
+            "hub list",
+        ),
+        (
+            ["search", "a", "--limit", "many"],
+            "Invalid value for `--limit`: expected a whole number, got `many`",
+            "hub search",
+        ),
+        (
+            ["list", "-q", "-v"],
+            "Invalid value: `--quiet` and `--verbose` contradict each other",
+            "hub list",
+        ),
+        (
+            ["sync", "--locked", "--frozen"],
+            "Invalid value: `--locked` and `--frozen` contradict each other",
+            "hub sync",
+        ),
         (["info"], "Missing argument `NAME`", "hub info"),
         (["bundle", "-o"], "Option `-o` requires an argument", "hub bundle"),
     ],

@@ -166,6 +166,27 @@ def test_uv_locks_what_pip_shall_install(
     assert hub.said("lock") == "Locking\nWrote `hub.lock`\n"
 
 
+def test_a_project_whose_python_is_too_old_is_told_its_own_key(
+    hub: Hub, published: OperatorFolder
+) -> None:
+    manifest = published.publish("acme/blur", "2.0.0") / "operator.yaml"
+    manifest.write_text(f'{manifest.read_text()}requires: {{python: ">=4"}}\n')
+    write("hub.toml", 'operators = ["acme/blur>=2"]\n')
+    assert hub.refused("lock").endswith(
+        "hint: The project is for Python 3.11 too: raise its `requires-python`\n"
+    )
+
+
+def test_a_source_that_is_none_is_told_though_nothing_comes_from_it(hub: Hub) -> None:
+    write("hub.toml", '[sources]\n"*" = "ftp://x"\n')
+    assert hub.refused("lock").startswith("error: expected a source, got 'ftp://x'\n")
+
+
+def test_a_project_with_an_unfinished_merge_is_told_alike(hub: Hub) -> None:
+    write("hub.toml", "<<<<<<< HEAD\noperators = []\n")
+    assert hub.refused("lock") == hub.refused("add", "acme/blur")
+
+
 def test_a_stale_lock_says_what_changed(
     hub: Hub, published: OperatorFolder, target: Environment, into: Into
 ) -> None:
@@ -215,10 +236,7 @@ def test_a_lock_that_is_missing_is_said_to_be(
         ("sync", "--frozen", *into),
     ):
         assert hub.refused(*words) == (
-            "error: `hub.lock` does not read\n"
-            "  there is no such file\n"
-            "\n"
-            "hint: Write it anew with `hub lock`\n"
+            "error: There is no `hub.lock`\n\nhint: Run `hub lock`\n"
         )
 
 

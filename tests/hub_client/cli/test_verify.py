@@ -142,6 +142,21 @@ def test_receipts_are_held_against_the_manifest_and_the_lock(
     ]
 
 
+def test_a_locked_operator_that_is_not_installed_is_told(
+    hub: Hub, lock: Lockfile, into: Into, target: Environment
+) -> None:
+    blur, embed = target.receipt_files()
+    blur.unlink()
+    assert "Not checked: acme/blur 1.0.0: it is not installed here\n" in hub.said(
+        "verify", *into
+    )
+    text = embed.read_text().replace('"ref": null', '"ref": "refs/tags/v1.0.0"')
+    embed.write_text(text, encoding="utf-8")
+    ((_, _, message, details),) = found(hub, into)
+    assert message == "`ref` is not the locked one"
+    assert details == ["locked    None", "installed refs/tags/v1.0.0"]
+
+
 def test_a_receipt_that_names_no_tree_is_a_difference(
     hub: Hub, lock: Lockfile, into: Into, target: Environment
 ) -> None:
@@ -176,6 +191,10 @@ def test_a_lock_that_was_edited_disagrees_with_the_manifest(
     text = Path("hub.lock").read_text(encoding="utf-8")
     edited = text.replace("packages = []", 'packages = ["numpy"]', 1)
     Path("hub.lock").write_text(edited, encoding="utf-8")
+    assert hub("verify", *into).stderr.endswith(
+        "\n\nhint: Take `hub.lock` as it was committed, or pin anew by "
+        "`hub lock --upgrade`\n"
+    )
     assert found(hub, into) == [
         (
             "lock",

@@ -181,8 +181,8 @@ def test_a_lock_that_could_not_be_read_is_not_written(
 def test_a_file_that_is_not_there_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(InvalidLockfile) as caught:
         Lockfile.load(tmp_path / "hub.lock")
-    assert str(caught.value) == "`hub.lock` does not read\n  there is no such file"
-    assert caught.value.hint == "Write it anew with `hub lock`"
+    assert str(caught.value) == "There is no `hub.lock`"
+    assert caught.value.hint == "Run `hub lock`"
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

@@ -279,6 +279,19 @@ def test_what_no_cache_has_cannot_be_had_offline_and_nobody_conflicts(
     )
 
 
+def test_a_conflict_says_that_what_would_do_may_only_be_out_of_reach(
+    python_packages: PackageFolder, target: Environment
+) -> None:
+    python_packages.add("hub-tensor", "1.0")
+    with pytest.raises(PackageConflict) as caught:
+        open_installer("uv", offline=True).plan(
+            needs("hub-tensor>=2"), target, sdists=()
+        )
+    assert caught.value.hint == (
+        "You are offline: run again without `--offline` or HUB_OFFLINE"
+    )
+
+
 @pytest.mark.usefixtures("registry_far_away")
 def test_a_registry_that_does_not_answer_is_told_from_a_conflict(
     target: Environment,

@@ -282,6 +282,7 @@ prerelease = "no"
     ("text", "problem"),
     [
         ("operators = [", "not TOML: Invalid value (at end of document)"),
+        ("<<<<<<< HEAD", "line 1: an unfinished merge left `<<<<<<<`"),
         ("operators = 'a/b'", "operators: expected a list of requirements, got 'a/b'"),
         ("sources = []", "sources: expected a table, got []"),
         (

@@ -208,6 +208,14 @@ def test_keys_of_the_users_own_git_and_gpg_do_not_count(
     assert f"its tag is signed by {other.signer}" in refusal(repository, commit)
 
 
+def test_a_file_that_holds_no_key_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "hostname"
+    file.write_text("vm\n", encoding="utf-8")
+    with pytest.raises(InvalidKey) as refusal:
+        read_key_file(file)
+    assert str(refusal.value) == f"`{file}`: expected a public key, got 'vm'"
+
+
 def test_the_most_specific_entry_says_whose_signature_counts(
     ssh: Publisher, mallory: Publisher
 ) -> None:

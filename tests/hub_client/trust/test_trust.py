@@ -50,18 +50,19 @@ def test_a_stranger_is_refused_with_every_operator_and_the_command() -> None:
     strangers = [
         candidate("bundled", "image-decode/cv2"),
         candidate(ACME),
-        candidate("dir:/srv/ops", "acme/decode"),
+        candidate("dir:/srv/our ops", "acme/decode"),
     ]
     with pytest.raises(UntrustedPublisher) as refusal:
         check_trusted(strangers, ())
     assert str(refusal.value) == (
         "An operator is its publisher's code, and these are not trusted\n"
         f"  acme/embed 1.0.0 from `{ACME}`\n"
-        "  acme/decode 1.0.0 from `dir:/srv/ops`"
+        "  acme/decode 1.0.0 from `dir:/srv/our ops`"
     )
     assert refusal.value.hint == (
-        f"Read the code, then run `hub trust add {ACME}` "
-        "and `hub trust add dir:/srv/ops`, or pass `--trust-once`"
+        "Read the code, then pass `--trust-once`, or run\n"
+        f"  hub trust add {ACME}\n"
+        "  hub trust add 'dir:/srv/our ops'"
     )
 
 
