@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import PathDistribution
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from hub_client.distributions import find_distributions
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from hub_client.distributions import Distribution
     from hub_client.environment import Environment
 
 
@@ -38,8 +41,8 @@ def installed_for(
     :param asked: PEP 508 requirements; what their markers exclude does not count.
     """
     here: dict[str, Distribution] = {}
-    for each in distributions(path=list(environment.path)):
-        here.setdefault(canonicalize_name(each.name), each)
+    for each in find_distributions(environment.path):
+        here.setdefault(each.name, each)
     found: dict[str, PackageNeed] = {}
     seen: set[tuple[str, str]] = set()
     left = deque(map(Requirement, asked))
@@ -62,6 +65,7 @@ def installed_for(
 def _asked(
     distribution: Distribution, markers: Mapping[str, str]
 ) -> Iterator[Requirement]:
-    for each in map(Requirement, distribution.requires or ()):
+    requires = PathDistribution(distribution.metadata).requires
+    for each in map(Requirement, requires or ()):
         if each.marker is None or each.marker.evaluate(dict(markers)):
             yield each

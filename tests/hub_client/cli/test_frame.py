@@ -294,6 +294,22 @@ def test_ctrl_c_ends_with_one_line_and_130(
     assert capsys.readouterr() == ("", "\nInterrupted; nothing half done is kept\n")
 
 
+def test_ctrl_c_while_the_program_loads_ends_it_alike() -> None:
+    program = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *more):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from towhee.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr == "\nInterrupted; nothing half done is kept\n"
+
+
 def test_a_bug_says_that_it_is_one(
     run_as_command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
