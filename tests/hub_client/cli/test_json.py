@@ -120,7 +120,7 @@ def test_what_a_project_prints_is_as_promised(
     with serve_vulnerabilities({("hub-tensor", "2.0"): "HUB-2026-1"}) as service:
         assert printed("audit", "--service-url", service, status=1)["findings"]
     assert printed("env", *into)["operators"]
-    assert printed("trust list") == [shelf.spec]
+    assert printed("trust list") == [{"source": shelf.spec, "signers": []}]
     assert printed("cache size")["size"] > 0
     assert printed("cache verify")["operators"] == 3
     assert printed("cache prune", "--dry-run")["living"]
