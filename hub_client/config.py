@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from hub_client.settings import DEFAULTS, SETTINGS, settings_of, variables
+from hub_client.small_file import read_small
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -248,8 +249,9 @@ def _read_user(file: Path) -> dict[str, Any]:
 
 
 def _parse(file: Path) -> dict[str, Any]:
+    content = read_small(file)
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(content.decode())
     # Not TOML, not UTF-8, a number of thousands of digits, or too deeply nested.
     except (ValueError, RecursionError) as error:
         raise InvalidConfig(str(file), [f"not TOML: {error}"]) from error

@@ -149,10 +149,7 @@ class Environment:
 
     def receipts(self) -> tuple[Receipt, ...]:
         """One receipt per installed operator, by name."""
-        return tuple(
-            Receipt.from_json(file.read_text(encoding="utf-8"), where=str(file))
-            for file in self.receipt_files()
-        )
+        return tuple(Receipt.load(file) for file in self.receipt_files())
 
     def receipt_files(self) -> tuple[Path, ...]:
         """The receipts' files, whether they read or not."""
@@ -160,12 +157,10 @@ class Environment:
 
     def receipt(self, name: OperatorName) -> Receipt | None:
         """The receipt of one operator; None if it is not installed."""
-        file = self._receipt_file(name)
         try:
-            text = file.read_text(encoding="utf-8")
+            return Receipt.load(self._receipt_file(name))
         except FileNotFoundError:
             return None
-        return Receipt.from_json(text, where=str(file))
 
     def write_receipt(self, receipt: Receipt) -> None:
         """Say that an operator is installed; replaces what was said before."""

@@ -13,6 +13,7 @@ from hub_client.atomic_file import write_atomically
 from hub_client.config import find_project_file
 from hub_client.merge_markers import merge_markers
 from hub_client.project_table import DEFAULT_REQUIRES_PYTHON, read_table
+from hub_client.small_file import read_small
 from plugin_spec.errors import HubError
 from plugin_spec.wording import enumerated
 
@@ -277,7 +278,7 @@ class Project:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode()
+        return read_small(path).decode()
     except UnicodeDecodeError as error:
         raise InvalidProject(path, [f"not UTF-8: {error}"]) from error
 

@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Any, Self
 from packaging.version import Version
 
 from hub_client.candidate import Release
+from hub_client.small_file import read_small
 from plugin_spec.errors import HubError
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 class DamagedReceipt(HubError, ValueError):
     """A receipt does not read back; nothing that the hub writes looks like it."""
+
+    def __init__(self, where: Path | str) -> None:
+        super().__init__(
+            f"the receipt `{where}` does not read back",
+            hint="Remove that file and install the operator again",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +52,24 @@ class Receipt:
         return Release(self.version, self.revision, self.ref, tree=self.tree)
 
     @classmethod
-    def from_json(cls, text: str, *, where: str) -> Self:
-        """Parse what ``to_json`` wrote.
+    def load(cls, file: Path) -> Self:
+        """Read a file.
+
+        :raises DamagedReceipt: if it is none.
+        :raises OSError: if it cannot be read.
+        """
+        return cls.from_json(read_small(file), where=str(file))
+
+    @classmethod
+    def from_json(cls, content: bytes, *, where: str) -> Self:
+        """Parse the bytes of what ``to_json`` gave.
 
         :raises DamagedReceipt: naming ``where``, so that it can be removed.
         """
         try:
-            return cls.from_dict(json.loads(text))
+            return cls.from_dict(json.loads(content.decode()))
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise DamagedReceipt(
-                f"the receipt `{where}` does not read back",
-                hint="Remove that file and install the operator again",
-            ) from error
+            raise DamagedReceipt(where) from error
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

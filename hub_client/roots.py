@@ -15,7 +15,7 @@ from hub_client.atomic_file import write_atomically
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from hub_client.receipt import Receipt
 
@@ -51,22 +51,24 @@ class Root:
     def digests(self) -> set[str]:
         """Every digest that it names, be it a tree's or not.
 
-        Texts are searched and not parsed: of a lock with an unfinished merge, or of
-        a later format, both sides and all trees count.
+        Of a lock with an unfinished merge, or of a later format, both sides and all
+        trees count.
 
-        :raises UnknownNeed: if a file cannot be read.
+        :raises UnknownNeed: if a file cannot be read, or is damaged.
         """
+        named = _named_by_lock if self.kind == "project" else _named_by_receipt
         try:
-            texts = [
-                file.read_bytes().decode(errors="replace") for file in self._files()
-            ]
+            return {digest for file in self._files() for digest in named(file)}
+        except HubError as error:
+            raise UnknownNeed(
+                f"Cannot tell what `{self.path}` needs: {error}", hint=error.hint
+            ) from error
         except OSError as error:
             raise UnknownNeed(
                 f"Cannot read `{error.filename}`, and so not tell what "
                 f"`{self.path}` needs: {error.strerror or error}",
                 hint="Make it readable, or delete it, and run the command again",
             ) from error
-        return {digest for text in texts for digest in _DIGEST.findall(text)}
 
     def receipts(self) -> Iterator[Receipt]:
         """The receipts of a living environment that read back."""
@@ -76,7 +78,7 @@ class Root:
             return
         for file in self._files():
             with suppress(OSError, DamagedReceipt):
-                yield Receipt.from_json(file.read_text("utf-8"), where=str(file))
+                yield Receipt.load(file)
 
     def _files(self) -> Iterator[Path]:
         from hub_client.environment import receipts_folder  # noqa: PLC0415  (it uses us)
@@ -129,6 +131,36 @@ class Roots:
                     "project writes it again",
                 ) from error
             yield Root(kind, path, file)
+
+
+def _named_by_receipt(file: Path) -> Iterable[str]:
+    """The tree that a receipt names.
+
+    :raises DamagedReceipt: also if it names none.
+    """
+    from hub_client.receipt import DamagedReceipt, Receipt  # noqa: PLC0415  (slow)
+
+    tree = Receipt.load(file).tree
+    if not _DIGEST.fullmatch(tree):
+        raise DamagedReceipt(file)
+    return [tree]
+
+
+def _named_by_lock(file: Path) -> Iterable[str]:
+    """Every digest in a lock, also one with an unfinished merge, or of a later format.
+
+    :raises InvalidLockfile: if it is damaged.
+    """
+    from hub_client.lockfile import (  # noqa: PLC0415  (slow)
+        Lockfile,
+        NewerLockfile,
+        UnmergedLockfile,
+        read_lock,
+    )
+
+    with suppress(NewerLockfile, UnmergedLockfile):
+        Lockfile.load(file)
+    return _DIGEST.findall(read_lock(file).decode(errors="replace"))
 
 
 def _raise(error: OSError) -> None:

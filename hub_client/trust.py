@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from hub_client.atomic_file import write_atomically
 from hub_client.git_url import parse_git_url
+from hub_client.small_file import read_small
 from hub_client.sources import (
     BUNDLED,
     DIRECTORY,
@@ -225,7 +226,7 @@ def read_document(config_dir: Path) -> TOMLDocument:
 
     file = config_dir / _FILE
     try:
-        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        text = read_small(file).decode() if file.exists() else ""
         return tomlkit.parse(text)
     except (ValueError, OSError) as error:
         raise InvalidTrust(f"Cannot read `{file}`: {error}") from error

@@ -67,9 +67,8 @@ class Verification:
         """Look at every receipt and at the tree that it names; gives each subject."""
         for file in environment.receipt_files():
             yield file.stem
-            text = file.read_text(encoding="utf-8", errors="replace")
             try:
-                receipt = Receipt.from_json(text, where=str(file))
+                receipt = Receipt.load(file)
             except DamagedReceipt:
                 self._differs("environment", f"`{file}`", "it does not read back")
                 continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub_client.lockfile import InvalidLockfile, Lockfile, NewerLockfile
+from hub_client.lockfile import InvalidLockfile, Lockfile, NewerLockfile, read_lock
 from hub_client.packages import PackageChangeRefused, open_locker
 from hub_client.project import ProjectChanged
 from plugin_spec.errors import HubError
@@ -281,7 +281,7 @@ def source_from(folder: Path | None, source: str) -> str:
 
 
 def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None
+    return read_lock(path) if path.exists() else None
 
 
 def unmerged(path: Path) -> Lockfile | None:

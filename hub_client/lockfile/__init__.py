@@ -6,6 +6,8 @@ from hub_client.lockfile.lockfile import (
     InvalidLockfile,
     Lockfile,
     NewerLockfile,
+    UnmergedLockfile,
+    read_lock,
 )
 
 __all__ = [
@@ -15,4 +17,6 @@ __all__ = [
     "LockedPackage",
     "Lockfile",
     "NewerLockfile",
+    "UnmergedLockfile",
+    "read_lock",
 ]

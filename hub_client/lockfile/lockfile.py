@@ -19,6 +19,7 @@ from hub_client.lockfile.entry import (
 )
 from hub_client.lockfile.locked import LockedOperator, LockedPackage
 from hub_client.lockfile.text import format_lines, format_table
+from hub_client.small_file import read_small
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ T = TypeVar("T")
 FORMAT_VERSION: Final = 1
 """The only format so far; whatever is released later reads it too."""
 
+_LARGEST: Final = 32 << 20
+"""Bytes; thousands of operators and packages have less than a tenth."""
 _NOTE: Final = "\n# Written by `hub lock`. Do not edit; do commit."
 _MERGE_MARKER = re.compile(r"(<{7}|\|{7}|={7}|>{7})(\s|$)")
 
@@ -67,6 +70,10 @@ class NewerLockfile(InvalidLockfile):
     """A lock of a later format: not damaged, and not for this hub to replace."""
 
 
+class UnmergedLockfile(InvalidLockfile):
+    """A lock in which a merge was left unfinished: not damaged, but two."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lockfile:
     """What ``hub.lock`` says."""
@@ -84,7 +91,7 @@ class Lockfile:
         :raises NoLockfile: if there is none.
         """
         try:
-            return cls.loads(path.read_bytes().decode())
+            return cls.loads(read_lock(path).decode())
         except FileNotFoundError as error:
             raise NoLockfile from error
         except UnicodeDecodeError as error:
@@ -102,7 +109,7 @@ class Lockfile:
             raise
         except (ValueError, RecursionError) as error:
             if markers := list(_merge_markers(text)):
-                raise InvalidLockfile(
+                raise UnmergedLockfile(
                     markers,
                     hint="Run `hub lock`: what either side pins is kept where it fits",
                 ) from error
@@ -206,6 +213,14 @@ class Lockfile:
             if (key := (package.name, package.marker)) in seen:
                 yield f"package `{package.name}` stands twice"
             seen.add(key)
+
+
+def read_lock(path: Path) -> bytes:
+    """The bytes of a file that is a lock, or was one.
+
+    :raises OSError: also if it has more than any lock.
+    """
+    return read_small(path, _LARGEST)
 
 
 def _check_version(top: Entry) -> None:

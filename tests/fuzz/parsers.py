@@ -123,8 +123,8 @@ def bundle(data: bytes) -> None:
 
 
 def receipt(data: bytes) -> None:
-    parsed = Receipt.from_json(text(data), where="receipt")
-    assert Receipt.from_json(parsed.to_json(), where="receipt") == parsed
+    parsed = Receipt.from_json(data, where="receipt")
+    assert Receipt.from_json(parsed.to_json().encode(), where="receipt") == parsed
 
 
 def space(data: bytes) -> None:

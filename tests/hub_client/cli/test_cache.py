@@ -148,6 +148,36 @@ def test_nothing_goes_if_nobody_can_tell_what_is_needed(
     assert trees(store) == 2
 
 
+@pytest.mark.usefixtures("publisher")
+def test_nothing_goes_for_a_damaged_receipt_or_lock(
+    hub: Hub, into: tuple[str, str], target: Environment, store: Store
+) -> None:
+    Path("hub.toml").write_text('operators = ["acme/rank"]\n')
+    hub.said("lock")
+    hub.said("install", "acme/embed", "--no-project", *into)
+    (file,) = (each for each in target.receipt_files() if each.stem == "embed")
+    whole = file.read_bytes()
+    for damaged in (whole[:60], b"", whole.replace(b"sha256:", b"sha512:")):
+        file.write_bytes(damaged)
+        assert hub.refused("cache", "prune") == (
+            f"error: Cannot tell what `{target.prefix}` needs: the receipt `{file}` "
+            "does not read back\n\n"
+            "hint: Remove that file and install the operator again\n"
+        )
+    file.write_bytes(whole)
+    lock = Path("hub.lock").absolute()
+    os.truncate(lock, 300)
+    said = hub.refused("cache", "clean")
+    assert said.startswith(
+        f"error: Cannot tell what `{lock.parent}` needs: `hub.lock` does not read\n"
+    )
+    assert said.endswith("\n\nhint: Write it anew with `hub lock`\n")
+    assert trees(store) == 3
+    hub.said("lock")
+    hub.said("cache", "prune")
+    assert trees(store) == 3
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("publisher")
 def test_prune_waits_for_who_uses_the_store_and_others_wait_for_it(

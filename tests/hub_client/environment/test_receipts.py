@@ -66,15 +66,17 @@ def test_a_receipt_is_removed_once_and_again(target: Environment) -> None:
 def test_equal_receipts_are_equal_bytes(target: Environment) -> None:
     target.write_receipt(RECEIPT)
     first = receipt_file(target, RECEIPT).read_bytes()
-    target.write_receipt(Receipt.from_json(first.decode(), where=""))
+    target.write_receipt(Receipt.from_json(first, where=""))
     assert receipt_file(target, RECEIPT).read_bytes() == first
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "acme/blur"}', "null"])
-def test_a_damaged_receipt_is_named(target: Environment, text: str) -> None:
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"name": "acme/blur"}', b"null", b'"\xff"']
+)
+def test_a_damaged_receipt_is_named(target: Environment, content: bytes) -> None:
     target.write_receipt(RECEIPT)
     file = receipt_file(target, RECEIPT)
-    file.write_text(text)
+    file.write_bytes(content)
     for read in (target.receipts, lambda: target.receipt(RECEIPT.name)):
         with pytest.raises(DamagedReceipt) as caught:
             read()
