@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import time
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example as given_example
@@ -14,7 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
+import plugin_spec
 from plugin_spec import HubError, InvalidManifest, Manifest, OperatorName, Port
+from plugin_spec.formats import FORMATS
+from plugin_spec.validation import _MAX_CHECKED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+LONG = 1001 * "a"
 
 PIPELINE = b"""\
 spec: 1
@@ -404,3 +413,43 @@ def test_any_damage_gives_a_manifest_or_a_hub_error(data: st.DataObject) -> None
     except HubError:
         return
     assert Manifest.from_dict(manifest.to_dict()) == manifest
+
+
+def test_every_format_has_a_length_up_to_which_it_is_checked() -> None:
+    def walk(schema: object) -> Iterator[dict[str, Any]]:
+        inner: Iterable[object] = ()
+        if isinstance(schema, dict):
+            inner = schema.values()
+            if isinstance(schema.get("format"), str):
+                yield schema
+        elif isinstance(schema, list):
+            inner = schema
+        for each in inner:
+            yield from walk(each)
+
+    text = Path(plugin_spec.__file__).with_name("manifest.schema.json").read_bytes()
+    found = [*walk(json.loads(text))]
+    assert {each["format"] for each in found} == FORMATS.keys()
+    for each in found:
+        assert each.get("maxLength", _MAX_CHECKED + 1) <= _MAX_CHECKED, each
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("parameters.p.type", {"parameters": {"p": {"type": LONG, "default": 1.0}}}),
+        ("parameters.p.type[0]", {"parameters": {"p": {"type": [LONG]}}}),
+        (f"parameters['{LONG[:59]}…]", {"parameters": {LONG: {}}}),
+        ("inputs[0].type", {"inputs": [{"name": "a", "type": LONG}]}),
+        ("inputs[0].type[0]", {"inputs": [{"name": "a", "type": [LONG]}]}),
+    ],
+)
+def test_no_text_is_so_long_that_it_passes(
+    example: bytes, place: str, value: dict[str, Any]
+) -> None:
+    whole = {**Manifest.from_yaml(example).to_dict(), "weights": [], **value}
+    with pytest.raises(InvalidManifest) as caught:
+        Manifest.from_dict(whole)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{place}: expected ")
+    assert problem.endswith(", got 1,001 characters")
