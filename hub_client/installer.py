@@ -214,7 +214,9 @@ class Installer:
         ):
             self._check_overtaken(plan)
             # Before the first tree: from then on `hub cache prune` asks its receipts.
-            self.store.keep_for(environment=prefix, project=self.directory)
+            self.store.keep_for(
+                environment=prefix, project=self.directory, warn=self.warn
+            )
             trees = [self._confirmed(each, on_event) for each in plan.targets]
             if pins := plan.packages.pins:
                 plural = "" if len(pins) == 1 else "s"

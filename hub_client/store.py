@@ -19,6 +19,8 @@ from plugin_spec.errors import HubError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from hub_client.roots import RootKind
+
 __all__ = [
     "MAKE_ROOM",
     "CacheUnwritable",
@@ -79,6 +81,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._untold: set[Path] = set()
 
     def path(self, digest: str) -> Path:
         """Where the tree lies, or would lie."""
@@ -160,17 +163,32 @@ class Store:
             yield
 
     def keep_for(
-        self, *, environment: Path | None = None, project: Path | None = None
+        self,
+        *,
+        environment: Path | None = None,
+        project: Path | None = None,
+        warn: Callable[[str], object] = lambda _: None,
     ) -> None:
         """Remember who needs trees: what their receipts, or their lock, name stays.
 
+        :param warn: told of each that cannot be remembered, once.
         :raises CacheUnwritable: if the disk is full.
         """
-        with self._reporting(but=_NOT_OURS):
-            if environment is not None:
-                self.roots.note("environment", environment)
-            if project is not None:
-                self.roots.note("project", project)
+        needing: dict[RootKind, Path | None] = {
+            "environment": environment,
+            "project": project,
+        }
+        for kind, path in needing.items():
+            if path is None or path in self._untold:
+                continue
+            with self._reporting(but=_NOT_OURS):
+                self.roots.note(kind, path)
+                continue
+            self._untold.add(path)
+            warn(
+                f"`{self.root.parent}` is not yours to write to: whoever prunes that "
+                f"cache cannot know of the {kind} `{path}`"
+            )
 
     @contextmanager
     def removing(

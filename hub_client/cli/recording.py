@@ -141,8 +141,8 @@ class Recording:
                 check_spec(spec)
         # Until the lock is written nobody can tell that its trees are needed.
         self.installation.session.hold_cache()
-        self.installation.installer.store.keep_for(project=project.path.parent)
         installer = self.installation.installer
+        installer.store.keep_for(project=project.path.parent, warn=installer.warn)
         config = installer.config
         silent: dict[Weights, HubError] = {}
         pinner = WeightsPinner(

@@ -225,9 +225,16 @@ def test_a_read_only_disk_serves_what_is_there_and_refuses_the_rest(
     world.check()
     # A new environment can be made from a store that is read-only.
     shutil.rmtree(world.target.prefix / "share")
+    shutil.rmtree(world.store.root / "roots")
     with read_only_disk(world.store.root):
         ended = world.hub("sync", "--locked", *world.into)
         assert ended.status == 0, ended.said
+    for kind, path in {
+        "environment": world.target.prefix,
+        "project": world.project,
+    }.items():
+        unknown = f"whoever prunes that cache cannot know of the {kind} `{path}`\n"
+        assert ended.said.count(unknown) == 1
     world.check()
     assert world.hub(*wanted).status == 0
 

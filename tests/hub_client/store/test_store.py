@@ -375,3 +375,36 @@ def test_what_cannot_be_read_is_not_said_to_be_a_cache_that_cannot_be_written(
     with pytest.raises(FilesUnreadable, match=r"Cannot copy `from` to `.*/tree/a`: In"):
         store.add(stop)
     assert visible_trees(store) == staged_folders(store) == []
+
+
+KEPT = """
+import os, pathlib
+from hub_client.store import Store
+store = Store(pathlib.Path("store"))
+os.geteuid() or os.seteuid(65534)  # the superuser may write anywhere; nobody may not
+for _ in range(2):
+    store.keep_for(
+        environment=pathlib.Path("/env"), project=pathlib.Path("/work"), warn=print
+    )
+"""
+
+
+def test_who_cannot_be_remembered_is_told_once(store: Store, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", KEPT]
+    store.keep_for(project=Path("/work"), warn=pytest.fail)
+    tmp_path.chmod(0o755)
+    folders = (store.root, store.root / "roots")
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        said = subprocess.run(
+            words, cwd=tmp_path, env=CHILD, check=True, capture_output=True, text=True
+        ).stdout
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    assert said == (
+        "`.` is not yours to write to: whoever prunes that cache cannot know of the "
+        "environment `/env`\n"
+    )
+    assert [str(each.path) for each in store.roots] == ["/work"]
