@@ -181,14 +181,16 @@ class Store:
         for kind, path in needing.items():
             if path is None or path in self._untold:
                 continue
-            with self._reporting(but=_NOT_OURS):
+            try:
                 self.roots.note(kind, path)
-                continue
-            self._untold.add(path)
-            warn(
-                f"`{self.root.parent}` is not yours to write to: whoever prunes that "
-                f"cache cannot know of the {kind} `{path}`"
-            )
+            except OSError as error:
+                if error.errno not in _NOT_OURS:
+                    raise CacheUnwritable(self.root, error) from error
+                self._untold.add(path)
+                warn(
+                    f"`{self.root.parent}` is not yours to write to: whoever prunes "
+                    f"that cache cannot know of the {kind} `{path}`"
+                )
 
     @contextmanager
     def removing(
