@@ -28,16 +28,18 @@ _SHOWN: Final = 5
 class ResolutionConflict(HubError):
     """No set of versions satisfies every requirement.
 
-    ``clauses`` says who asked for what, and what else stands in the way.
+    ``clauses`` says who asked for what, and what else stands in the way. Of very many,
+    the message tells the first and the last, and a traceback all.
     """
 
     def __init__(self, clauses: Iterable[str], *, hint: str | None = None) -> None:
         self.clauses = tuple(clauses)
-        super().__init__(
-            "No set of versions satisfies every requirement\n  Because "
-            + "\n  and ".join(self.clauses),
-            hint=hint,
-        )
+        first, *others = self.clauses
+        lines = (f"Because {first}", *(f"and {each}" for each in others))
+        title = "No set of versions satisfies every requirement"
+        super().__init__("\n  ".join((title, *_ends(lines))), hint=hint)
+        if len(_ends(lines)) < len(lines):
+            self.add_note("\n  ".join(("All of it:", *lines)))
 
 
 class ResolutionGivenUp(HubError):
@@ -63,7 +65,7 @@ class UnknownOperator(HubError, LookupError):
     ) -> None:
         self.name, self.source, self.nearest = name, source, tuple(nearest)
         super().__init__(
-            "\n  ".join((_absent(name, source), *clauses)),
+            "\n  ".join((_absent(name, source), *_ends([*clauses]))),
             hint=f"Did you mean {_series([f'`{each}`' for each in nearest], 'or')}?"
             if nearest
             else _how_to_get(name, source),
@@ -227,6 +229,18 @@ def _ways_on(core: Outcome, leaves: Sequence[OperatorName]) -> Iterator[str]:
     if len(roots) > 1:
         yield f"Install `{roots[0].name}` in an environment of its own"
     yield f"Ask for another version of `{roots[0].name}`, or tell its publisher"
+
+
+def _ends(lines: Sequence[str], *, told: int = 40) -> Sequence[str]:
+    """As many lines as a person reads: of more, the first and the last.
+
+    >>> _ends("abcdef", told=2)
+    ['a', '… and 4 more in between', 'f']
+    """
+    if len(lines) <= told + 1:
+        return lines
+    between = f"… and {len(lines) - told} more in between"
+    return [*lines[: told // 2], between, *lines[-(told // 2) :]]
 
 
 def _versions(name: object, versions: Iterable[Version]) -> str:

@@ -98,6 +98,13 @@ class Question:
             self._candidates[key] = self._read(name, release)
         return self._candidates[key]
 
+    def read(self, name: OperatorName) -> Iterator[tuple[int, Candidate]]:
+        """The usable releases that were read, each with its bit of a mask."""
+        for number, release in enumerate(self.releases(name), start=1):
+            candidate = self._candidates.get((name, release))
+            if isinstance(candidate, Candidate):
+                yield 1 << number, candidate
+
     def requests(self, candidate: Candidate) -> tuple[Request, ...]:
         """What a candidate asks of others."""
         name = candidate.name

@@ -216,6 +216,24 @@ def test_why_two_hundred_operators_disagree_is_said_in_less_than_two_seconds(
         CHAINED.format("000", "001"),
     ]
     assert len(others) == 200
+    # A person is told its two ends, and a traceback has it all.
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 1 + 20 + 1 + 20
+    assert lines[21] == "  … and 162 more in between"
+    assert lines[22] == f"  and {caught.value.clauses[-20]}"
+    (note,) = (each for each in caught.value.__notes__ if "All of it" in each)
+    assert note.count("\n  and ") == 201
+
+
+def test_many_versions_that_all_take_part_cost_no_search_each(
+    memory_index: type[Any],
+) -> None:
+    index = memory_index(chain(20, 20))
+    began = time.process_time()
+    with pytest.raises(ResolutionConflict) as caught:
+        resolve(requirements("chain/n000>=2", "b/base<2"), index, python="3.11")
+    assert seconds(began) < 2
+    assert len(caught.value.clauses) == 19 * 20 + 2
 
 
 CHAINED = "chain/n{} 3 requires `chain/n{}==3`"
