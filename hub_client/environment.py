@@ -79,8 +79,12 @@ class Environment:
             )
             facts = json.loads(answer.stdout)
         except (OSError, subprocess.SubprocessError, ValueError) as error:
+            gone = isinstance(error, FileNotFoundError)
+            reason = (
+                "is not there" if gone else "does not answer as a Python interpreter"
+            )
             raise InvalidEnvironment(
-                f"`{python}` does not answer as a Python interpreter",
+                f"`{python}` {reason}",
                 hint="Name an interpreter, or the folder of a virtual environment",
             ) from error
         return cls._from_facts(python.absolute(), facts)

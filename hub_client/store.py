@@ -50,13 +50,20 @@ class CacheUnwritable(HubError):
     """A folder of the cache cannot be written: full, read-only, or not a folder."""
 
     def __init__(
-        self, folder: Path, error: OSError, *, instead: str | None = None
+        self,
+        folder: Path,
+        error: OSError,
+        *,
+        instead: str | None = None,
+        removing: bool = False,
     ) -> None:
         self.folder = folder
         self.error = error
         hint = "Set `HUB_CACHE_DIR` to a folder you may write to"
         if error.errno in NO_ROOM:
             hint = MAKE_ROOM
+        if removing:
+            hint = "Whoever may write there can remove from it"
         super().__init__(
             f"Cannot write to `{folder}`: {error.strerror or error}",
             hint=f"{hint}; {instead}" if instead else hint,
@@ -202,7 +209,7 @@ class Store:
 
         :param waiting: called once if somebody has to be waited for.
         """
-        with self._reporting(), self._staging.alone(waiting) as trash:
+        with self._reporting(removing=True), self._staging.alone(waiting) as trash:
 
             def remove(path: Path) -> None:
                 # By a rename: whoever is killed now leaves it here, or gone.
@@ -250,12 +257,14 @@ class Store:
         return Staging(self.root)
 
     @contextmanager
-    def _reporting(self, *, but: frozenset[int] = frozenset()) -> Iterator[None]:
+    def _reporting(
+        self, *, but: frozenset[int] = frozenset(), removing: bool = False
+    ) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             if error.errno not in but:
-                raise CacheUnwritable(self.root, error) from error
+                raise CacheUnwritable(self.root, error, removing=removing) from error
 
     def _fill(self, tree: Path, fill: Callable[[Path], None]) -> None:
         tree.mkdir()

@@ -36,13 +36,17 @@ class StillRun(HubError):
     """Operators would go that environments run, and nobody confirmed that."""
 
 
-def directory(session: Session) -> None:
+def directory(session: Session, *, as_json: options.Json = False) -> None:
     """Print the folder of the cache.
 
     Trees of operators, mirrors of git repositories and what else can be fetched
     again. Every environment shares it. Set HUB_CACHE_DIR to have it elsewhere.
     """
-    session.console.result(str(session.config().cache_dir))
+    path = str(session.config().cache_dir)
+    if as_json:
+        session.console.result_json({"path": path})
+    else:
+        session.console.result(path)
 
 
 def size(session: Session, *, as_json: options.Json = False) -> None:
@@ -118,7 +122,8 @@ def clean(
         dry_run=dry_run,
         waiting=lambda: session.console.say(_WAITING),
     )
-    _tell(session, removal, dry_run=dry_run, as_json=as_json)
+    stays = "goes, too" if everything else "stays"
+    _tell(session, removal, dry_run=dry_run, as_json=as_json, stays=stays)
 
 
 def verify(session: Session, *, as_json: options.Json = False) -> int:
@@ -174,12 +179,22 @@ def _confirm(cache: Cache) -> None:
     if not running:
         return
     lines = "".join(f"\n  {each.path}" for each in running)
-    told = f"Operators go that {format_count(len(running), 'environment')} run{lines}"
+    verb = "runs" if len(running) == 1 else "run"
+    told = (
+        f"Operators go that {format_count(len(running), 'environment')} {verb}{lines}"
+    )
     unasked = StillRun(told, hint="Pass `--yes`, or leave `--all` away")
     confirm(f"{told}\nRemove them?", unasked=unasked)
 
 
-def _tell(session: Session, removal: Removal, *, dry_run: bool, as_json: bool) -> None:
+def _tell(
+    session: Session,
+    removal: Removal,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    stays: str = "stays",
+) -> None:
     console = session.console
     if as_json:
         console.result_json({"dry_run": dry_run, **removal.to_dict()})
@@ -193,18 +208,19 @@ def _tell(session: Session, removal: Removal, *, dry_run: bool, as_json: bool) -
     for root in removal.gone:
         console.say(f"Forgot the {root.kind} `{root.path}`, which is gone")
     if not removal.entries:
-        console.say(f"Nothing to remove; {_kept(removal.living)}")
+        console.say(f"Nothing to remove; {_needed(removal.living)} stays")
         return
     verb = "Would remove" if dry_run else "Removed"
     count = format_count(len(removal.entries), "item")
-    console.say(f"{verb} {count}, {format_size(removal.size)}; {_kept(removal.living)}")
+    needed = _needed(removal.living)
+    console.say(f"{verb} {count}, {format_size(removal.size)}; {needed} {stays}")
 
 
-def _kept(living: tuple[Root, ...]) -> str:
+def _needed(living: tuple[Root, ...]) -> str:
     kinds = [each.kind for each in living]
     environments = format_count(kinds.count("environment"), "environment")
     projects = format_count(kinds.count("project"), "project")
-    return f"what {environments} and {projects} need stays"
+    return f"what {environments} and {projects} need"
 
 
 def _details(session: Session, cache: Cache, damaged: DamagedTree) -> dict[str, Any]:

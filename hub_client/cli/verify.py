@@ -86,8 +86,14 @@ _WAYS_ON: Final[Mapping[Place, str]] = {
 
 
 def _way_on(checked: Verification) -> str:
-    places = {each.place for each in checked.differences}
-    return "\n".join(way for place, way in _WAYS_ON.items() if place in places)
+    ways = [
+        _WAYS_ON[place]
+        for place in _WAYS_ON
+        if any(each.place == place for each in checked.differences)
+    ]
+    if any(each.message == "it does not read back" for each in checked.differences):
+        ways.insert(0, "Remove a receipt that does not read back before `hub sync`")
+    return "\n".join(ways)
 
 
 def _verified(

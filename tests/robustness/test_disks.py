@@ -198,7 +198,10 @@ def test_who_may_not_write_can_verify_and_is_told_what_he_may_not(world: World) 
             done = as_nobody(world, "cache", word)
             assert done.returncode == 1
             assert done.stderr.startswith("error: Cannot write to `")
-            assert "`: Permission denied\n\nhint: " in done.stderr
+            assert done.stderr.endswith(
+                "`: Permission denied\n\n"
+                "hint: Whoever may write there can remove from it\n"
+            )
     world.check()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -230,7 +231,10 @@ def test_clean_keeps_what_is_run_and_all_asks_before_it_takes_that_too(
     assert (list(mirrors.glob("*/HEAD")), trees(store)) == ([], 1)
     refused = hub.refused("cache", "clean", "--all")
     assert f"\n  {target.prefix}\n" in refused
+    assert re.match(r"error: Operators go that (1 .* runs|\d+ .*s run)\n", refused)
     assert refused.endswith("\n\nhint: Pass `--yes`, or leave `--all` away\n")
+    planned = hub("cache", "clean", "--all", "--yes", "--dry-run").stderr
+    assert planned.endswith("; what 2 environments and 0 projects need goes, too\n")
     hub.said("cache", "clean", "--all", "--yes")
     assert trees(store) == 0
     hub("install", "other/sharpen", *into, "--source", source, "--trust-once")

@@ -69,6 +69,7 @@ def test_the_page_of_a_command_is_its_own_text(hub: Hub) -> None:
         "again. Every environment shares it. Set HUB_CACHE_DIR to have it elsewhere.\n"
         "\n"
         "Options\n"
+        "  --json      Print the result as JSON.\n"
         "  -h, --help  Show this message and exit.\n"
         "\n"
         "On every command\n"

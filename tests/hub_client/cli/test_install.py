@@ -228,7 +228,7 @@ def test_an_operator_is_uninstalled_if_nothing_needs_it(
 
 def test_what_is_no_environment_is_refused(hub: Hub, shelf: OperatorFolder) -> None:
     assert hub.refused("install", "acme/blur", "--python", "nowhere") == (
-        "error: `nowhere` does not answer as a Python interpreter\n"
+        "error: `nowhere` is not there\n"
         "\n"
         "hint: Name an interpreter, or the folder of a virtual environment\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,7 @@ def test_what_a_project_prints_is_as_promised(
         assert printed("audit", "--service-url", service, status=1)["findings"]
     assert printed("env", *into)["operators"]
     assert printed("trust list") == [{"source": shelf.spec, "signers": []}]
+    assert printed("cache dir")["path"] == os.environ["HUB_CACHE_DIR"]
     assert printed("cache size")["size"] > 0
     assert printed("cache verify")["operators"] == 3
     assert printed("cache prune", "--dry-run")["living"]

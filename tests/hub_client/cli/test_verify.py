@@ -140,6 +140,13 @@ def test_receipts_are_held_against_the_manifest_and_the_lock(
         ("environment", f"`{embed}`", "it does not read back", []),
         ("environment", "acme/blur 1.0.0", f"its receipt is `{other}`", []),
     ]
+    assert hub("verify", *into).stderr.endswith(
+        "\nhint: Remove a receipt that does not read back; `hub sync` writes it again\n"
+    )
+    other.unlink()
+    embed.unlink()
+    assert hub("sync", *into).returncode == 0
+    assert embed.exists()
 
 
 def test_a_locked_operator_that_is_not_installed_is_told(

@@ -69,17 +69,17 @@ def test_a_relative_interpreter_is_found_from_elsewhere(
 
 
 @pytest.mark.parametrize(
-    ("path", "named"),
+    ("path", "said"),
     [
-        ("empty", "empty/bin/python"),
-        ("missing", "missing"),
-        ("note.txt", "note.txt"),
-        ("true", "true"),
-        ("chatty", "chatty"),
+        ("empty", "empty/bin/python` is not there"),
+        ("missing", "missing` is not there"),
+        ("note.txt", "note.txt` does not answer as a Python interpreter"),
+        ("true", "true` does not answer as a Python interpreter"),
+        ("chatty", "chatty` does not answer as a Python interpreter"),
     ],
 )
 def test_what_is_no_interpreter_is_refused(
-    path: str, named: str, tmp_path: Path
+    path: str, said: str, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.txt").write_text("no program")
@@ -87,10 +87,7 @@ def test_what_is_no_interpreter_is_refused(
     script(tmp_path / "chatty", "Python 3.11.7")
     with pytest.raises(InvalidEnvironment) as caught:
         Environment.open(tmp_path / path)
-    assert (
-        str(caught.value)
-        == f"`{tmp_path / named}` does not answer as a Python interpreter"
-    )
+    assert str(caught.value) == f"`{tmp_path}/{said}"
     assert (
         caught.value.hint
         == "Name an interpreter, or the folder of a virtual environment"
