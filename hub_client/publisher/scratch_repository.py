@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from hub_client.git_commands import GitFailed, run_git
+from hub_client.store import MAKE_ROOM
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ScratchUnwritable(HubError):
     def __init__(self, folder: Path, error: OSError) -> None:
         super().__init__(
             f"Cannot write to `{folder}`: {error.strerror}",
-            hint="Make room on that disk, or set HUB_CACHE_DIR to a folder elsewhere",
+            hint=MAKE_ROOM,
         )
 
 

@@ -16,6 +16,7 @@ import random
 import select
 import signal
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from typing import Any
@@ -44,8 +45,9 @@ def become_command(order: dict[str, Any]) -> None:
     os.setsid()
     os.chdir(order["folder"])
     os.environ.update(order["variables"])
-    # Temporary names must not be the same in every child.
+    # Temporary names must not be the same in every child, and be where it has them.
     random.seed()
+    tempfile.tempdir = None
     output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for descriptor in (1, 2):
         os.dup2(output, descriptor)

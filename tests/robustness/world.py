@@ -147,8 +147,15 @@ class World:
             os.utime(left, (long_ago, long_ago))
 
     def left_behind(self) -> list[Path]:
-        """What a killed command left, and the next one should have cleared."""
-        return [*(self.store.root / "staging").glob("*"), *self.project.glob(".*.tmp")]
+        """What a killed command left, and the next one should have cleared.
+
+        A short list for uv may lie where temporary files do, but no copy of anything.
+        """
+        return [
+            *(self.store.root / "staging").glob("*"),
+            *self.project.glob(".*.tmp"),
+            *(self.folder / "home" / "tmp").glob("*/*/"),
+        ]
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from hub_client.publisher.scratch_repository import (
 )
 from hub_client.publisher.work_tree import Unpublishable
 from hub_client.publisher.workspace import open_workspace
-from hub_client.store import CacheUnwritable
+from hub_client.store import MAKE_ROOM, CacheUnwritable
 from plugin_spec.errors import HubError
 from plugin_spec.names import OperatorName
 from tests.hub_client.publisher.conftest import Author
@@ -674,5 +674,6 @@ def test_a_disk_without_room_for_a_publication_is_named(tmp_path: Path) -> None:
         assert (
             str(refusal.value) == f"Cannot write to `{disk}`: No space left on device"
         )
+        assert refusal.value.hint == MAKE_ROOM
     finally:
         subprocess.run(["umount", disk], check=True)
