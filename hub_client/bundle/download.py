@@ -18,6 +18,7 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from hub_client.staging import NO_ROOM
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -179,6 +180,8 @@ def _publish(into: Path, wanted: Wanted, fill: Callable[[Path], object]) -> None
     except OSError as error:
         if error.filename is None:
             error.filename = str(into)  # a write that failed does not say where
+        if error.errno in NO_ROOM:
+            part.unlink(missing_ok=True)  # others need what room there is
         raise
     with part.open("rb") as file:
         os.fsync(file.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from hub_client.sources.hugging_face_transfer import (
     SentOn,
     limited,
 )
+from hub_client.staging import NO_ROOM
 from hub_client.steps import note
 from plugin_spec.errors import HubError
 
@@ -200,8 +202,19 @@ class HuggingFaceRepository:
                     hint=f"Check what your token may do, or {self._how_to_log_in()}",
                 )
             case OSError(errno=int()):
-                return HubError(f"Cannot keep what `{self.url}` gives: {error}")
+                return self._not_kept(error)
         return self._no_answer(error)
+
+    def _not_kept(self, error: OSError) -> HubError:
+        from huggingface_hub import constants
+
+        full = error.errno in NO_ROOM
+        way_on = "Make room on that disk" if full else "Make it writable"
+        return HubError(
+            f"Cannot keep what `{self.url}` gives in `{constants.HF_HUB_CACHE}`: "
+            f"{error.strerror}",
+            hint=f"{way_on}, or set HF_HUB_CACHE to a folder on another one",
+        )
 
     def _no_answer(self, error: BaseException) -> HubError:
         from huggingface_hub import errors
@@ -280,18 +293,23 @@ def _said(error: BaseException) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the client's own progress bars: ours are drawn by the command line."""
+    """Without the client's own progress bars: ours are drawn by the command line.
+
+    Nor does it warn of a full disk: what cannot be written is an error of ours.
+    """
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,
     )
 
-    if are_progress_bars_disabled():
-        yield
-        return
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        enable_progress_bars()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Not enough free disk space")
+        if are_progress_bars_disabled():
+            yield
+            return
+        disable_progress_bars()
+        try:
+            yield
+        finally:
+            enable_progress_bars()

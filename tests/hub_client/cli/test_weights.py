@@ -3,12 +3,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from servers.operator_files import write_files
 
+from hub_client.bundle.download import Wanted, copy
 from hub_client.lockfile import Lockfile
 from hub_client.sources.hugging_face_transfer import LISTING_LIMIT
 from plugin_spec.manifest import Weights
@@ -151,6 +153,34 @@ def test_sync_brings_the_weights_that_are_pinned(
     cache = Path(os.environ["HF_HOME"]) / "hub"
     (found,) = cache.rglob("model.safetensors")
     assert found.read_bytes() == CONTENT
+
+
+def test_a_full_disk_under_the_weights_is_one_clear_error(
+    hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
+) -> None:
+    server.create("acme/model", {"model.safetensors": bytes(99_999)})
+    hub.said("add", "acme/embed", *into)
+    cache = Path(os.environ["HF_HOME"]) / "hub"
+    cache.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(cache)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs more rights")
+    try:
+        assert hub.refused("sync", "--weights", "--no-progress", *into) == (
+            f"error: Cannot keep what `{server.url}/acme/model` gives in `{cache}`: "
+            "No space left on device\n\n"
+            "hint: Make room on that disk, or set HF_HUB_CACHE to a folder on "
+            "another one\n"
+        )
+        # From a bundle no part of a file stays, either.
+        whole = cache.parent / "whole"
+        whole.write_bytes(bytes(99_999))
+        wanted = Wanted("`whole`", hashlib.sha256(whole.read_bytes()).hexdigest())
+        with pytest.raises(OSError, match="No space left on device"):
+            copy(whole, cache / "blob", wanted, lambda _: None)
+        assert not (cache / "blob.part").exists()
+    finally:
+        subprocess.run(["umount", str(cache)], check=True)
 
 
 def test_other_weights_of_the_same_length_are_refused(
