@@ -106,7 +106,7 @@ class Collector:
         before = folder.before
         if (
             before
-            and _is_same(before, lock, wanted, weights)
+            and before.is_for(lock_digest(lock), wanted, weights=weights)
             and all(_lists(before, each) for each in signatures)
             and _is_whole(folder)
         ):
@@ -265,19 +265,6 @@ def check_room(
             "left",
             hint=hint,
         )
-
-
-def _is_same(
-    before: BundleListing,
-    lock: Lockfile,
-    platforms: tuple[Platform, ...],
-    weights: bool,
-) -> bool:
-    return (before.lock, before.platforms, before.weights) == (
-        lock_digest(lock),
-        platforms,
-        weights,
-    )
 
 
 def _lists(before: BundleListing, part: Part) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -58,11 +58,18 @@ class BundleFolder:
     @classmethod
     @contextmanager
     def open(
-        cls, path: Path, *, new: bool = False, recheck: bool = False
+        cls,
+        path: Path,
+        *,
+        accepts: Callable[[BundleListing | None], bool] = lambda _: True,
+        recheck: bool = False,
     ) -> Iterator[Self]:
         """Be the only writer of a folder, which is made if it is not there.
 
-        :param new: whether there may be no bundle yet; one that was interrupted may.
+        If the block fails before anything came, nothing stays.
+
+        :param accepts: whether a bundle that is there already, None if its listing does
+            not read, may be gone on with; one that was interrupted has no listing.
         :raises NotABundle: rather than touch a folder with anything else in it.
         :raises NewerBundle: rather than replace what a newer hub wrote.
         :raises BundleBusy: if another process writes it.
@@ -70,6 +77,7 @@ class BundleFolder:
         from filelock import FileLock, Timeout  # noqa: PLC0415  (as in Store)
 
         _check_ours(path)
+        is_new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / _LOCK)
         try:
@@ -77,13 +85,13 @@ class BundleFolder:
         except Timeout as error:
             raise BundleBusy(f"Another process is writing `{path}`") from error
         try:
-            if new and (path / LISTING_FILE).exists():
-                raise NotABundle(
-                    f"`{path}` is a bundle already",
-                    hint=f"Bring it up to date with `hub mirror {path}`, "
-                    "or name another folder",
-                )
-            yield cls(path, _read_listing(path), recheck=recheck)
+            before = _read_listing(path)
+            if (path / LISTING_FILE).exists():
+                _check_accepted(path, accepts(before))
+            yield cls(path, before, recheck=recheck)
+        except BaseException:
+            _leave_nothing(path, is_new=is_new)
+            raise
         finally:
             lock.release()
 
@@ -145,6 +153,26 @@ class BundleFolder:
         for folder, _, _ in os.walk(root, topdown=False):
             if Path(folder) != root and not os.listdir(folder):  # noqa: PTH208
                 Path(folder).rmdir()
+
+
+def _check_accepted(path: Path, accepted: bool) -> None:
+    if not accepted:
+        raise NotABundle(
+            f"`{path}` is another bundle already",
+            hint=f"Bring it up to date with `hub mirror {path}`, "
+            "or name another folder",
+        )
+
+
+def _leave_nothing(path: Path, *, is_new: bool) -> None:
+    """Remove a folder, or what is ours of it, to which nothing came."""
+    with suppress(OSError):
+        (path / _STAGING).rmdir()
+    with suppress(OSError):
+        if os.listdir(path) == [_LOCK]:  # noqa: PTH208  (names, not paths)
+            (path / _LOCK).unlink()
+            if is_new:
+                path.rmdir()
 
 
 def _check_ours(path: Path) -> None:

@@ -128,6 +128,13 @@ class BundleListing:
             + b"\n"
         )
 
+    def is_for(
+        self, lock: str, platforms: Sequence[Platform], *, weights: bool
+    ) -> bool:
+        """Whether it is of the lock with this digest, for just these platforms."""
+        asked = (lock, tuple(sorted(platforms)), weights)
+        return (self.lock, self.platforms, self.weights) == asked
+
     def tree(self, digest: str) -> Mapping[str, ListedFile]:
         """The files of one tree, by their paths in it; empty if it is not here."""
         if not self._trees:

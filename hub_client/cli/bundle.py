@@ -99,14 +99,20 @@ def bundle(  # noqa: PLR0913  (one a flag)
     DIR gets the operators, the Python packages as wheels, the weights that the
     lock pins, and the signatures that your configuration requires. Carry it to the
     other machine, and sync from it there, in the project. Nothing of an operator is
-    run. An interrupted run continues.
+    run. An interrupted run continues, and the same bundle again is done at once.
     """
     from hub_client.bundle.folder import BundleFolder  # noqa: PLC0415  (slow)
     from hub_client.bundle.platforms import parse_platforms  # noqa: PLC0415
+    from hub_client.bundle.reading import lock_digest  # noqa: PLC0415
 
     lock, collector = _start(session, trust_once=trust_once)
     wanted = parse_platforms(platforms or (), pythons or (), here=session.environment())
-    with BundleFolder.open(output, new=True) as folder:
+
+    def accepts(before: BundleListing | None) -> bool:
+        asked = lock_digest(lock), wanted
+        return before is not None and before.is_for(*asked, weights=not no_weights)
+
+    with BundleFolder.open(output, accepts=accepts) as folder:
         listing = collector.collect(lock, wanted, folder, weights=not no_weights)
     if as_json:
         session.console.result_json(_as_json(folder, listing))

@@ -255,7 +255,22 @@ def test_an_untrusted_publisher_is_refused_before_anything_is_fetched(
     collector = replace(publisher.collector, config=config)
     with pytest.raises(UntrustedPublisher):
         replace(publisher, collector=collector).bundle(tmp_path / "bundle", LINUX)
-    assert files_below(tmp_path / "bundle") == set()
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_what_fails_before_anything_came_leaves_nothing(tmp_path: Path) -> None:
+    def stop(into: Path) -> None:
+        into.parent.mkdir()
+        raise KeyboardInterrupt
+
+    path = tmp_path / "bundle"
+    with pytest.raises(KeyboardInterrupt), BundleFolder.open(path) as folder:
+        folder.put("wheels/a", Wanted("", "0" * 64), stop)
+    assert not path.exists()
+    path.mkdir()
+    with pytest.raises(KeyboardInterrupt), BundleFolder.open(path) as folder:
+        folder.put("wheels/a", Wanted("", "0" * 64), stop)
+    assert [*path.iterdir()] == []
 
 
 @pytest.mark.slow

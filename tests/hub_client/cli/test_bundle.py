@@ -201,8 +201,11 @@ def test_a_bundle_says_what_it_has_and_what_to_do_with_it(
         f"windows-x86_64 with Python 3.11 and 3.12, {size / 1024:.1f} KiB\n"
         "There, in the project: `hub sync --from usb`\n"
     )
+    # Whoever was killed at the very end runs it again, and it is done.
+    again = hub("bundle", "-o", "usb", *words, "--python", "3.12")
+    assert (again.returncode, again.stderr) == (0, said.partition("\n")[2])
     assert hub.refused("bundle", "-o", "usb") == (
-        "error: `usb` is a bundle already\n\n"
+        "error: `usb` is another bundle already\n\n"
         "hint: Bring it up to date with `hub mirror usb`, or name another folder\n"
     )
 
