@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KILLS = 104
-"""How often each command is really killed: 520 times in all."""
+"""How often each command is really killed: 624 times in all."""
 WORKERS = 2
 TRIES = 4
 """A command that ends before it is killed does not count; so often it may."""
@@ -106,6 +106,27 @@ class Sync(Scenario):
 
     def check_done(self) -> None:
         self.check_killed()
+        assert len(self.world.target.receipts()) == 2
+
+
+class Add(Scenario):
+    name: ClassVar = "add"
+
+    def prepare(self) -> None:
+        self.world.forget(self.moment)
+        (self.world.project / "hub.toml").write_text("operators = []\n")
+        (self.world.project / "hub.lock").unlink(missing_ok=True)
+        self.words = ["add", "acme/embed", *self.world.into]
+
+    def asks(self) -> bool:
+        return "acme/embed" in (self.world.project / "hub.toml").read_text()
+
+    def check_killed(self) -> None:
+        assert self.asks() or not (self.world.project / "hub.lock").exists()
+
+    def check_done(self) -> None:
+        assert self.asks()
+        assert "acme/embed" in (self.world.project / "hub.lock").read_text()
         assert len(self.world.target.receipts()) == 2
 
 
@@ -222,7 +243,7 @@ def parents() -> Iterator[list[subprocess.Popen[str]]]:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
-    "scenario", [Install, Sync, Lock, Publish, Prune], ids=lambda each: each.name
+    "scenario", [Install, Sync, Lock, Add, Publish, Prune], ids=lambda each: each.name
 )
 def test_a_kill_at_any_moment_leaves_all_or_nothing_and_the_next_command_completes(
     scenario: type[Scenario], tmp_path: Path, parents: list[subprocess.Popen[str]]
