@@ -86,14 +86,13 @@ _WAYS_ON: Final[Mapping[Place, str]] = {
 
 
 def _way_on(checked: Verification) -> str:
-    ways = [
-        _WAYS_ON[place]
-        for place in _WAYS_ON
-        if any(each.place == place for each in checked.differences)
-    ]
+    ways = dict(_WAYS_ON)
     if any(each.message == "it does not read back" for each in checked.differences):
-        ways.insert(0, "Remove a receipt that does not read back before `hub sync`")
-    return "\n".join(ways)
+        ways["environment"] = (
+            "Remove a receipt that does not read back; `hub sync` writes it again"
+        )
+    places = {each.place for each in checked.differences}
+    return "\n".join(way for place, way in ways.items() if place in places)
 
 
 def _verified(
