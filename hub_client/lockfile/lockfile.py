@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -19,6 +18,7 @@ from hub_client.lockfile.entry import (
 )
 from hub_client.lockfile.locked import LockedOperator, LockedPackage
 from hub_client.lockfile.text import format_lines, format_table
+from hub_client.merge_markers import merge_markers
 from hub_client.small_file import read_small
 from plugin_spec.errors import HubError
 
@@ -38,7 +38,6 @@ FORMAT_VERSION: Final = 1
 _LARGEST: Final = 32 << 20
 """Bytes; thousands of operators and packages have less than a tenth."""
 _NOTE: Final = "\n# Written by `hub lock`. Do not edit; do commit."
-_MERGE_MARKER = re.compile(r"(<{7}|\|{7}|={7}|>{7})(\s|$)")
 
 
 class InvalidLockfile(HubError, ValueError):
@@ -108,7 +107,7 @@ class Lockfile:
         except InvalidLockfile:
             raise
         except (ValueError, RecursionError) as error:
-            if markers := list(_merge_markers(text)):
+            if markers := list(merge_markers(text)):
                 raise UnmergedLockfile(
                     markers,
                     hint="Run `hub lock`: what either side pins is kept where it fits",
@@ -247,14 +246,3 @@ def _entries(
             yield parse(Entry(table, section, index, text))
         except LockProblem as problem:
             problems.append(str(problem))
-
-
-def _merge_markers(text: str) -> Iterator[str]:
-    r"""What an unfinished merge left in ``text``, with its line.
-
-    >>> list(_merge_markers("version = 1\n<<<<<<< HEAD\n"))
-    ['line 2: an unfinished merge left `<<<<<<<`']
-    """
-    for number, line in enumerate(text.split("\n"), 1):
-        if found := _MERGE_MARKER.match(line):
-            yield f"line {number}: an unfinished merge left `{found[1]}`"
