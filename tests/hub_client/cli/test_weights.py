@@ -167,6 +167,7 @@ def test_a_full_disk_under_the_weights_is_one_clear_error(
         pytest.skip("mounting a small disk needs more rights")
     try:
         assert hub.refused("sync", "--weights", "--no-progress", *into) == (
+            "The environment matches `hub.lock`\n"
             f"error: Cannot keep what `{server.url}/acme/model` gives in `{cache}`: "
             "No space left on device\n\n"
             "hint: Make room on that disk, or set HF_HUB_CACHE to a folder on "
