@@ -421,11 +421,10 @@ class Installer:
         return requests
 
     def _locked_packages(self, lock: Lockfile) -> PackagePlan:
-        markers = dict(self.environment.markers)
         pins = (
             PinnedPackage(each.name, each.version, each.hashes)
             for each in lock.packages
-            if _selects(each.marker, markers)
+            if each.is_for(self.environment.markers)
         )
         return planned(pins, self.environment.installed_packages())
 
@@ -460,9 +459,3 @@ def _parsed(packages: Iterable[str]) -> list[PackageRequirement]:
     from packaging.requirements import Requirement  # noqa: PLC0415  (as it is used)
 
     return [Requirement(text) for text in packages]
-
-
-def _selects(marker: str | None, environment: dict[str, str]) -> bool:
-    from packaging.markers import Marker  # noqa: PLC0415
-
-    return marker is None or Marker(marker).evaluate(environment)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from hub_client.distributions import find_distributions
 from hub_client.listed_file import differing_files
+from hub_client.package_needs import installed_for
 from hub_client.receipt import DamagedReceipt, Receipt
 from hub_client.sources import MANIFEST_FILE
 from hub_client.tree_digest import UnsafeTree, tree_digest
@@ -103,6 +105,24 @@ class Verification:
             for locked in lock.operators
             for each in locked.weights
         )
+
+    def verify_packages(self, lock: Lockfile, environment: Environment) -> None:
+        """Look for Python packages in a lock that nothing asks for.
+
+        What a package asks for is known once it is installed.
+        """
+        asked = (text for each in lock.operators for text in each.packages)
+        needed = installed_for(asked, environment)
+        here = {each.name for each in find_distributions(environment.path)}
+        pinned = [each for each in lock.packages if each.is_for(environment.markers)]
+        if absent := sorted({each.name for each in pinned} - here):
+            reason = f"`{absent[0]}` is not installed here"
+            self.unchecked.append(("who asks for each Python package", reason))
+            return
+        for each in pinned:
+            if each.name not in needed:
+                subject = f"{each.name} {each.version}"
+                self._differs("lock", subject, "no operator leads to this package")
 
     def verify_signatures(
         self, lock: Lockfile, find_signer: Callable[[Fetchable], str | None]

@@ -46,9 +46,10 @@ def verify(
     """Hash again what is installed and locked, and name every difference.
 
     Trees of operators against their digests, receipts and hub.lock against one
-    another and against the operators' own manifests, and weights that the lock
-    pins, where they are in the cache. Nothing of them is run, and nothing comes
-    into the store. A source is asked only which file differs, and for signatures.
+    another and against the operators' own manifests, Python packages that the lock
+    pins and nothing asks for, and weights, where they are in the cache. Nothing of
+    them is run, and nothing comes into the store. A source is asked only which
+    file differs, and for signatures.
     """
     if place is not None and not signatures:
         raise typer.BadParameter("it is for `--signatures`", param_hint="`--from`")
@@ -113,6 +114,7 @@ def _verified(
             progress.advance()
         for _ in checked.verify_lock(lock):
             progress.advance()
+        checked.verify_packages(lock, environment)
         if signatures:
             router = session.router()
             if place is not None:

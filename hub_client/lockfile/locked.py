@@ -73,6 +73,10 @@ class LockedPackage:
             raise entry.problem("hashes", "expected at least one")
         return package
 
+    def is_for(self, markers: Mapping[str, str]) -> bool:
+        """Whether an environment with these values of PEP 508's markers takes it."""
+        return self.marker is None or Marker(self.marker).evaluate(dict(markers))
+
     def to_dict(self) -> dict[str, Any]:
         """The package as TOML values."""
         return _without_none(

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,13 @@ import pytest
 from servers.operator_files import operator_files
 
 from hub_client.config import HubConfig
-from hub_client.lockfile import Lockfile
+from hub_client.lockfile import LockedPackage, Lockfile
 from hub_client.store import Store
 
 if TYPE_CHECKING:
     from servers.git_repository import GitRepository
     from servers.operator_files import OperatorFolder
+    from servers.python_packages import PackageFolder
 
     from hub_client.environment import Environment
     from tests.hub_client.cli.conftest import Hub
@@ -162,6 +164,32 @@ def test_a_locked_operator_that_is_not_installed_is_told(
     ((_, _, message, details),) = found(hub, into)
     assert message == "`ref` is not the locked one"
     assert details == ["locked    None", "installed refs/tags/v1.0.0"]
+
+
+@pytest.mark.slow  # installs packages
+def test_a_package_that_nothing_asks_for_is_a_difference(
+    hub: Hub, shelf: OperatorFolder, into: Into, python_packages: PackageFolder
+) -> None:
+    python_packages.add("hub-array", "1.0")
+    python_packages.add("hub-tensor", "2.0", requires=["hub-array"])
+    smuggled = python_packages.add("hub-miner", "1.0")
+    shelf.publish("acme/embed", "1.0.0", packages=["hub-tensor"])
+    hub.said("add", "acme/embed", *into)
+    hub.said("verify", *into)
+    lock = Lockfile.load(Path("hub.lock"))
+    digest = f"sha256:{hashlib.sha256(smuggled.read_bytes()).hexdigest()}"
+    elsewhere = LockedPackage("hub-other", "1.0", 'os_name == "cp/m"', (digest,))
+    miner = LockedPackage("hub-miner", "1.0", None, (digest,))
+    packages = (*lock.packages, elsewhere, miner)
+    replace(lock, packages=packages).write(Path("hub.lock"))
+    assert hub.said("verify", *into).startswith(
+        "Verifying\nNot checked: who asks for each Python package: `hub-miner` is not "
+        "installed here\n"
+    )
+    hub.said("sync", *into)
+    assert found(hub, into) == [
+        ("lock", "hub-miner 1.0", "no operator leads to this package", [])
+    ]
 
 
 def test_a_receipt_that_names_no_tree_is_a_difference(
