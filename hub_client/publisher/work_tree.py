@@ -5,13 +5,13 @@ from __future__ import annotations
 import filecmp
 import hashlib
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from hub_client.git_commands import GitFailed, run_git
 from hub_client.git_tree import tree_entries, write_tree
+from hub_client.lfs_pointer import pointer_digest
 from hub_client.publisher.scratch_repository import ScratchRepository
 from hub_client.tree_digest import UnsafeTree
 from plugin_spec.errors import HubError
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_POINTER = re.compile(
-    rb"version https://git-lfs\.github\.com/spec/v1\n"
-    rb"oid sha256:(?P<oid>[0-9a-f]{64})\nsize \d+\n"
-)
-_POINTER_SIZE: Final = 200
 _TEXT_SIZE: Final = 1 << 22
 """Bytes; a larger file is no text, and lines of it do not end in two ways."""
 _TOLD: Final = 10
@@ -141,7 +136,7 @@ class WorkTree:
         write_tree(scratch.path, entries, into)
         scratch.git("read-tree", tree)
         paths = [entry.path for entry in entries]
-        kept = tuple(path for path in paths if _pointer(into / path))
+        kept = tuple(path for path in paths if pointer_digest(into / path))
         changed = [*self._changed(paths, into)]
         if untracked := [*self._untracked(scratch)]:
             raise Unpublishable(self.folder, [*changed, *untracked], hint=_COMMIT)
@@ -156,10 +151,10 @@ class WorkTree:
             here, committed = self.folder / path, into / path
             if not here.is_file():
                 yield f"{path!r} is committed, and not here"
-            elif (pointer := _pointer(committed)) is None:
+            elif (pointer := pointer_digest(committed)) is None:
                 if not _is_same(here, committed):
                     yield f"{path!r} is not as committed"
-            elif _pointer(here) == pointer:
+            elif pointer_digest(here) == pointer:
                 yield f"{path!r} is a Git LFS pointer: run `git lfs pull`"
             elif _sha256(here) == pointer:
                 committed.unlink()
@@ -182,14 +177,6 @@ class WorkTree:
 
 
 _COMMIT: Final = "Commit it, or name it in `.gitignore`, and run this again"
-
-
-def _pointer(file: Path) -> str | None:
-    """The digest that a Git LFS pointer names; None for any other file."""
-    if file.stat().st_size > _POINTER_SIZE:
-        return None
-    match = _POINTER.fullmatch(file.read_bytes())
-    return match and match["oid"].decode()
 
 
 def _sha256(file: Path) -> str:

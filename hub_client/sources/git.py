@@ -7,11 +7,12 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hub_client.candidate import Release
 from hub_client.git_commands import GitFailed
 from hub_client.git_url import parse_git_url
+from hub_client.lfs_pointer import pointer_digest
 from hub_client.listed_file import BLOB, ListedFile
 from hub_client.sources import MANIFEST_FILE, MANIFEST_SIZE_LIMIT
 from hub_client.sources.git_mirror import GitMirror
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from hub_client.sources.git_mirror import Tag
     from plugin_spec.names import OperatorName
 
+_TOLD: Final = 5
+
 
 class RepositoryUnreachable(HubError):
     """A repository does not answer, is gone, or may not be read."""
@@ -48,6 +51,10 @@ class TagMoved(HubError):
 
 class CommitGone(HubError):
     """A commit is not at its repository, and neither is its tag."""
+
+
+class PointersOnly(HubError):
+    """A commit has pointers of Git LFS where an operator has files."""
 
 
 class GitSource:
@@ -96,10 +103,24 @@ class GitSource:
         return manifest.expect(name, release.version, source=where)
 
     def fetch(self, wanted: Fetchable, into: Path) -> None:
-        """Write the blobs of the wanted commit; git never checks anything out."""
+        """Write the blobs of the wanted commit; git never checks anything out.
+
+        :raises PointersOnly: if Git LFS keeps some of them, which is not asked.
+        """
         mirror = self._mirror(wanted.name)
-        self._bring(mirror, f"{wanted.name} {wanted.release.version}", wanted.release)
-        mirror.write(wanted.release.revision, into)
+        what = f"{wanted.name} {wanted.release.version}"
+        self._bring(mirror, what, wanted.release)
+        entries = mirror.write(wanted.release.revision, into)
+        pointers = [each.path for each in entries if pointer_digest(into / each.path)]
+        if pointers:
+            told = ", ".join(f"`{path}`" for path in pointers[:_TOLD])
+            more = f" and {len(pointers) - _TOLD} more" * (len(pointers) > _TOLD)
+            raise PointersOnly(
+                f"{what} from `{mirror.url}` is not complete: "
+                f"Git LFS keeps {told}{more}, which the hub does not fetch",
+                hint="Ask its publisher to commit the files themselves, or to publish "
+                "to Hugging Face",
+            )
 
     def files(self, wanted: Fetchable) -> tuple[ListedFile, ...]:
         """Every file of the wanted commit, by git's own names for their bytes."""

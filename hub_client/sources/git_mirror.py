@@ -215,9 +215,11 @@ class GitMirror:
         with open_objects(self.path) as copy:
             copy(entry.object_id, into)
 
-    def write(self, commit: str, into: Path) -> None:
-        """Write every file of a commit below ``into``."""
-        write_tree(self.path, self.entries(commit), into)
+    def write(self, commit: str, into: Path) -> tuple[TreeEntry, ...]:
+        """Write every file of a commit below ``into``, and list them."""
+        entries = self.entries(commit)
+        write_tree(self.path, entries, into)
+        return entries
 
     @contextmanager
     def _locked(self, object_id: str = "") -> Iterator[None]:

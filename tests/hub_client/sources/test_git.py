@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import shutil
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from hub_client.sources.git import (
     CommitGone,
     GitSource,
     OfflineMiss,
+    PointersOnly,
     RepositoryUnreachable,
     TagMoved,
 )
@@ -412,6 +414,30 @@ def test_a_manifest_that_claims_another_version_than_its_tag_is_refused(
     (release,) = source.versions(NAME)
     with pytest.raises(InvalidManifest, match=r"acme/embed 2\.0\.0"):
         source.manifest(NAME, release)
+
+
+def test_what_git_lfs_keeps_is_refused_rather_than_its_pointers(
+    embed: GitRepository, cache: Path, tmp_path: Path
+) -> None:
+    oid = hashlib.sha256(b"weights").hexdigest()
+    pointer = (
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 7\n"
+    ).encode()
+    files = operator_files("acme/embed", "1.0.0")
+    embed.release("1.0.0", {**files, "model.bin": pointer})
+    source = open_git(embed.url, cache)
+    (release,) = source.versions(NAME)
+    with pytest.raises(PointersOnly) as refusal:
+        fetch(source, release, tmp_path / "tree")
+    assert str(refusal.value) == (
+        f"acme/embed 1.0.0 from `{embed.url}` is not complete: Git LFS keeps "
+        "`model.bin`, which the hub does not fetch"
+    )
+    # What only mentions a pointer is a file like any other.
+    files = operator_files("acme/embed", "1.1.0")
+    embed.release("1.1.0", {**files, "model.md": b"It is:\n" + pointer})
+    newest = max(source.versions(NAME), key=lambda each: each.version)
+    assert fetch(source, newest, tmp_path / "newest")["model.md"].endswith(pointer)
 
 
 def test_a_manifest_that_claims_another_name_is_refused(
