@@ -11,12 +11,34 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from plugin_spec.errors import HubError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 _ABANDONED: Final = 60
 """Seconds; no write takes that long, but a killed one leaves its file."""
+
+
+class LeadsOut(HubError):
+    """A link in a folder leads to where that folder has nothing to say."""
+
+    def __init__(self, path: Path, target: Path) -> None:
+        super().__init__(
+            f"`{path}` is not written: it is a link that leads to `{target}`",
+            hint="See who made it, and put a file in its place",
+        )
+
+
+def check_within(path: Path, folder: Path) -> None:
+    """Refuse to write where others may have had a link lead.
+
+    :raises LeadsOut: if ``path`` is not in ``folder`` once links are followed.
+    """
+    target = path.resolve()
+    if not target.is_relative_to(folder.resolve()):
+        raise LeadsOut(path, target)
 
 
 def write_atomically(

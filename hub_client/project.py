@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
-from hub_client.atomic_file import write_atomically
+from hub_client.atomic_file import check_within, write_atomically
 from hub_client.config import find_project_file
 from hub_client.merge_markers import merge_markers
 from hub_client.project_table import DEFAULT_REQUIRES_PYTHON, read_table
@@ -240,15 +240,20 @@ class Project:
         """Replace the file in one step, and return the project that it now is.
 
         :raises ProjectChanged: rather than undo what was changed since it was read.
+        :raises LeadsOut: as ``check_unchanged``.
         """
+        self.check_unchanged()
         write_atomically(self.path, self.text.encode(), check=self.check_unchanged)
         return replace(self, read=self.text)
 
     def check_unchanged(self) -> None:
-        """Refuse to go on from a file that is another one by now.
+        """Refuse to go on from a file that is another one by now, or elsewhere.
 
         :raises ProjectChanged: naming it.
+        :raises LeadsOut: if it, or the lock, is a link out of the project's folder.
         """
+        for path in (self.path, self.lock_path):
+            check_within(path, self.path.parent)
         there = _read(self.path) if self.path.exists() else ""
         if self.read not in {None, there}:
             raise ProjectChanged(self.path)

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-from hub_client.atomic_file import write_atomically
+from hub_client.atomic_file import check_within, write_atomically
 from hub_client.candidate import Candidate
 from hub_client.index.entry import (
     FOLDER,
@@ -193,6 +193,7 @@ class IndexFolder:
 
     def _write(self, entry: IndexEntry) -> None:
         file = self.path / entry_path(entry.name)
+        check_within(file, self.path)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, entry.to_bytes())
 

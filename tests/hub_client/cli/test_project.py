@@ -301,6 +301,21 @@ def test_a_damaged_lock_is_written_anew_by_lock_alone(
     assert read("hub.lock") == whole
 
 
+def test_a_lock_that_is_a_link_out_of_the_project_is_not_written(
+    hub: Hub, shelf: OperatorFolder, tmp_path: Path
+) -> None:
+    shelf.publish("acme/embed", "1.0.0")
+    Path("hub.toml").write_text('operators = ["acme/embed"]\n', encoding="utf-8")
+    outside = tmp_path / "elsewhere" / ".bashrc"
+    outside.parent.mkdir()
+    outside.write_text("alias ls='ls -F'\n", encoding="utf-8")
+    Path("hub.lock").symlink_to(outside)
+    refusal = hub.refused("lock")
+    assert f"a link that leads to `{outside}`\n\nhint: See who made it" in refusal
+    assert outside.read_text(encoding="utf-8") == "alias ls='ls -F'\n"
+    assert list(outside.parent.iterdir()) == [outside]
+
+
 def test_the_lock_of_a_newer_hub_is_not_replaced(
     hub: Hub, published: OperatorFolder
 ) -> None:

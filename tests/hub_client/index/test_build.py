@@ -7,6 +7,7 @@ from servers.git_repository import GitRepository, Special
 from servers.index_files import IndexRepository, digest_of
 from servers.operator_files import operator_files
 
+from hub_client.atomic_file import LeadsOut
 from hub_client.index.build import IndexFolder, NothingListed, VersionChanged
 from hub_client.index.listing import Listed
 from hub_client.sources.router import open_source
@@ -80,6 +81,19 @@ def test_a_built_index_is_what_the_format_says(
     (line,) = written.lines["operators/acme/embed.jsonl"]
     file = index.path / "operators/acme/embed.jsonl"
     assert file.read_text() == f"{line}\n"
+
+
+def test_an_entry_that_is_a_link_out_of_the_index_is_not_written(
+    index: IndexFolder, repository: GitRepository, tmp_path: Path
+) -> None:
+    release(repository, "1.0.0")
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    (index.path / "operators").mkdir(parents=True)
+    (index.path / "operators" / "acme").symlink_to(outside)
+    with pytest.raises(LeadsOut, match="is not written"):
+        update(index, f"git+{repository.url}", tmp_path)
+    assert list(outside.iterdir()) == []
 
 
 def test_only_new_versions_are_read(

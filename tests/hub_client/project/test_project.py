@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
+from hub_client.atomic_file import LeadsOut
 from hub_client.lockfile import Lockfile
 from hub_client.project import (
     InvalidProject,
@@ -225,6 +226,24 @@ def test_what_somebody_else_wrote_meanwhile_is_not_undone(
     # Two changes in a row are one's own.
     both = Project.open(file).add(TIMM).add(CV2)
     assert len(Project.open(file).operators) == len(both.operators) == 3
+
+
+@pytest.mark.parametrize("name", ["hub.toml", "hub.lock"])
+def test_a_link_out_of_the_project_is_not_written_through(
+    tmp_path: Path, name: str
+) -> None:
+    outside = write(tmp_path / "home", ".bashrc", "operators = []\n")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "hub.toml").write_text("operators = []\n")
+    (project / name).unlink(missing_ok=True)
+    (project / name).symlink_to(outside)
+    with pytest.raises(LeadsOut) as caught:
+        Project.open(project / "hub.toml").add(TIMM)
+    assert str(caught.value) == (
+        f"`{project / name}` is not written: it is a link that leads to `{outside}`"
+    )
+    assert outside.read_text() == "operators = []\n"
 
 
 def test_a_write_keeps_the_mode_and_follows_a_link(tmp_path: Path) -> None:
