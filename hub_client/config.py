@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections import ChainMap
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from hub_client.merge_markers import merge_markers
 from hub_client.settings import DEFAULTS, SETTINGS, settings_of, variables
 from hub_client.small_file import read_small
+from hub_client.toml_text import read_toml
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from hub_client.settings import InstallerKind, InstallPolicy, Setting, TunePolicy
 
 _APPLICATION = "towhee-hub"
+_LEADING: Final = ("HUB_CONFIG_DIR", "XDG_CONFIG_HOME", "HOME")
+"""Variables that say where the user's configuration is, the first that is set."""
+_MARKS: Final = ("hub.toml", "pyproject.toml", ".git")
+"""What a folder has that others may have filled."""
 
 
 class InvalidConfig(HubError, ValueError):
@@ -27,10 +32,12 @@ class InvalidConfig(HubError, ValueError):
     ``problems`` holds one sentence a problem, each with its place.
     """
 
-    def __init__(self, place: str, problems: Iterable[str]) -> None:
+    def __init__(
+        self, place: str, problems: Iterable[str], *, hint: str | None = None
+    ) -> None:
         self.problems = tuple(problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(f"`{place}` is not a valid configuration\n{lines}")
+        super().__init__(f"`{place}` is not a valid configuration\n{lines}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +92,10 @@ class HubConfig:
             "sources": sources,
         }
         config_dir = user_config_dir()
-        file = find_project_file(directory or Path.cwd())
-        _check_own(config_dir, file)
+        directory = directory or Path.cwd()
+        if (config_dir / "config.toml").exists():
+            check_own(config_dir, directory)
+        file = find_project_file(directory)
         project = _read_project(file)
         user = _read_user(config_dir / "config.toml")
         narrowed, trusted = project.pop("trusted", None), user.get("trusted", ())
@@ -203,23 +212,34 @@ def _roots(config_dir: Path, tables: Iterable[Mapping[str, Any]]) -> dict[str, P
     }
 
 
-def _check_own(config_dir: Path, project: Path | None) -> None:
-    """Refuse a project's folder as the user's own: it would say whom they trust.
+def check_own(config_dir: Path, directory: Path) -> None:
+    """Refuse what lies in a project as its user's own: it would say whom they trust.
 
-    :raises InvalidConfig: if a variable leads there.
+    :param directory: where somebody works; what a project may be begins there or above.
+    :raises InvalidConfig: if a variable leads into one.
     """
-    if project is None:
+    home = _home_of_account().resolve()
+    leading = {name: os.environ.get(name) for name in _LEADING}
+    if leading.pop("HOME") in {None, str(home)} and not any(leading.values()):
         return
-    folder = project.parent.resolve()
-    inside = config_dir.resolve().is_relative_to(folder)
-    # A project that is all of somebody's home has their configuration inside.
-    if inside and not _home_of_account().resolve().is_relative_to(folder):
-        variables = ("HUB_CONFIG_DIR", "XDG_CONFIG_HOME", "HOME")
-        problem = (
-            f"`{config_dir}` is inside the project `{project.parent}`, "
-            "and whom you trust is not a project's to say"
-        )
-        raise InvalidConfig(next(filter(os.environ.get, variables), "HOME"), [problem])
+    target = config_dir.resolve()
+    for folder in (directory.absolute(), *directory.absolute().parents):
+        project = folder.resolve()
+        # A project that is all of somebody's home has their configuration inside.
+        if (
+            target.is_relative_to(project)
+            and not home.is_relative_to(project)
+            and any((folder / mark).exists() for mark in _MARKS)
+        ):
+            problem = (
+                f"`{config_dir}` is inside the project `{folder}`, "
+                "and whom you trust is not a project's to say"
+            )
+            raise InvalidConfig(
+                next(filter(os.environ.get, _LEADING)),
+                [problem],
+                hint="Set HUB_CONFIG_DIR to a folder outside of every project",
+            )
 
 
 def _home_of_account() -> Path:
@@ -251,9 +271,12 @@ def _read_user(file: Path) -> dict[str, Any]:
 def _parse(file: Path) -> dict[str, Any]:
     content = read_small(file)
     try:
-        return tomllib.loads(content.decode())
-    # Not TOML, not UTF-8, a number of thousands of digits, or too deeply nested.
-    except (ValueError, RecursionError) as error:
+        return read_toml(content.decode())
+    # Not TOML, not UTF-8, or a number of thousands of digits.
+    except ValueError as error:
+        if markers := list(merge_markers(content.decode(errors="replace"))):
+            hint = "Choose what you want of both sides, and remove those lines"
+            raise InvalidConfig(str(file), markers, hint=hint) from error
         raise InvalidConfig(str(file), [f"not TOML: {error}"]) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from bisect import bisect
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from hub_client.config import find_project_file
 from hub_client.merge_markers import merge_markers
 from hub_client.project_table import DEFAULT_REQUIRES_PYTHON, read_table
 from hub_client.small_file import read_small
+from hub_client.toml_text import read_toml
 from plugin_spec.errors import HubError
 from plugin_spec.wording import enumerated
 
@@ -129,8 +129,8 @@ class Project:
         :raises InvalidProject: with every problem.
         """
         try:
-            document = tomllib.loads(text)
-        except (ValueError, RecursionError) as error:
+            document = read_toml(text)
+        except ValueError as error:
             if markers := list(merge_markers(text)):
                 hint = "Choose what you want of both sides, and remove those lines"
                 raise InvalidProject(path, markers, hint=hint) from error

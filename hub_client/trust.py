@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from hub_client.atomic_file import write_atomically
+from hub_client.config import check_own
 from hub_client.git_url import parse_git_url
 from hub_client.small_file import read_small
 from hub_client.sources import (
@@ -233,9 +234,13 @@ def read_document(config_dir: Path) -> TOMLDocument:
 
 
 def write_document(config_dir: Path, document: TOMLDocument) -> None:
-    """Replace the user's ``config.toml`` in one step."""
+    """Replace the user's ``config.toml`` in one step.
+
+    :raises InvalidConfig: if it would lie in a project, and not count there.
+    """
     import tomlkit  # noqa: PLC0415  (as in read_document)
 
+    check_own(config_dir, Path.cwd())
     config_dir.mkdir(parents=True, exist_ok=True)
     write_atomically(config_dir / _FILE, tomlkit.dumps(document).encode())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -20,6 +19,7 @@ from hub_client.lockfile.locked import LockedOperator, LockedPackage
 from hub_client.lockfile.text import format_lines, format_table
 from hub_client.merge_markers import merge_markers
 from hub_client.small_file import read_small
+from hub_client.toml_text import read_toml
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -103,10 +103,10 @@ class Lockfile:
         :raises InvalidLockfile: with the line of each problem that has one.
         """
         try:
-            return cls.from_dict(tomllib.loads(text), text=text)
+            return cls.from_dict(read_toml(text), text=text)
         except InvalidLockfile:
             raise
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             if markers := list(merge_markers(text)):
                 raise UnmergedLockfile(
                     markers,

@@ -6,6 +6,7 @@ import pytest
 
 from hub_client import config
 from hub_client.config import HubConfig, InvalidConfig, find_project_file
+from hub_client.trust import add_trusted
 
 
 def write(path: Path, text: str) -> Path:
@@ -186,6 +187,47 @@ def test_a_projects_folder_cannot_pose_as_the_users_configuration(
         f"  `{folder / below}` is inside the project `{project}`, "
         "and whom you trust is not a project's to say"
     )
+
+
+@pytest.mark.parametrize("mark", ["pyproject.toml", ".git"])
+def test_what_may_be_a_project_cannot_pose_as_it_either(
+    monkeypatch: pytest.MonkeyPatch, mark: str
+) -> None:
+    project = Path.cwd()
+    (project / mark).touch()
+    below = project / "one" / "two"
+    below.mkdir(parents=True)
+    monkeypatch.setenv("HUB_CONFIG_DIR", str(project / "settings"))
+    # There is nothing to believe yet; and whoever would write it is told.
+    assert HubConfig.load(directory=below).trusted == ()
+    monkeypatch.chdir(below)
+    with pytest.raises(InvalidConfig, match="is inside the project"):
+        add_trusted(project / "settings", "hf:acme")
+    assert not (project / "settings").exists() or not any(
+        (project / "settings").iterdir()
+    )
+    write(project / "settings" / "config.toml", 'trusted = ["dir:/srv/ops"]\n')
+    with pytest.raises(InvalidConfig, match="is inside the project") as caught:
+        HubConfig.load()
+    assert caught.value.hint == (
+        "Set HUB_CONFIG_DIR to a folder outside of every project"
+    )
+
+
+def test_an_unfinished_merge_in_a_project_is_named() -> None:
+    write(Path("hub.toml"), "operators = [\n<<<<<<< HEAD\n]\n")
+    with pytest.raises(InvalidConfig, match="line 2: an unfinished merge left"):
+        HubConfig.load()
+
+
+def test_a_key_that_takes_minutes_to_read_is_refused_at_once() -> None:
+    for key in ("a" + ".a" * 60, '"a"' + ' . "a.b"' * 60, "'a'" + ".'a'" * 60):
+        write(Path("hub.toml"), f"operators = []\n{key} = 1\n")
+        with pytest.raises(InvalidConfig, match=r"50 parts in a key \(at line 2\)"):
+            HubConfig.load()
+    write(Path("hub.toml"), f"sources = {{{'a.' * 40}a = 1}}\n")
+    with pytest.raises(InvalidConfig, match="sources"):
+        HubConfig.load()
 
 
 def test_a_project_may_be_all_of_somebodys_home(
