@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +32,8 @@ def ensure_installed(
 ) -> tuple[InstalledOperator, ...]:
     """Find operators for this process, installing what is missing if that is allowed.
 
-    In a project with a lock, only what it pins is installed, exactly.
+    In a project with a lock, only what it pins is installed, exactly. Offline, weights
+    come from the cache alone, too.
 
     :param announce: told once, in a sentence, before anything is installed, and each
         version that is passed over, as its manifest does not read.
@@ -41,6 +44,8 @@ def ensure_installed(
     from hub_client.store import Store  # noqa: PLC0415
 
     config = HubConfig.load()
+    if config.offline:
+        _keep_weights_offline()
     environment = Environment.current()
     store = Store(config.cache_dir / "store")
     lock = _find_lock()
@@ -52,6 +57,16 @@ def ensure_installed(
     receipts = (environment.receipt(requirement.name) for requirement in requirements)
     found = (open_installed(receipt, store) for receipt in receipts if receipt)
     return tuple(each if lock is None else _with_pins(each, lock) for each in found)
+
+
+def _keep_weights_offline() -> None:
+    """Have Hugging Face's own tools use no network either, from now on.
+
+    They read the variable once, as they are imported.
+    """
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    if loaded := sys.modules.get("huggingface_hub.constants"):
+        vars(loaded)["HF_HUB_OFFLINE"] = True
 
 
 def _with_pins(installed: InstalledOperator, lock: Lockfile) -> InstalledOperator:

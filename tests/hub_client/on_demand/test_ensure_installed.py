@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -199,3 +200,23 @@ def test_no_installed_package_is_changed_on_demand(
         "  acme/blur requires `hub-array>=1`"
     )
     assert target.installed_packages() == {"hub-array": "0.9"}
+
+
+@pytest.mark.parametrize("before", ["", "import huggingface_hub.constants"])
+def test_offline_weights_are_not_downloaded_either(before: str) -> None:
+    program = f"""{before}
+import os
+from hub_client.on_demand import ensure_installed
+ensure_installed([], announce=print)
+from huggingface_hub import constants
+print(constants.is_offline_mode(), os.environ.get("HF_HUB_OFFLINE"))
+"""
+    for variables, said in (({}, "False None"), ({"HUB_OFFLINE": "1"}, "True 1")):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **variables},
+        )
+        assert done.stdout == f"{said}\n"
