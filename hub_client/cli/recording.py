@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub_client.edited import edited_operators
 from hub_client.lockfile import InvalidLockfile, Lockfile, NewerLockfile, read_lock
 from hub_client.packages import PackageChangeRefused, open_locker
 from hub_client.project import ProjectChanged
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement as PackageRequirement
 
     from hub_client.cli.installation import Installation
+    from hub_client.lockfile import LockedOperator
     from hub_client.lockfile.changes import LockChange
     from hub_client.project import Project
     from hub_client.receipt import Receipt
@@ -129,7 +131,11 @@ class Recording:
 
         previous = self._previous()
         if previous and not project.is_stale(previous) and not upgrade:
-            return previous
+            edited = [*edited_operators(project, previous)]
+            if not edited:
+                return previous
+            for each in edited:
+                self.installation.session.console.say(f"{_edited(each)}: locked anew")
         from hub_client.sources import DIRECTORY  # noqa: PLC0415
         from hub_client.sources.router import check_spec  # noqa: PLC0415
         from hub_client.weights import WeightsPinner  # noqa: PLC0415
@@ -262,6 +268,8 @@ def current_lock(project: Project) -> Lockfile:
     lock = Lockfile.load(project.lock_path)
     if project.is_stale(lock):
         raise StaleLock(project, _differences(project, lock))
+    if edited := [*edited_operators(project, lock)]:
+        raise StaleLock(project, map(_edited, edited))
     return lock
 
 
@@ -323,6 +331,10 @@ def _asks_for(project: Project, requirement: Requirement) -> bool:
         or (each.name == requirement.name and not requirement.specifier)
         for each in project.operators
     )
+
+
+def _edited(operator: LockedOperator) -> str:
+    return f"{operator.name} {operator.version} was edited in `{operator.source}`"
 
 
 def _differences(project: Project, lock: Lockfile) -> list[str]:

@@ -12,6 +12,7 @@ from hub_client.cli.console import Console
 from hub_client.cli.install import open_installation
 from hub_client.cli.recording import Recording
 from hub_client.cli.session import Session
+from hub_client.lockfile import Lockfile
 from hub_client.project import ProjectChanged
 from hub_client.store import Store
 from hub_client.tree_digest import tree_digest
@@ -417,6 +418,36 @@ def test_a_relative_source_is_written_relative_to_the_project(
     receipt = target.receipt(OperatorName.parse("acme/blur"))
     assert receipt is not None
     assert receipt.source == "dir:operators"
+
+
+def test_an_operator_of_ones_own_that_was_edited_is_locked_and_installed_anew(
+    hub: Hub, shelf: OperatorFolder, target: Environment, into: Into
+) -> None:
+    folder = shelf.publish("acme/embed", "1.0.0")
+    hub.said("add", "acme/embed", *into)
+    source = folder / "echo" / "__init__.py"
+    source.write_bytes(source.read_bytes() + b"# faster\n")
+    edited = f"acme/embed 1.0.0 was edited in `{shelf.spec}`"
+    for command in (("sync", "--locked", *into), ("lock", "--check")):
+        assert hub.refused(*command) == (
+            "error: `hub.lock` does not match `hub.toml`\n"
+            f"  {edited}\n\nhint: Run `hub lock`\n"
+        )
+    before = read("hub.lock")
+    assert hub.said("sync", *into) == (
+        f"{edited}: locked anew\nLocking\nWrote `hub.lock`\n"
+        f"Resolved 1 operator from {shelf.spec} in …\n"
+        "~ acme/embed 1.0.0\nInstalled 1 operator in …\n"
+    )
+    assert read("hub.lock") != before
+    (receipt,) = target.receipts()
+    assert Lockfile.load(Path("hub.lock")).operators[0].tree == receipt.tree
+    assert hub.said("lock") == "Nothing to change in `hub.lock`\n"
+    # What is not there to be looked at is as it was locked, and in the store.
+    folder.rename(folder.with_name("elsewhere"))
+    assert hub.said("sync", "--locked", *into) == (
+        "The environment matches `hub.lock`\n"
+    )
 
 
 def test_an_install_that_would_change_packages_writes_nothing(
