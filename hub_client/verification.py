@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from hub_client.distributions import find_distributions
 from hub_client.listed_file import differing_files
 from hub_client.package_needs import installed_for
@@ -19,12 +22,12 @@ from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from hub_client.candidate import Fetchable
     from hub_client.environment import Environment
     from hub_client.listed_file import ListedFile
-    from hub_client.lockfile import LockedOperator, Lockfile
+    from hub_client.lockfile import LockedOperator, LockedPackage, Lockfile
     from hub_client.store import Store
     from plugin_spec.manifest import Weights
 
@@ -107,22 +110,46 @@ class Verification:
         )
 
     def verify_packages(self, lock: Lockfile, environment: Environment) -> None:
-        """Look for Python packages in a lock that nothing asks for.
+        """Hold the Python packages that a lock pins against what asks for them.
 
         What a package asks for is known once it is installed.
         """
-        asked = (text for each in lock.operators for text in each.packages)
-        needed = installed_for(asked, environment)
+        pins = {
+            each.name: each
+            for each in lock.packages
+            if each.is_for(environment.markers)
+        }
+        for operator in lock.operators:
+            self._compare_pins(operator, pins, environment)
         here = {each.name for each in find_distributions(environment.path)}
-        pinned = [each for each in lock.packages if each.is_for(environment.markers)]
-        if absent := sorted({each.name for each in pinned} - here):
+        if absent := sorted(pins.keys() - here):
             reason = f"`{absent[0]}` is not installed here"
             self.unchecked.append(("who asks for each Python package", reason))
             return
-        for each in pinned:
+        asked = (text for each in lock.operators for text in each.packages)
+        needed = installed_for(asked, environment)
+        for each in pins.values():
             if each.name not in needed:
                 subject = f"{each.name} {each.version}"
                 self._differs("lock", subject, "no operator leads to this package")
+
+    def _compare_pins(
+        self,
+        operator: LockedOperator,
+        pins: Mapping[str, LockedPackage],
+        environment: Environment,
+    ) -> None:
+        for each in map(Requirement, operator.packages):
+            if each.marker and not each.marker.evaluate(dict(environment.markers)):
+                continue
+            pin = pins.get(canonicalize_name(each.name))
+            if pin is None or not each.specifier.contains(
+                pin.version, prereleases=True
+            ):
+                subject = f"{operator.name} {operator.version}"
+                found = f"{pin.name} {pin.version}" if pin else "no such package"
+                lines = (f"asked  {each}", f"locked {found}")
+                self._differs("lock", subject, "its packages are not locked", *lines)
 
     def verify_signatures(
         self, lock: Lockfile, find_signer: Callable[[Fetchable], str | None]

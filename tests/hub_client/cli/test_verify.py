@@ -173,7 +173,7 @@ def test_a_package_that_nothing_asks_for_is_a_difference(
     python_packages.add("hub-array", "1.0")
     python_packages.add("hub-tensor", "2.0", requires=["hub-array"])
     smuggled = python_packages.add("hub-miner", "1.0")
-    shelf.publish("acme/embed", "1.0.0", packages=["hub-tensor"])
+    shelf.publish("acme/embed", "1.0.0", packages=["hub-tensor>=2"])
     hub.said("add", "acme/embed", *into)
     hub.said("verify", *into)
     lock = Lockfile.load(Path("hub.lock"))
@@ -190,6 +190,19 @@ def test_a_package_that_nothing_asks_for_is_a_difference(
     assert found(hub, into) == [
         ("lock", "hub-miner 1.0", "no operator leads to this package", [])
     ]
+    replace(lock, packages=packages[:1]).write(Path("hub.lock"))
+    assert found(hub, into) == [
+        (
+            "lock",
+            "acme/embed 1.0.0",
+            "its packages are not locked",
+            ["asked  hub-tensor>=2", "locked no such package"],
+        )
+    ]
+    older = replace(lock.packages[1], version="1.0")
+    replace(lock, packages=(packages[0], older)).write(Path("hub.lock"))
+    ((_, _, _, details),) = found(hub, into)
+    assert details == ["asked  hub-tensor>=2", "locked hub-tensor 1.0"]
 
 
 def test_a_receipt_that_names_no_tree_is_a_difference(
@@ -236,7 +249,13 @@ def test_a_lock_that_was_edited_disagrees_with_the_manifest(
             "acme/blur 1.0.0",
             "`packages` is not what its `operator.yaml` says",
             ["said  ['numpy']", "found []"],
-        )
+        ),
+        (
+            "lock",
+            "acme/blur 1.0.0",
+            "its packages are not locked",
+            ["asked  numpy", "locked no such package"],
+        ),
     ]
 
 
