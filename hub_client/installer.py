@@ -17,6 +17,7 @@ from hub_client.packages import (
     unmet,
 )
 from hub_client.sources import BUNDLED, MANIFEST_FILE
+from hub_client.sources.bundled import BundledSource
 from hub_client.trust import locate
 from plugin_spec.errors import HubError
 
@@ -317,11 +318,8 @@ class Installer:
     def _stored(self, target: Target, on_event: Callable[[Event], object]) -> str:
         """The digest of the target's tree, which is in the store then."""
         source = locate(target.source, self.directory)
-        # What ships with the hub is compared each time: it is a copy away.
-        if (
-            target.tree is not None
-            and source != BUNDLED
-            and self.store.has(target.tree, source=source)
+        if target.tree is not None and self._is_stored(
+            target.name, target.tree, source
         ):
             self.store.verify(target.tree)  # it may have been changed since it came
             return target.tree
@@ -333,6 +331,13 @@ class Installer:
             source=source,
             what=describe(target),
         )
+
+    def _is_stored(self, name: OperatorName, tree: str, source: str) -> bool:
+        """Whether the tree is in the store, and is what ``source`` gives."""
+        if source != BUNDLED:
+            return self.store.has(tree, source=source)
+        # What ships with the hub is at hand to compare: no note has to be believed.
+        return self.store.has(tree) and BundledSource().holds(name, tree)
 
     def _satisfying(
         self, requirements: Sequence[Requirement], *, requested: bool

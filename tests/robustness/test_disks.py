@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from robustness.world import World, make_world, open_forks
+from servers.python_packages import PackageFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,7 +210,11 @@ def test_who_may_not_write_can_verify_and_is_told_what_he_may_not(world: World) 
 def test_a_read_only_disk_serves_what_is_there_and_refuses_the_rest(
     world: World,
 ) -> None:
-    assert world.hub(*install(world)).status == 0
+    # Operators from a repository, and one that ships with the hub.
+    PackageFolder(world.folder / "packages").add("numpy", "2.0")
+    operators = '["acme/embed", "towhee/search-vectors"]'
+    (world.project / "hub.toml").write_text(f"operators = {operators}\n")
+    assert world.hub("sync", *world.into).status == 0
     world.release()
     wanted = ["install", "acme/embed>=1.1", "--no-project", *world.into]
     with read_only_disk(world.folder / "home"), read_only_disk(world.target.prefix):
