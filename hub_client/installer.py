@@ -18,7 +18,6 @@ from hub_client.packages import (
 )
 from hub_client.sources import BUNDLED, MANIFEST_FILE
 from hub_client.sources.bundled import BundledSource
-from hub_client.trust import locate
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -317,7 +316,7 @@ class Installer:
 
     def _stored(self, target: Target, on_event: Callable[[Event], object]) -> str:
         """The digest of the target's tree, which is in the store then."""
-        source = locate(target.source, self.directory)
+        source = self.router.origin(target, self.directory)
         if target.tree is not None and self._is_stored(
             target.name, target.tree, source
         ):
@@ -332,8 +331,8 @@ class Installer:
             what=describe(target),
         )
 
-    def _is_stored(self, name: OperatorName, tree: str, source: str) -> bool:
-        """Whether the tree is in the store, and is what ``source`` gives."""
+    def _is_stored(self, name: OperatorName, tree: str, source: str | None) -> bool:
+        """Whether the tree is in the store, and is what ``source`` gives, if any."""
         if source != BUNDLED:
             return self.store.has(tree, source=source)
         # What ships with the hub is at hand to compare: no note has to be believed.

@@ -13,7 +13,6 @@ from hub_client.candidate import describe
 from hub_client.environment import OLDEST_PYTHON
 from hub_client.lockfile import LockedOperator, Lockfile
 from hub_client.sources import MANIFEST_FILE
-from hub_client.trust import locate
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -151,7 +150,7 @@ def _locked(
 ) -> LockedOperator:
     revision = candidate.release.revision
     known = revision if revision.startswith("sha256:") else candidate.release.tree
-    source = locate(candidate.source, directory)
+    source = router.origin(candidate, directory)
     if known is None or not store.has(known, source=source):
         known = store.add(
             lambda folder: router.fetch(candidate, folder),

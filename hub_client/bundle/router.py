@@ -63,6 +63,12 @@ class BundleRouter(SourceRouter):
             for path, file in files.items():
                 self._place.bring(file, into / path, advance)
 
+    def origin(self, wanted: Fetchable, directory: Path | None) -> str | None:
+        """None: that they are the files of a source is the lock's word, and no more."""
+        if wanted.source == BUNDLED:
+            return super().origin(wanted, directory)
+        return None
+
     def files(self, wanted: Fetchable) -> Sequence[ListedFile]:
         """What the bundle lists of a tree."""
         if wanted.source == BUNDLED:

@@ -14,9 +14,12 @@ from hub_client.bundle.router import BundleRouter
 from hub_client.bundle.weights_cache import keep_weights
 from hub_client.cli.console import format_count
 from hub_client.cli.trust_once import TrustOnce
+from hub_client.signatures import keys_for
+from hub_client.sources import BUNDLED
 from hub_client.store import MAKE_ROOM
 from hub_client.transfer import transfer
 from plugin_spec.errors import HubError
+from plugin_spec.wording import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -92,9 +95,24 @@ class BundleSync:
             console.say("The environment matches `hub.lock`")
         else:
             self.installation.carry_out(plan)
+            self._tell_unasked(plan)
         if brought:
             files = format_count(brought, "file")
             console.say(f"Put {files} of weights into the cache")
+
+    def _tell_unasked(self, plan: InstallPlan) -> None:
+        """Say what nobody but the lock vouches for."""
+        required = self.installation.installer.config.required_signatures
+        unasked = [
+            str(each.name)
+            for each in plan.targets
+            if each.source != BUNDLED and keys_for(each.source, required) is None
+        ]
+        if unasked and not self.installation.dry_run:
+            self.installation.session.console.say(
+                "No source was asked whether these are its files: "
+                f"`hub.lock` says so of {enumerated(unasked)}"
+            )
 
     @contextmanager
     def _brought(self, plan: InstallPlan) -> Iterator[None]:

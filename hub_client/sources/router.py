@@ -20,6 +20,7 @@ from hub_client.sources.bundled import BundledSource
 from hub_client.sources.directory import DirectorySource
 from hub_client.sources.rules import InvalidSource, SourceRules
 from hub_client.sources.signed_release import SigningSource
+from hub_client.trust import locate
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -188,6 +189,10 @@ class SourceRouter:
         indexed = wanted.release.source is not None
         source = self._source(wanted.name) if indexed else self._open(wanted.source)
         source.fetch(wanted, into)
+
+    def origin(self, wanted: Fetchable, directory: Path | None) -> str | None:
+        """What source its files really come from; None if that is not known."""
+        return locate(wanted.source, directory)
 
     def confirm(self, wanted: Fetchable, tree: Path) -> None:
         """Refuse files that are not what an index answered for them, if one did.

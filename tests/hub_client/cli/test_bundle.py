@@ -179,8 +179,17 @@ def test_a_machine_without_a_network_gets_the_same_digests(
     machine.check(project)
     assert "Checking 1 wheel\n" in said
     assert "+ acme/blur 1.0.0\n+ acme/embed 1.0.0\n+ 1 Python package" in said
-    assert said.endswith("Put 1 file of weights into the cache\n")
+    assert said.endswith(
+        "No source was asked whether these are its files: "
+        "`hub.lock` says so of acme/blur and acme/embed\n"
+        "Put 1 file of weights into the cache\n"
+    )
     assert list((machine.cache / "arriving").iterdir()) == []
+    # Nor does anybody believe it later, where the source can be asked.
+    store = Store(machine.cache / "store")
+    for each in project.operators:
+        assert store.has(each.tree)
+        assert not store.has(each.tree, source=each.source)
 
 
 @pytest.mark.slow
