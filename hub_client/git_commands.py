@@ -38,13 +38,19 @@ _SETTINGS: Final = {
     "maintenance.auto": "false",
     "init.defaultBranch": "main",
 }
+_TRANSFERS: Final = ("fetch", "ls-remote", "push")
+"""The commands that other repositories are asked by."""
+_PROTOCOLS: Final = "file:git:http:https:ssh"
 _ENVIRONMENT: Final = {
-    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_SYSTEM": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
     # A repository around the current folder is no business of ours.
     "GIT_DIR": os.devnull,
+    # Nor does a repository that we read say where its missing objects come from. A git
+    # before 2.45 may not know this one: it is left without a protocol, too.
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "",
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
 }
@@ -121,10 +127,13 @@ def run_git(
     where = [] if git_dir is None else [f"--git-dir={git_dir}"]
     where += [] if work_tree is None else [f"--work-tree={work_tree}"]
     try:
+        environment = _environment(_user_settings() if remote else {})
+        if command in _TRANSFERS:
+            environment["GIT_ALLOW_PROTOCOL"] = _PROTOCOLS
         with step("git", command, *arguments):
             done = subprocess.run(  # noqa: S603  (arguments come from our own parsers)
                 ["git", *where, command, *arguments],  # noqa: S607  (the user's git)
-                env=_environment(_user_settings() if remote else {}),
+                env=environment,
                 input=typed,
                 capture_output=True,
                 check=True,

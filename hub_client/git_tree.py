@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _REGULAR: Final = "100"
+_MISSING: Final = "BAD"
+"""What git says is the size of an object that is not there."""
 _KINDS: Final = {
     "120000": "symbolic link",
     "160000": "submodule",
@@ -42,7 +44,9 @@ def tree_entries(git_dir: Path, tree: str) -> tuple[TreeEntry, ...]:
         header, _, name = line.partition(b"\t")
         mode, _, object_id, size = header.decode().split()
         path = name.decode(errors="surrogateescape")
-        if mode.startswith(_REGULAR):
+        if size == _MISSING:
+            problems.append(f"{path!r} is missing from the repository")
+        elif mode.startswith(_REGULAR):
             entries.append(TreeEntry(path, object_id, int(size)))
         else:
             problems.append(f"{path!r} is a {_KINDS.get(mode, 'special file')}")

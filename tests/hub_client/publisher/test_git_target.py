@@ -16,6 +16,7 @@ from packaging.version import Version
 from servers.git_servers import GitHttpServer, serve_http
 from servers.operator_files import operator_files
 
+from hub_client import git_commands
 from hub_client.git_url import parse_git_url
 from hub_client.publisher import open_target
 from hub_client.publisher.contents import NotItsOwn
@@ -617,6 +618,38 @@ def test_nothing_that_the_work_tree_configures_runs(
         hook.chmod(0o755)
     publisher.publish(author.folder)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("missing", ["HEAD", "HEAD:README.md"])
+def test_an_object_that_the_work_tree_lacks_is_fetched_from_nowhere(
+    publisher: Publisher,
+    author: Author,
+    monkeypatch: pytest.MonkeyPatch,
+    missing: str,
+    *,
+    known: bool,
+) -> None:
+    if not known:  # as to a git before 2.45
+        monkeypatch.delitem(git_commands._ENVIRONMENT, "GIT_NO_LAZY_FETCH")
+    author.commit()
+    mark = author.folder.with_name("ran")
+    lost = author.git("rev-parse", missing)
+    for key, value in {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.url": f"file://{author.folder}/.git",
+        "remote.origin.promisor": "true",
+        "remote.origin.uploadPack": f"touch {mark}; git-upload-pack",
+    }.items():
+        author.git("config", key, value)
+    (author.folder / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
+    with pytest.raises(HubError):
+        publisher.publish(author.folder)
+    assert not mark.exists()
+    # Its own git would have.
+    subprocess.run(["git", "cat-file", "-e", lost], cwd=author.folder, check=False)
+    assert mark.exists()
 
 
 def test_who_made_a_commit_has_to_be_known(
