@@ -32,6 +32,8 @@ _SETTINGS: Final = {
     "safe.bareRepository": "explicit",
     "transfer.fsckObjects": "true",
     "protocol.version": "2",
+    # What another host has there is not what was trusted, and tokens would go there.
+    "http.followRedirects": "false",
     "http.lowSpeedLimit": "1000",
     "http.lowSpeedTime": "30",
     "gc.auto": "0",
@@ -62,6 +64,8 @@ _KEPT_VARIABLES = re.compile(
 _KEPT_SETTINGS: Final = (
     r"^(credential\.|http\.|core\.(sshcommand|excludesfile)$|user\.(name|email)$)"
 )
+_OURS: Final = ".followredirects"
+"""What a user's setting for one address would otherwise say before ours for all."""
 _DISK_ERRORS: Final = {
     **{os.strerror(each): each for each in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)},
     "write error. Out of diskspace": errno.ENOSPC,
@@ -69,6 +73,7 @@ _DISK_ERRORS: Final = {
 """What git says of a disk, and what that means."""
 _LOST: Final = "Could not read from remote repository"
 """What git says of a program that it speaks through: the program says why."""
+_REDIRECTED = re.compile(r"The requested URL returned error: 30[12378]")
 _ENDED: Final = "it ended before its answer"
 _SSH: Final = "ssh -o BatchMode=yes -o ConnectTimeout=30"
 
@@ -267,7 +272,8 @@ def _user_settings() -> dict[str, list[str]]:
         )
         for entry in filter(None, done.stdout.decode(errors="replace").split("\0")):
             key, _, value = entry.partition("\n")
-            settings.setdefault(key, []).append(value)
+            if not key.endswith(_OURS):
+                settings.setdefault(key, []).append(value)
     return settings
 
 
@@ -279,7 +285,14 @@ def _reason(stderr: str) -> str:
     'Host key verification failed; Could not read from remote repository'
     >>> _reason("warning: a\nerror: b.\nfatal: c")
     'b'
+    >>> _reason("fatal: unable to access: The requested URL returned error: 301")
+    'its server sends on to another address, and that is not followed: ...
     """
+    if _REDIRECTED.search(stderr):
+        return (
+            "its server sends on to another address, and that is not followed: "
+            "if you trust who has it there, name that address as the source"
+        )
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     marked = [line for line in lines if line.startswith(("fatal: ", "error: "))]
     first = (marked or lines[-1:] or ["it gave no reason"])[0]

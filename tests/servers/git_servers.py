@@ -28,6 +28,7 @@ class GitHttpServer(ThreadingHTTPServer):
     With ``authorization`` set, a request needs that header.
     What is asked of a path that ends in ``lost`` is done, and not answered as it should
     be: with status 502, or with nothing if ``cuts``.
+    With ``moved_to`` set, every answer sends on to the same path there.
     """
 
     daemon_threads = True
@@ -41,6 +42,7 @@ class GitHttpServer(ThreadingHTTPServer):
         self.bytes_sent = 0
         self.lost: str | None = None
         self.cuts = False
+        self.moved_to: str | None = None
 
     @property
     def url(self) -> str:
@@ -52,6 +54,11 @@ class _GitHttpHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append(f"{self.command} {self.path}")
+        if self.server.moved_to is not None:
+            self.send_response(301)
+            self.send_header("Location", self.server.moved_to + self.path)
+            self.end_headers()
+            return
         wanted = self.server.authorization
         if wanted and self.headers["Authorization"] != wanted:
             self.send_response(401)

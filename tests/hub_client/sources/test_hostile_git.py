@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from packaging.version import Version
 from servers.git_repository import GitRepository, Special
+from servers.git_servers import serve_http
 from servers.operator_files import operator_files
 
 from hub_client.candidate import Candidate, Release
 from hub_client.git_commands import GitFailed, run_git
 from hub_client.git_url import InvalidGitUrl, parse_git_url
 from hub_client.index.mirror import IndexMirror
-from hub_client.sources.git import GitSource
+from hub_client.sources.git import GitSource, RepositoryUnreachable
 from hub_client.sources.git_mirror import InvalidRevision
 from hub_client.store import Store
 from hub_client.tree_digest import UnsafeTree
@@ -26,6 +27,8 @@ from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from servers.git_servers import GitHttpServer
 
 NAME = OperatorName.parse("acme/embed")
 FILES = operator_files(str(NAME), "1.0.0")
@@ -341,6 +344,35 @@ def test_the_repository_around_the_current_folder_is_not_asked(
     monkeypatch.setenv("GIT_DIR", str(around / ".git"))
     monkeypatch.setenv("GIT_INDEX_FILE", os.devnull)
     assert store.has(install(source, store))
+
+
+@pytest.mark.parametrize("section", ["http", "http.{url}/"])
+def test_a_server_that_sends_on_to_another_one_is_not_followed(
+    section: str,
+    http: GitHttpServer,
+    repositories: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    GitRepository.create(repositories / "embed.git").release("1.0.0", FILES)
+    config = tmp_path / "gitconfig"
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    with serve_http(repositories) as trusted:
+        trusted.moved_to = http.url
+        for key, value in {
+            "http.extraHeader": "Authorization: Basic token",
+            f"{section.format(url=trusted.url)}.followRedirects": "true",
+        }.items():
+            subprocess.run(["git", "config", "--global", key, value], check=True)
+        url = f"{trusted.url}/embed.git"
+        with pytest.raises(RepositoryUnreachable) as refusal:
+            GitSource(url, cache_dir=tmp_path / "cache").versions(NAME)
+    assert str(refusal.value) == (
+        f"Cannot list the versions at `{url}`: its server sends on to another "
+        "address, and that is not followed: if you trust who has it there, name that "
+        "address as the source"
+    )
+    assert http.requests == []
 
 
 def test_an_object_git_calls_malformed_is_refused(
