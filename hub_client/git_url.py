@@ -22,6 +22,7 @@ _URL = re.compile(
 )
 _HOST = re.compile(r"\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9][a-zA-Z0-9._-]*")
 _USER = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]*")
+_LAST_PORT: Final = "65535"
 _SCP = re.compile(r"(?P<host>\w[\w.-]*@\w[\w.-]*):/?(?P<path>[^:]+)")
 
 
@@ -56,7 +57,11 @@ def parse_git_url(text: str) -> GitUrl:
         )
     scheme, user, host, port, path = match.groups()
     scheme = scheme.lower()
-    if problem := _authority_problem(scheme, user, host) or _path_problem(path):
+    if problem := (
+        _authority_problem(scheme, user, host)
+        or _port_problem(port)
+        or _path_problem(path)
+    ):
         shown = text if user is None else text.replace(f"{user}@", "…@", 1)
         raise InvalidGitUrl(f"the git address {shown!r} {problem}")
     authority = (f"{user}@" if user else "") + host.lower()
@@ -91,6 +96,14 @@ def _authority_problem(scheme: str, user: str | None, host: str) -> str | None:
         return "has no plain host name"
     if user is not None and not _USER.fullmatch(user):
         return "has no plain user name"
+    return None
+
+
+def _port_problem(port: str | None) -> str | None:
+    number = (port or "").lstrip("0")
+    if (len(number), number) > (len(_LAST_PORT), _LAST_PORT):
+        # Some systems would begin again at 0: one place by many names.
+        return f"has a port above {_LAST_PORT}"
     return None
 
 

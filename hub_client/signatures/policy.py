@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from contextlib import suppress
+from ipaddress import ip_address
+from socket import inet_aton
 from typing import TYPE_CHECKING, Final, TypeGuard
 from urllib.parse import unquote
 
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
 KEY: Final = "require-signature"
 ROOT: Final = "trusted-root"
 _FOLDER: Final = "keys"
+_AUTHORITY: Final = re.compile(r"(?:.*@)?(\[.*\]|.*?)(?::([0-9]*))?")
+_USUAL_PORTS: Final = ("", "22", "80", "443", "9418")
+"""Of the protocols that git speaks."""
+_ALIASES: Final = {"hf.co": "huggingface.co"}
 _HUGGING_FACE: Final = (HUGGING_FACE, HUGGING_FACE_AT)
 
 
@@ -42,8 +49,11 @@ def keys_for(
     entries = _covering(source, required, directory)
     if not entries:
         return None
-    keys = (key for entry in entries for key in required[entry])
-    return _able(entries[0], map(parse_signer, keys))
+    return tuple(
+        key
+        for entry in entries
+        for key in _able(entry, map(parse_signer, required[entry]))
+    )
 
 
 def root_for(
@@ -203,20 +213,40 @@ def _checked(entry: str) -> str:
 
 
 def _written_out(source: str) -> str:
-    """In the one spelling of all that servers take for the same repository.
+    """In the one spelling of all that may be the same repository.
 
     A project may write a source in another way than its user does. Letters of either
     case, what stands in percent signs, doubled slashes, and the end of git's own
-    folders make no difference to some servers; here they make none.
+    folders make no difference to some servers; nor is another protocol another place.
+    Here none makes any.
     """
     if source.startswith(HUGGING_FACE):
         source = f"{HUGGING_FACE_AT}{PUBLIC_ENDPOINT}/{source[len(HUGGING_FACE) :]}"
-    kind, _, rest = source.casefold().partition("://")
-    if source.startswith(GIT):
-        rest = re.sub("/+", "/", unicodedata.normalize("NFC", unquote(rest)))
-        while rest != (shorter := rest.removesuffix("/").removesuffix(".git")):
-            rest = shorter
-    return f"{kind}://{rest}" if rest else source
+    _, _, rest = source.partition("://")
+    if not rest:
+        return source
+    authority, _, path = rest.partition("/")
+    path = unicodedata.normalize("NFC", unquote(f"/{path}")).casefold()
+    path = re.sub("/+", "/", path)
+    while path != (shorter := path.removesuffix("/").removesuffix(".git")):
+        path = shorter
+    return f"//{_place(authority)}{path}"
+
+
+def _place(authority: str) -> str:
+    """A host, and its port if it is an unusual one.
+
+    >>> _place("git@127.1:0443"), _place("[::ffff:127.0.0.1]:8443"), _place("HF.co.")
+    ('127.0.0.1', '127.0.0.1:8443', 'huggingface.co')
+    """
+    host, port = _AUTHORITY.fullmatch(authority).groups()  # type: ignore[union-attr]
+    host = host.casefold().rstrip(".")
+    with suppress(ValueError, OSError):
+        # Some write an address as one number, or in hexadecimal digits.
+        address = ip_address(host.strip("[]") if ":" in host else inet_aton(host))
+        host = str(getattr(address, "ipv4_mapped", None) or address)
+    number = (port or "").lstrip("0")
+    return _ALIASES.get(host, host) + f":{number}" * (number not in _USUAL_PORTS)
 
 
 def _able(entry: str, keys: Iterable[Signer]) -> tuple[Signer, ...]:

@@ -241,6 +241,16 @@ def test_the_most_specific_entry_says_whose_signature_counts(
         "git+https://git.acme.example/%74eam/embed.git",
         "git+https://git.acme.example/team%2Fembed.git",
         "git+https://git.acme.example/Team/Embed.GIT",
+        "git+https://git.acme.example/team/%45mbed",
+        "git+https://git.acme.example/team/embed%2EGit",
+        "git+https://git.acme.example./team/embed",
+        "git+https://git.acme.example:443/team/embed",
+        "git+https://git.acme.example:00443/team/embed",
+        "git+https://git@git.acme.example/team/embed",
+        "git+http://git.acme.example/team/embed",
+        "git+ssh://git@git.acme.example:22/team/embed",
+        "git+git://git.acme.example/team/embed",
+        "hf+https://git.acme.example/team/embed",
     ],
 )
 @pytest.mark.parametrize("entry", ["team/embed.git", "team/embed", "team/", "team"])
@@ -252,6 +262,35 @@ def test_no_spelling_of_a_repository_goes_past_who_has_to_sign_there(
     required = {host: [wide.text], f"{host}{entry}": [key.text]}
     assert keys_for(spelling, required) == (key,)
     assert keys_for(f"{host}teams/embed", required) == (wide,)
+
+
+@pytest.mark.parametrize(
+    ("entry", "spelling"),
+    [
+        ("git+http://127.0.0.1/embed", "git+http://127.1/embed"),
+        ("git+http://127.0.0.1/embed", "git+http://0x7f.0.0.1/embed"),
+        ("git+http://2130706433/embed", "git+http://127.0.0.1./embed"),
+        ("git+http://[::1]:8080/embed", "git+http://[0:0::01]:08080/embed"),
+        ("git+http://127.0.0.1/embed", "git+http://[::FFFF:7f00:1]/embed"),
+        ("hf:acme", "hf+https://huggingface.co:443/acme/embed"),
+        ("hf:acme", "hf+https://huggingface.co./acme/embed"),
+        ("hf:acme", "hf+http://hf.co/Acme/embed"),
+        ("hf:acme", "git+https://huggingface.co/acme/embed"),
+        ("git+https://huggingface.co/acme", "hf:acme/embed"),
+    ],
+)
+def test_no_spelling_of_a_host_goes_past_who_has_to_sign_there(
+    entry: str, spelling: str
+) -> None:
+    alice = SigstoreIdentity("alice@acme.example", "https://id.example")
+    assert keys_for(spelling, {entry: [alice.text]}) == (alice,)
+
+
+def test_another_port_is_another_place(ssh: Publisher) -> None:
+    (key,), _ = read_key_file(ssh.public)
+    required = {"git+https://git.acme.example:8443/": [key.text]}
+    assert keys_for("git+https://git.acme.example/embed", required) is None
+    assert keys_for("git+http://git.acme.example:8443/embed", required) == (key,)
 
 
 def test_an_entry_with_a_slash_and_one_without_are_one(

@@ -74,6 +74,8 @@ def is_empty(store: Store) -> bool:
         ("https://h\u0430cme/embed.git", "has no plain host name"),
         ("https://a b/embed.git", "has no plain host name"),
         ("https://a\\@b/embed.git", "has no plain user name"),
+        ("git://h:65979/embed.git", "has a port above 65535"),
+        ("git://h:100000000443/embed.git", "has a port above 65535"),
         ("https://me:secret@h/e.git", "has a password in it"),
         ("file://host/embed.git", "has a host before its path"),
         ("https://h/a/../b.git", "has `.` or `..` in its path"),
@@ -111,6 +113,7 @@ def test_an_address_as_scp_writes_it_is_refused_with_the_url_to_write() -> None:
     [
         "ssh://git@h:22/a.git",
         "http://[::1]:80/a.git",
+        "http://h:0065535/a.git",
         "file:///srv/ä.git",
         "ssh://h/~me/a.git",
     ],
