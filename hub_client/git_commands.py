@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Final, Literal, TypeAlias
 
+from hub_client.bounded_process import Bounds, SaidTooMuch, run_bounded
 from hub_client.steps import step
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 SignedKind: TypeAlias = Literal["commit", "tag"]
@@ -25,6 +26,8 @@ SignedKind: TypeAlias = Literal["commit", "tag"]
 
 TIMEOUT_SECONDS: Final = 600
 """How long one command may take in all; a stalled HTTP transfer ends much sooner."""
+OUTPUT_LIMIT: Final = 32 << 20
+"""Bytes that one command may print; whoever made a repository decides how many."""
 
 _SETTINGS: Final = {
     "core.hooksPath": os.devnull,
@@ -40,8 +43,9 @@ _SETTINGS: Final = {
     "maintenance.auto": "false",
     "init.defaultBranch": "main",
 }
-_TRANSFERS: Final = ("fetch", "ls-remote", "push")
-"""The commands that other repositories are asked by."""
+_TRANSFERS: Final = {"fetch": 4 << 30, "ls-remote": 1 << 30, "push": None}
+"""The commands that other repositories are asked by, and bytes of memory for each: they
+keep all that is listed to them."""
 _PROTOCOLS: Final = "file:git:http:https:ssh"
 _ENVIRONMENT: Final = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -112,6 +116,10 @@ class GitFailed(HubError):
         return None
 
 
+class TooLong(GitFailed):
+    """A git command printed more than ``OUTPUT_LIMIT``, and was ended."""
+
+
 def run_git(
     command: str,
     *arguments: str,
@@ -128,28 +136,20 @@ def run_git(
     :param typed: what it reads from stdin.
     :param remote: whether it needs who the user is: their name, their credentials.
     :raises GitFailed: with git's own words, also after ``TIMEOUT_SECONDS``.
+    :raises TooLong: if it prints more than ``OUTPUT_LIMIT``.
     """
     where = [] if git_dir is None else [f"--git-dir={git_dir}"]
     where += [] if work_tree is None else [f"--work-tree={work_tree}"]
     try:
         environment = _environment(_user_settings() if remote else {})
-        if command in _TRANSFERS:
-            environment["GIT_ALLOW_PROTOCOL"] = _PROTOCOLS
-        with step("git", command, *arguments):
-            done = subprocess.run(  # noqa: S603  (arguments come from our own parsers)
-                ["git", *where, command, *arguments],  # noqa: S607  (the user's git)
-                env=environment,
-                input=typed,
-                capture_output=True,
-                check=True,
-                timeout=TIMEOUT_SECONDS,
-            )
     except FileNotFoundError as error:
         raise GitMissing from error
-    except subprocess.TimeoutExpired as error:
-        raise GitFailed(command, f"no end after {TIMEOUT_SECONDS} seconds") from error
-    except subprocess.CalledProcessError as error:
-        raise GitFailed(command, error.stderr.decode(errors="replace")) from error
+    if command in _TRANSFERS:
+        environment["GIT_ALLOW_PROTOCOL"] = _PROTOCOLS
+    with step("git", command, *arguments):
+        done = _run(command, [*where, command, *arguments], environment, typed)
+    if done.returncode != 0:
+        raise GitFailed(command, done.stderr.decode(errors="replace"))
     return done.stdout
 
 
@@ -169,17 +169,9 @@ def check_signature(
         "gpg.x509.program": [os.devnull],
     }
     command = f"verify-{kind}"
-    try:
-        done = subprocess.run(  # noqa: S603  (as in run_git)
-            ["git", f"--git-dir={git_dir}", command, "--raw", "--", object_id],  # noqa: S607
-            env={**_environment(settings), "GNUPGHOME": str(gnupg_home)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=TIMEOUT_SECONDS,
-        )
-    except FileNotFoundError as error:
-        raise GitMissing from error
+    words = [f"--git-dir={git_dir}", command, "--raw", "--", object_id]
+    environment = {**_environment(settings), "GNUPGHOME": str(gnupg_home)}
+    done = _run(command, words, environment)
     said = done.stderr.decode(errors="replace")
     if done.returncode != 0:
         raise GitFailed(command, said)
@@ -234,6 +226,27 @@ def _started_objects(git_dir: Path) -> Iterator[Callable[[str, IO[bytes]], None]
             answers.read(1)
 
         yield copy
+
+
+def _run(
+    command: str,
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    typed: bytes = b"",
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git, whether it fails or not.
+
+    :raises GitFailed: if it goes on for too long.
+    """
+    bounds = Bounds(TIMEOUT_SECONDS, OUTPUT_LIMIT, _TRANSFERS.get(command))
+    try:
+        return run_bounded(["git", *words], bounds, env=environment, typed=typed)
+    except FileNotFoundError as error:
+        raise GitMissing from error
+    except subprocess.TimeoutExpired as error:
+        raise GitFailed(command, f"no end after {TIMEOUT_SECONDS} seconds") from error
+    except SaidTooMuch as error:
+        raise TooLong(command, f"no end after {OUTPUT_LIMIT:,} bytes") from error
 
 
 def _environment(user_settings: Mapping[str, list[str]]) -> dict[str, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from hub_client.git_commands import open_objects, run_git
-from hub_client.tree_digest import UnsafeTree, check_tree_paths
+from hub_client.git_commands import TooLong, open_objects, run_git
+from hub_client.tree_digest import MOST_FILES, UnsafeTree, check_tree_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,10 +34,16 @@ def tree_entries(git_dir: Path, tree: str) -> tuple[TreeEntry, ...]:
     """Every file of a commit or a tree, sorted by path.
 
     :param tree: a full id.
-    :raises UnsafeTree: if it holds a link, a submodule or an unsafe path.
+    :raises UnsafeTree: if it holds a link, a submodule, an unsafe path, or too many.
     """
     arguments = ("-r", "-l", "-z", "--full-tree", "--", tree)
-    listing = run_git("ls-tree", *arguments, git_dir=git_dir)
+    too_many = UnsafeTree([f"they are too many: more than {MOST_FILES:,}"])
+    try:
+        listing = run_git("ls-tree", *arguments, git_dir=git_dir)
+    except TooLong as error:
+        raise too_many from error
+    if listing.count(b"\0") > MOST_FILES:
+        raise too_many
     entries: list[TreeEntry] = []
     problems: list[str] = []
     for line in listing.split(b"\0")[:-1]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from plugin_spec.errors import HubError
 from plugin_spec.tree_paths import path_problems, walk_tree
@@ -11,6 +11,9 @@ from plugin_spec.tree_paths import path_problems, walk_tree
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+MOST_FILES: Final = 20_000
+"""Of one operator, as others list them."""
 
 
 class UnsafeTree(HubError, ValueError):

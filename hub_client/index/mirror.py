@@ -45,7 +45,10 @@ class IndexMirror(GitMirror):
         return self.known_tip() or newest
 
     def blobs(self, commit: str) -> dict[OperatorName, str]:
-        """The id of each operator's entry; what is no entry's path is passed over."""
+        """The id of each operator's entry; what is no entry's path is passed over.
+
+        :raises TooLong: if git lists more than anybody reads.
+        """
         arguments = ("-r", "-z", "--full-tree", "--", commit, f"{FOLDER}/")
         listing = run_git("ls-tree", *arguments, git_dir=self.path)
         found = {}

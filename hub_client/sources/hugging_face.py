@@ -33,6 +33,7 @@ from hub_client.sources.signed_release import (
 from hub_client.sources.version_tags import read_releases
 from hub_client.transfer import transfer
 from hub_client.tree_digest import (
+    MOST_FILES,
     DigestMismatch,
     check_tree_paths,
     listing_digest,
@@ -58,7 +59,6 @@ _SERVER = re.compile(
     r"https?://([A-Za-z0-9][\w.-]*|\[[0-9a-fA-F:]+\])(:\d+)?(/[\w-][\w.-]*)*"
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_MOST_FILES: Final = 20_000
 
 
 class InvalidRepository(HubError, ValueError):
@@ -361,7 +361,7 @@ def list_files(
 
     def ask(api: Any) -> list[Any]:  # noqa: ANN401  (its client's own)
         tree = api.list_repo_tree(repository.name, recursive=True, revision=commit)
-        return list(islice(tree, _MOST_FILES + 1))
+        return list(islice(tree, MOST_FILES + 1))
 
     try:
         listed = repository.ask(ask)
@@ -371,8 +371,8 @@ def list_files(
             hint="Ask its publisher, or choose another version",
         ) from error
     where = f"the files of `{repository.url}` at {commit}"
-    if len(listed) > _MOST_FILES:
-        raise InvalidListing(f"Too many are {where}: more than {_MOST_FILES:,}")
+    if len(listed) > MOST_FILES:
+        raise InvalidListing(f"Too many are {where}: more than {MOST_FILES:,}")
     files = tuple(
         ListedFile(
             each.path,

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from hub_client.git_commands import GitFailed
+from hub_client.git_commands import GitFailed, TooLong
 from hub_client.git_url import parse_git_url
 from hub_client.index.entry import IndexEntry, InvalidEntry, entry_path
 from hub_client.index.mirror import IndexMirror
@@ -148,7 +148,13 @@ class IndexSource:
 
     @cached_property
     def _blobs(self) -> dict[OperatorName, str]:
-        return self.mirror.blobs(self.commit)
+        try:
+            return self.mirror.blobs(self.commit)
+        except TooLong as error:
+            raise IndexUnreachable(
+                f"Too many are the operators of `{self.spec}`: {error.reason}",
+                hint="Ask who keeps the index",
+            ) from error
 
     def _entry(self, name: OperatorName) -> IndexEntry | None:
         if name not in self._blobs:

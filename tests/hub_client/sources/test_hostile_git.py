@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,12 +17,14 @@ from servers.git_repository import GitRepository, Special
 from servers.git_servers import serve_http
 from servers.operator_files import operator_files
 
+from hub_client import git_commands
 from hub_client.candidate import Candidate, Release
 from hub_client.git_commands import GitFailed, run_git
 from hub_client.git_url import InvalidGitUrl, parse_git_url
 from hub_client.index.mirror import IndexMirror
 from hub_client.sources.git import GitSource, RepositoryUnreachable
-from hub_client.sources.git_mirror import InvalidRevision
+from hub_client.sources.git_mirror import GitMirror, InvalidRevision
+from hub_client.sources.index import IndexSource, IndexUnreachable
 from hub_client.store import Store
 from hub_client.tree_digest import UnsafeTree
 from plugin_spec.errors import HubError
@@ -26,6 +32,7 @@ from plugin_spec.manifest import Manifest
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from servers.git_servers import GitHttpServer
@@ -347,6 +354,108 @@ def test_the_repository_around_the_current_folder_is_not_asked(
     monkeypatch.setenv("GIT_DIR", str(around / ".git"))
     monkeypatch.setenv("GIT_INDEX_FILE", os.devnull)
     assert store.has(install(source, store))
+
+
+def of_ten_each(repository: GitRepository, levels: int) -> str:
+    """A tree of ten names for one thing, whose names are ten, and so on."""
+    kind, object_id = "100644 blob", repository._blob(b"x")
+    for _ in range(levels):
+        lines = (f"{kind} {object_id}\tf{number}\0" for number in range(10))
+        object_id = repository.git("mktree", "-z", stdin="".join(lines).encode())
+        kind = "040000 tree"
+    return object_id
+
+
+@pytest.mark.parametrize("levels", [5, 9])  # too many to keep; too many to list
+def test_a_few_objects_that_are_a_great_many_files_are_refused(
+    levels: int, source: GitSource, store: Store, embed: GitRepository
+) -> None:
+    tree = of_ten_each(embed, levels)
+    embed.tag("v1.0.0", embed.git("commit-tree", "-m", "bomb", tree))
+    with pytest.raises(UnsafeTree) as refusal:
+        install(source, store)
+    assert refusal.value.problems == ("they are too many: more than 20,000",)
+    assert is_empty(store)
+
+
+def test_a_few_objects_that_are_a_great_index_are_refused(
+    embed: GitRepository, tmp_path: Path
+) -> None:
+    root = f"040000 tree {of_ten_each(embed, 9)}\toperators\0".encode()
+    tree = embed.git("mktree", "-z", stdin=root)
+    embed.branch("main", embed.git("commit-tree", "-m", "bomb", tree))
+    index = IndexSource(embed.url, cache_dir=tmp_path / "cache")
+    with pytest.raises(IndexUnreachable) as refusal:
+        index.versions(NAME)
+    assert str(refusal.value) == (
+        f"Too many are the operators of `index+{embed.url}`: "
+        "no end after 33,554,432 bytes"
+    )
+
+
+class _Talker(BaseHTTPRequestHandler):
+    """Answers git forever: with tags, or with what it should tell its user."""
+
+    def do_GET(self) -> None:
+        kind = "application/x-git-upload-pack-advertisement"
+        said = (b"version 2\n", b"ls-refs\n", b"fetch=shallow\n")
+        first = packet(b"# service=git-upload-pack\n") + b"0000"
+        self.answer(kind, first + b"".join(map(packet, said)) + b"0000")
+
+    def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer("application/x-git-upload-pack-result", b"")
+        if b"ls-refs" in asked:
+            tags = (b"%040x refs/tags/v1.0.%d\n" % (n + 1, n) for n in range(9999))
+            said = b"".join(map(packet, tags))
+        else:
+            first = (b"shallow-info\n", b"shallow " + b"a" * 40 + b"\n")
+            self.wfile.write(b"".join(map(packet, first)) + b"0001")
+            self.wfile.write(packet(b"packfile\n"))
+            said = packet(b"\x02" + b"x" * 60_000 + b"\n") * 20
+        with suppress(OSError):
+            while True:
+                self.wfile.write(said)
+
+    def answer(self, kind: str, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def packet(text: bytes) -> bytes:
+    return b"%04x" % (len(text) + 4) + text
+
+
+@pytest.fixture
+def talker() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Talker) as server:
+        Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield f"http://127.0.0.1:{server.server_port}/embed.git"
+        server.shutdown()
+
+
+def test_what_a_server_says_without_end_is_not_kept(
+    talker: str, tmp_path: Path
+) -> None:
+    mirror = GitMirror(parse_git_url(talker), tmp_path / "cache")
+    with pytest.raises(GitFailed, match=r"no end after 33,554,432 bytes$"):
+        mirror.fetch("a" * 40, "refs/tags/v1.0.0")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others cannot hold git to it")
+def test_a_list_of_tags_without_end_takes_no_more_memory_than_it_may(
+    talker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(git_commands._TRANSFERS, "ls-remote", 64 << 20)
+    monkeypatch.setattr(git_commands, "TIMEOUT_SECONDS", 60)
+    mirror = GitMirror(parse_git_url(talker), tmp_path / "cache")
+    with pytest.raises(GitFailed, match="Out of memory"):
+        mirror.remote_tags()
 
 
 @pytest.mark.parametrize("section", ["http", "http.{url}/"])
