@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 
 WITHDRAWN: Final = "withdrawn by its publisher"
 """Why a version is yanked whose publisher gave no reason, or none that can be read."""
+_LONGEST_REASON: Final = 500
+
+
+def read_reason(text: str) -> str:
+    r"""What is kept of why a version is yanked: a line, of its first paragraph.
+
+    >>> read_reason("Swaps red\nand blue\n\nSeen with JPEG.")
+    'Swaps red and blue'
+    """
+    paragraph = text.strip().partition("\n\n")[0]
+    line = "".join(filter(str.isprintable, " ".join(paragraph.split())))
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from packaging.version import Version
 
-from hub_client.candidate import Release
+from hub_client.candidate import Release, read_reason
 from hub_client.git_url import parse_git_url
 from hub_client.lockfile.entry import (
     Entry,
     LockProblem,
     as_digest,
     as_table,
-    as_text,
     matching,
     parsed,
 )
@@ -110,7 +109,7 @@ class IndexedVersion:
             ref=entry.get("ref", parsed(_check_ref)),
             commit=entry.get("commit", matching(_COMMIT, "a full commit")),
             tree=entry.get("tree", as_digest),
-            yanked=entry.get("yanked", as_text, None),
+            yanked=entry.get("yanked", parsed(read_reason), None),
             operator=entry.get("operator", as_table),
         )
 

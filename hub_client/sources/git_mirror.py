@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from filelock import FileLock
 
-from hub_client.git_commands import GitFailed, open_objects, run_git
+from hub_client.candidate import read_reason
+from hub_client.git_commands import GitFailed, TooLong, open_objects, run_git
 from hub_client.git_tree import TreeEntry, tree_entries, write_tree
 from hub_client.git_url import is_whole, mirror_path
 from hub_client.origin import note_origin
@@ -115,18 +116,24 @@ class GitMirror:
         return self.known_reasons()
 
     def known_reasons(self) -> dict[str, str]:
-        """The messages that were fetched before, by ref."""
+        """The messages that were fetched before, by ref, as ``read_reason`` keeps them.
+
+        None if they are so long that nobody reads them.
+        """
         if not is_whole(self.path):
             return {}
-        listing = run_git(
-            "for-each-ref",
-            "--format=%(objecttype)\t%(refname)\t%(contents:subject)",
-            f"{_OURS}tags/",
-            git_dir=self.path,
-        )
+        try:
+            listing = run_git(
+                "for-each-ref",
+                "--format=%(objecttype)\t%(refname)\t%(contents:subject)",
+                f"{_OURS}tags/",
+                git_dir=self.path,
+            )
+        except TooLong:
+            return {}
         lines = listing.decode(errors="replace").splitlines()
         return {
-            ref.replace(_OURS, "refs/", 1): "".join(filter(str.isprintable, message))
+            ref.replace(_OURS, "refs/", 1): read_reason(message)
             for kind, ref, message in (line.split("\t", 2) for line in lines)
             if kind == "tag" and message
         }

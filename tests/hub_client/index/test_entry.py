@@ -69,6 +69,14 @@ def test_a_version_is_a_release_whose_files_are_elsewhere() -> None:
     assert (release.source, release.tree) == (LINE["source"], LINE["tree"])
 
 
+def test_of_a_reason_one_line_is_read() -> None:
+    said = "it\ncrashes\x1b[1A\n\nhint: run this"
+    (version,) = parse(line(yanked=said)).versions
+    assert version.yanked == "it crashes[1A"
+    (version,) = parse(line(yanked="x" * 1000)).versions
+    assert version.yanked == "x" * 500 + "…"
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [

@@ -67,7 +67,22 @@ def test_a_reason_cannot_move_the_cursor(
     embed: GitRepository, commit: str, tmp_path: Path
 ) -> None:
     yank(embed, commit, "Fine\x1b[2K\x1b[1A; run\tthis\x07")
-    assert reason(embed, tmp_path) == "Fine[2K[1A; runthis"
+    assert reason(embed, tmp_path) == "Fine[2K[1A; run this"
+
+
+@pytest.mark.parametrize(
+    ("size", "kept"),
+    [(1 << 20, "x" * 500 + "…"), (33 << 20, "withdrawn by its publisher")],
+)
+def test_a_reason_is_no_longer_than_anybody_reads(
+    size: int, kept: str, embed: GitRepository, commit: str, tmp_path: Path
+) -> None:
+    head = (
+        f"object {commit}\ntype commit\ntag yanked-v1.0.0\ntagger a <a@b> 1 +0000\n\n"
+    )
+    tag = embed.git("mktag", stdin=head.encode() + b"x" * size + b"\n")
+    embed.git("update-ref", "refs/tags/yanked-v1.0.0", tag)
+    assert reason(embed, tmp_path) == kept
 
 
 def test_the_yank_of_a_version_that_is_not_there_says_nothing(
