@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _STAGING: Final = ".arriving"
 _LOCK: Final = ".hub-bundle.lock"
 _CONTENTS: Final = ("trees", "wheels", "weights", "signatures")
+_OTHER: Final = "Delete it if nothing needs it, or name another folder"
 
 
 class NotABundle(HubError):
@@ -85,6 +86,7 @@ class BundleFolder:
         except Timeout as error:
             raise BundleBusy(f"Another process is writing `{path}`") from error
         try:
+            _check_arriving(path / _STAGING)
             before = _read_listing(path)
             if (path / LISTING_FILE).exists():
                 _check_accepted(path, accepts(before))
@@ -96,8 +98,11 @@ class BundleFolder:
             lock.release()
 
     def has(self, path: str, wanted: Wanted) -> bool:
-        """Whether a file is here; hashed, unless it was listed with these bytes."""
-        target = self.path / path
+        """Whether a file is here; hashed, unless it was listed with these bytes.
+
+        :raises NotABundle: if a link leads to its folder.
+        """
+        target = self._below(path)
         if target.is_symlink() or not target.is_file():
             return False
         known = self.before.files.get(path) if self.before else None
@@ -116,8 +121,11 @@ class BundleFolder:
         return True
 
     def put(self, path: str, wanted: Wanted, bring: Callable[[Path], object]) -> None:
-        """Let ``bring`` write a file aside; it gets its name when it is whole."""
-        target = self.path / path
+        """Let ``bring`` write a file aside; it gets its name when it is whole.
+
+        :raises NotABundle: if a link leads to its folder.
+        """
+        target = self._below(path)
         staged = self.path / _STAGING / wanted.sha256
         bring(staged)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -144,6 +152,14 @@ class BundleFolder:
             root = self.path / folder
             if root.is_dir():
                 self._remove_others(root, known)
+
+    def _below(self, path: str) -> Path:
+        """Where a file belongs, through no link."""
+        folder = self.path
+        for part in path.split("/")[:-1]:
+            folder /= part
+            _check_no_link(folder)
+        return self.path / path
 
     def _remove_others(self, root: Path, known: set[str]) -> None:
         for entry, path in [*walk_tree(root, f"{root.name}/")]:
@@ -182,14 +198,29 @@ def _check_ours(path: Path) -> None:
     except FileNotFoundError:
         return
     for name in (*_CONTENTS, _STAGING, _LOCK, LISTING_FILE, LOCK_FILE):
-        if (path / name).is_symlink():
-            raise NotABundle(f"`{path / name}` is a symbolic link")
+        _check_no_link(path / name)
+    for name in (_LOCK, LISTING_FILE, LOCK_FILE):
+        # Nobody writes to the other end of a pipe.
+        if (path / name).exists() and not (path / name).is_file():
+            raise NotABundle(f"`{path / name}` is not a regular file", hint=_OTHER)
     # Other tools write a `bundle.json`, too: its name alone does not make it ours.
     if names and _LOCK not in names and _read_listing(path) is None:
         raise NotABundle(
             f"`{path}` is not empty, and is no bundle",
             hint="Name a folder that is new or empty",
         )
+
+
+def _check_no_link(path: Path) -> None:
+    if path.is_symlink():
+        raise NotABundle(f"`{path}` is a symbolic link", hint=_OTHER)
+
+
+def _check_arriving(folder: Path) -> None:
+    """Refuse what no interrupted run left: writing goes on in what lies there."""
+    for path in folder.glob("*"):
+        if path.is_symlink() or not path.is_file():
+            raise NotABundle(f"`{path}` is not a regular file", hint=_OTHER)
 
 
 def _read_listing(path: Path) -> BundleListing | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -240,6 +241,50 @@ def test_a_link_in_a_bundle_is_not_followed(
     with pytest.raises(NotABundle, match="is a symbolic link"):
         publisher.bundle(path, LINUX)
     assert [*elsewhere.iterdir()] == [elsewhere / "x.whl"]
+
+
+@pytest.mark.parametrize("below", ["", "echo"])
+def test_no_link_below_its_folders_leads_out_of_a_bundle(
+    publisher: Publisher, tmp_path: Path, below: str
+) -> None:
+    elsewhere, path = tmp_path / "elsewhere", tmp_path / "bundle"
+    publisher.operators_alone.bundle(path, LINUX)
+    folder = path / "trees" / publisher.lock.operators[0].tree[7:] / below
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    (elsewhere / "operator.yaml").unlink(missing_ok=True)
+    before = files_below(elsewhere)
+    with pytest.raises(NotABundle, match="is a symbolic link"):
+        publisher.operators_alone.bundle(path, LINUX)
+    assert files_below(elsewhere) == before
+
+
+@pytest.mark.parametrize("suffix", ["", ".part"])
+def test_what_arrives_is_written_through_no_link(
+    publisher: Publisher, tmp_path: Path, suffix: str
+) -> None:
+    path, mine = tmp_path / "bundle", tmp_path / "thesis.tex"
+    _, listing = publisher.operators_alone.bundle(path, LINUX)
+    file = next(iter(listing.files.values()))
+    (path / file.path).unlink()
+    mine.write_text("a week of work")
+    (path / ".arriving").mkdir()
+    (path / ".arriving" / f"{file.digest[7:]}{suffix}").symlink_to(mine)
+    with pytest.raises(NotABundle, match="is not a regular file"):
+        publisher.operators_alone.bundle(path, LINUX)
+    assert mine.read_text() == "a week of work"
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "hub.lock", ".hub-bundle.lock"])
+def test_a_pipe_in_a_bundle_is_not_waited_for(
+    publisher: Publisher, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "bundle"
+    publisher.operators_alone.bundle(path, LINUX)
+    (path / name).unlink(missing_ok=True)
+    os.mkfifo(path / name)
+    with pytest.raises(NotABundle, match="is not a regular file"):
+        publisher.operators_alone.bundle(path, LINUX)
 
 
 def test_one_process_writes_at_a_time(publisher: Publisher, tmp_path: Path) -> None:
