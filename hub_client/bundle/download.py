@@ -12,8 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
-from http.client import HTTPException
-from typing import IO, TYPE_CHECKING, Final, Self, TypeVar
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+)
+from io import BufferedReader, RawIOBase
+from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -23,7 +29,6 @@ from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from http.client import HTTPResponse
     from pathlib import Path
 
     from hub_client.listed_file import ListedFile
@@ -295,6 +300,73 @@ def _secret(host: str, user: str | None, password: str | None) -> str | None:
     return base64.b64encode(both.encode()).decode()
 
 
+class _Timely(RawIOBase):
+    """What a socket gives until a moment: its own patience begins with every byte."""
+
+    def __init__(self, socket: RawIOBase) -> None:
+        self._socket = socket
+        self.wait()
+
+    def wait(self) -> None:
+        """Be patient from now on."""
+        self._until = time.monotonic() + _PATIENCE
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401  (any buffer)
+        if time.monotonic() > self._until:
+            raise TimeoutError(f"nothing whole came in {_PATIENCE:g} seconds")
+        return self._socket.readinto(buffer)
+
+    def close(self) -> None:
+        self._socket.close()
+        super().close()
+
+
+class _Answer(HTTPResponse):
+    """One whose headers, and each block of whose content, come in time."""
+
+    def __init__(self, *words: Any, **more: Any) -> None:  # noqa: ANN401  (its own)
+        super().__init__(*words, **more)
+        self._timely = _Timely(self.fp.detach())
+        self.fp = BufferedReader(self._timely)
+
+    def read1(self, n: int = -1) -> bytes:
+        """Some bytes; none at the end."""
+        self._timely.wait()
+        return super().read1(n)
+
+
+class _Connection(HTTPConnection):
+    response_class = _Answer
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Answer
+
+
+class _HTTPHandler(request.HTTPHandler):
+    def http_open(self, req: request.Request) -> HTTPResponse:
+        return self.do_open(_Connection, req)
+
+
+class _HTTPSHandler(request.HTTPSHandler):
+    def https_open(self, req: request.Request) -> HTTPResponse:
+        return self.do_open(_SecureConnection, req)
+
+
+class _RedirectHandler(request.HTTPRedirectHandler):
+    def redirect_request(
+        self,
+        req: request.Request,
+        fp: IO[bytes],
+        *words: Any,  # noqa: ANN401  (its own)
+    ) -> request.Request | None:
+        fp.close()  # it would be read to its end, if it has one
+        return super().redirect_request(req, fp, *words)
+
+
 @cache
 def _opener() -> request.OpenerDirector:
     """Speaks HTTP alone: no address leads to a file of this machine."""
@@ -302,10 +374,10 @@ def _opener() -> request.OpenerDirector:
     for handler in (
         request.ProxyHandler(),
         request.UnknownHandler(),
-        request.HTTPHandler(),
-        request.HTTPSHandler(),
+        _HTTPHandler(),
+        _HTTPSHandler(),
         request.HTTPDefaultErrorHandler(),
-        request.HTTPRedirectHandler(),
+        _RedirectHandler(),
         request.HTTPErrorProcessor(),
     ):
         opener.add_handler(handler)

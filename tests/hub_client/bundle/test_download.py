@@ -164,6 +164,36 @@ def test_a_server_that_trickles_is_left(
     assert said == f"`{web.url}` cannot be had: fewer than 1000 bytes a second"
 
 
+@pytest.mark.parametrize(
+    ("beginning", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"),
+    ],
+    ids=["header", "continue", "chunk", "trailer"],
+)
+def test_a_server_that_never_comes_to_the_content_is_left(
+    web: WebServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    beginning: bytes,
+    drop: bytes,
+) -> None:
+    def drip(handler: http.server.BaseHTTPRequestHandler) -> None:
+        with suppress(ConnectionError):
+            handler.wfile.write(beginning)
+            while True:
+                handler.wfile.write(drop)
+                time.sleep(0.01)
+
+    monkeypatch.setattr(download, "_PATIENCE", 0.2)
+    web.answers = [drip]
+    said = refused(web, tmp_path / "x", ServerSilent)
+    assert said == f"`{web.url}` cannot be had: nothing whole came in 0.2 seconds"
+
+
 def test_a_busy_server_is_asked_again(web: WebServer, tmp_path: Path) -> None:
     web.answers = [giving(b"", status=503), giving(b"", status=429), giving(CONTENT)]
     fetched(web, tmp_path / "x")
@@ -227,6 +257,21 @@ def test_a_redirect_leads_to_no_file_of_this_machine(
 ) -> None:
     web.answers = [giving(b"", status=302, Location=target)]
     refused(web, tmp_path / "x", ServerSilent)
+
+
+def test_what_stands_beside_a_redirect_is_not_read(
+    web: WebServer, tmp_path: Path
+) -> None:
+    def endless(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "/y.whl")
+        handler.end_headers()
+        with suppress(ConnectionError):
+            while True:
+                handler.wfile.write(CONTENT)
+
+    web.answers = [endless, giving(CONTENT)]
+    assert fetched(web, tmp_path / "x") == len(CONTENT)
 
 
 def test_a_server_does_not_write_on_the_terminal(
