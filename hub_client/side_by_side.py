@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future, wait
 from contextlib import suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -18,6 +19,8 @@ T = TypeVar("T")
 
 _GRACE: Final = 1.0
 """Seconds for threads to see that they are not needed; a silent server may hold one."""
+_GLANCE: Final = 0.2
+"""Seconds between two looks at a thread that may hang."""
 _ended: ContextVar[Event] = ContextVar("ended", default=Event())  # noqa: B039  (never set)
 
 
@@ -62,6 +65,36 @@ def side_by_side(work: Callable[[T], object], items: Iterable[T], most: int) -> 
     finally:
         ended.set()
         _see_off(threads)
+
+
+def watched(work: Callable[[], T], check: Callable[[], object]) -> T:
+    """Do the work in a thread, while ``check`` raises nothing: for what may hang.
+
+    As above, no thread keeps the process: one that is given up ends when it hears.
+
+    >>> watched(lambda: 1, check_needed)
+    1
+    """
+    ended = Event()
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        _ended.set(ended)
+        try:
+            answer.set_result(work())
+        except BaseException as error:  # noqa: BLE001  (raised where it is awaited)
+            answer.set_exception(error)
+
+    thread = Thread(target=copy_context().run, args=(run,), daemon=True)
+    thread.start()
+    try:
+        while not wait([answer], _GLANCE).done:
+            check_needed()
+            check()
+    finally:
+        ended.set()
+        _see_off([thread])
+    return answer.result()
 
 
 def _taken(items: SimpleQueue[T], ended: Event) -> Iterator[T]:

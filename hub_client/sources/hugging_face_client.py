@@ -8,11 +8,13 @@ import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from hub_client.side_by_side import pause
+from hub_client.side_by_side import pause, watched
 from hub_client.sources import HUGGING_FACE, HUGGING_FACE_AT
 from hub_client.sources.hugging_face_transfer import (
     BUSY,
@@ -27,6 +29,8 @@ from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from hub_client.sources.hugging_face_transfer import Held
 
 T = TypeVar("T")
 
@@ -116,7 +120,7 @@ class HuggingFaceRepository:
         with _quiet(), limited(limit, patience) as held:
             for wait in (*(WAITS if waits is None else waits), None):
                 try:
-                    return question(api)
+                    return _answer(partial(question, api), held)
                 except SentOn as error:
                     raise self._moved(error) from error
                 except NoAnswer as error:
@@ -238,6 +242,17 @@ class HuggingFaceRepository:
             f"server does: {_said(error)}",
             hint="Check HF_ENDPOINT, and whether your network wants you to log in",
         )
+
+
+def _answer(question: Callable[[], T], held: Held) -> T:
+    """What the client makes of a question, be the server never so slow.
+
+    :raises NoAnswer: if it drips, so that the client itself would wait for ever.
+    """
+    if held.patience == inf:
+        return question()
+    held.await_nothing()
+    return watched(question, held.check_due)
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib import import_module
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from hub_client.side_by_side import check_needed
@@ -66,6 +67,8 @@ class Held:
     """When its patience is over, on the clock that only goes forward."""
     furthest: int = 0
     """Where in a file it came to: whoever begins again and again gets nowhere."""
+    due: float = inf
+    """When what is awaited has to be here, be it headers alone."""
 
     def __post_init__(self) -> None:
         self.arrived(1)
@@ -75,6 +78,26 @@ class Held:
         if position > self.furthest:
             self.furthest = position
             self.until = time.monotonic() + self.patience
+
+    def await_next(self) -> None:
+        """Wait for headers, or for the next bytes, from now on."""
+        self.due = time.monotonic() + self.patience
+
+    def await_nothing(self) -> None:
+        """What was awaited is here, or nobody waits for it."""
+        self.due = inf
+
+    def check_due(self) -> None:
+        """Go on waiting.
+
+        :raises NoAnswer: if that has taken too long.
+        """
+        if time.monotonic() > self.due:
+            raise self.no_answer()
+
+    def no_answer(self) -> NoAnswer:
+        """That its patience is over."""
+        return NoAnswer(f"nothing new came for {self.patience:g} seconds")
 
 
 class TooMuch(HubError):
@@ -214,7 +237,8 @@ def _hurry(request: Any) -> None:  # noqa: ANN401  (its HTTP library's)
         return
     check_needed()
     if time.monotonic() > held.until:
-        raise NoAnswer(f"nothing new came for {held.patience:g} seconds")
+        raise held.no_answer()
+    held.await_next()
     from huggingface_hub import constants
 
     patience = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
@@ -279,6 +303,7 @@ def _hold(response: Any) -> None:  # noqa: ANN401
     if (current := _held.get()) is None:
         return
     held: Held = current
+    held.await_nothing()
     _check_names(response)
     _check_place(response)
     where = response.request.url
@@ -294,8 +319,10 @@ def _hold(response: Any) -> None:  # noqa: ANN401
 
         def __iter__(self) -> Iterator[bytes]:
             started, received = time.monotonic(), 0
+            held.await_next()
             for part in self._stream:
                 check_needed()
+                held.await_nothing()
                 received += len(part)
                 held.arrived(first + received)
                 if received > held.most:
@@ -304,8 +331,11 @@ def _hold(response: Any) -> None:  # noqa: ANN401
                 if waited > _GRACE and received < waited * _SLOWEST:
                     raise library.ReadTimeout(f"fewer than {_SLOWEST} bytes a second")
                 yield part
+                held.await_next()
+            held.await_nothing()
 
         def close(self) -> None:
+            held.await_nothing()
             self._stream.close()
 
     response.stream = Counted(response.stream)

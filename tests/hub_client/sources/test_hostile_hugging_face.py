@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
@@ -475,6 +476,48 @@ def test_another_address_of_the_same_repository_is_gone_to(
     answers = iter([RedirectResponse(f"{server.url}/api/models/acme/embed/refs?x=1")])
     server.before = lambda _request: next(answers, None)
     assert source().versions(EMBED) == (release,)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"x"),
+    ],
+    ids=["header", "continue", "chunk"],
+)
+def test_a_server_that_never_comes_to_the_content_is_left(
+    server: HuggingFaceServer,
+    monkeypatch: pytest.MonkeyPatch,
+    beginning: bytes,
+    drop: bytes,
+) -> None:
+    over = threading.Event()
+
+    class Dripping(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with suppress(ConnectionError):
+                self.wfile.write(beginning)
+                while not over.wait(0.01):
+                    self.wfile.write(drop)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    monkeypatch.setattr(hugging_face_transfer, "PATIENCE", 0.5)
+    monkeypatch.setattr(side_by_side, "_GRACE", 0.01)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as other:
+        threading.Thread(target=other.serve_forever, args=(0.01,)).start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{other.server_port}")
+        try:
+            with pytest.raises(
+                ServerUnreachable, match=r"nothing new came for 0\.5 seconds"
+            ):
+                source().versions(EMBED)
+        finally:
+            over.set()
+            other.shutdown()
 
 
 @pytest.mark.parametrize(
