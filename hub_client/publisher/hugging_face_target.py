@@ -15,6 +15,7 @@ from hub_client.sources import MANIFEST_FILE, MANIFEST_SIZE_LIMIT
 from hub_client.sources.hugging_face import (
     SIGNATURE_SUFFIX,
     SIGNATURES,
+    list_branches,
     list_files,
     list_tags,
     parse_spec,
@@ -54,6 +55,10 @@ _WITHOUT_XET: Final = (
 
 class UploadRefused(HubError):
     """A server did not take what was sent, and has no new version."""
+
+
+class BranchMissing(RepositoryRefused, LookupError):
+    """A repository is there, and what is published to is not in it."""
 
 
 class Overtaken(UploadRefused):
@@ -108,7 +113,7 @@ class HuggingFaceTarget:
         """
         del path
         try:
-            tip = self._tips()[_MAIN]
+            tip = self._tip(_MAIN)
         except RepositoryMissing:
             return Contents(self.spec)
         contents = self._contents(tip, list_files(self._repository, tip))
@@ -196,7 +201,7 @@ class HuggingFaceTarget:
 
     def _commit(self, publication: Publication, branch: str, message: str) -> str:
         """Make the branch hold exactly the files, and give its commit."""
-        tip = self._tips()[branch]
+        tip = self._tip(branch)
         files = list_files(self._repository, tip)
         self._contents(tip, files).check(publication.name)
         operations = self._operations(publication.snapshot, files)
@@ -222,7 +227,7 @@ class HuggingFaceTarget:
             with suppress(RepositoryRefused, ServerUnreachable):
                 if made := self._made(publication, branch, tip):
                     return made
-                if self._tips()[branch] != tip:
+                if self._tip(branch) != tip:
                     raise Overtaken(
                         f"Somebody pushed to `{self._repository.url}` meanwhile, and "
                         "it did not take this",
@@ -232,7 +237,7 @@ class HuggingFaceTarget:
 
     def _made(self, publication: Publication, branch: str, tip: str) -> str | None:
         """The commit of an earlier try, if it is there and its answer was lost."""
-        now = self._tips()[branch]
+        now = self._tip(branch)
         if now == tip:
             return None
         files = list_files(self._repository, now)
@@ -296,7 +301,7 @@ class HuggingFaceTarget:
         )
 
         self._make_branch(SIGNATURES)
-        tip = self._tips()[SIGNATURES]
+        tip = self._tip(SIGNATURES)
         # A branch begins with the files of another.
         others = (
             each.path
@@ -386,10 +391,9 @@ class HuggingFaceTarget:
     def _base(self, publication: Publication) -> str | None:
         """The commit that the publication's would follow; None if there is none."""
         try:
-            tips = self._tips()
+            return self._tip(_branch(publication), _MAIN)
         except RepositoryMissing:
             return None
-        return tips.get(_branch(publication)) or tips[_MAIN]
 
     def _make_branch(self, branch: str) -> None:
         self._send(
@@ -398,12 +402,19 @@ class HuggingFaceTarget:
             )
         )
 
-    def _tips(self) -> dict[str, str]:
-        """The newest commit of each branch."""
-        refs = self._repository.ask(
-            lambda api: api.list_repo_refs(self._repository.name)
+    def _tip(self, *branches: str) -> str:
+        """The newest commit of the first of these branches that is there.
+
+        :raises BranchMissing: if none is.
+        """
+        tips = list_branches(self._repository)
+        for branch in branches:
+            if branch in tips:
+                return tips[branch]
+        raise BranchMissing(
+            f"`{self._repository.url}` has no branch `{branches[-1]}`",
+            hint="Make it on the repository's page, or publish to a new repository",
         )
-        return {ref.name: str(ref.target_commit) for ref in refs.branches}
 
     def _send(self, question: Callable[[Any], T]) -> T:
         """Ask for a change; what the server answers is told in its own words."""

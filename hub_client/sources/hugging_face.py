@@ -42,7 +42,7 @@ from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from packaging.version import Version
 
@@ -318,11 +318,21 @@ def list_tags(
     :param waits: as ``HuggingFaceRepository.ask`` takes them.
     """
     refs = repository.ask(lambda api: api.list_repo_refs(repository.name), waits=waits)
-    return {
-        f"refs/tags/{tag.name}": tag.target_commit
-        for tag in refs.tags
-        if _COMMIT.fullmatch(tag.target_commit)
-    }
+    return {f"refs/tags/{name}": commit for name, commit in _commits(refs.tags)}
+
+
+def list_branches(repository: HuggingFaceRepository) -> dict[str, str]:
+    """The newest commit of every branch."""
+    refs = repository.ask(lambda api: api.list_repo_refs(repository.name))
+    return dict(_commits(refs.branches))
+
+
+def _commits(refs: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    for ref in refs:
+        # Whatever JSON can hold may stand there.
+        name, commit = str(ref.name), str(ref.target_commit)
+        if _COMMIT.fullmatch(commit):
+            yield name, commit
 
 
 def parse_spec(spec: str) -> HuggingFaceRepository:

@@ -21,6 +21,7 @@ from hub_client.publisher import open_target
 from hub_client.publisher.attached_bundle import attach_bundle
 from hub_client.publisher.contents import NotItsOwn
 from hub_client.publisher.hugging_face_target import (
+    BranchMissing,
     NotMadeYet,
     Overtaken,
     TagRefused,
@@ -164,6 +165,20 @@ def test_what_is_no_version_of_the_operator_is_not_replaced(
             "take their place\n  model.safetensors"
         )
     assert server.repository("acme/embed").commit_of("main") == tip
+
+
+def test_a_repository_without_its_main_branch_is_named(
+    server: HuggingFaceServer,
+    target: Target,
+    publish: Callable[[], str],
+    author: Author,
+) -> None:
+    server.create("acme/embed")
+    server.repository("acme/embed").git("branch", "--move", "main", "other")
+    for look in (publish, lambda: target.contents(author.folder, NAME)):
+        with pytest.raises(BranchMissing) as caught:
+            look()
+        assert str(caught.value) == f"`{server.url}/acme/embed` has no branch `main`"
 
 
 def test_a_version_does_not_go_into_the_repository_of_another_operator(

@@ -690,6 +690,17 @@ def test_whatever_a_listing_holds_the_error_is_ours(
         source().versions(EMBED)
 
 
+@pytest.mark.parametrize("commit", [None, 5, [], "main"])
+def test_a_tag_of_what_is_no_commit_is_no_version(
+    server: HuggingFaceServer,
+    commit: object,
+) -> None:
+    tag = {"name": "v1.0.0", "ref": "refs/tags/v1.0.0", "targetCommit": commit}
+    refs = json.dumps({"branches": [], "tags": [tag], "converts": []})
+    answer(server, "/refs", lambda _request: Response(refs))
+    assert source().versions(EMBED) == ()
+
+
 def test_a_file_or_a_commit_that_is_gone_is_named(
     server: HuggingFaceServer, release: Release, tmp_path: Path
 ) -> None:
