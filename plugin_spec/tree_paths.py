@@ -61,10 +61,16 @@ def path_problems(paths: Iterable[str]) -> tuple[tuple[str, str], ...]:
     (('a/../b', 'is not a plain relative path'),)
     >>> path_problems(["README.md", "readme.md"])
     (('README.md', "and 'readme.md' differ only in case"),)
+    >>> path_problems(["README.md", "README.md"])
+    (('README.md', 'stands twice'),)
     """
     problems: dict[tuple[str, str], None] = {}
     seen: dict[str, str] = {}
+    files = set[str]()
     for path in paths:
+        if path in files:
+            problems[path, "stands twice"] = None
+        files.add(path)
         for reason in filter(None, map(_reason, path.split("/"))):
             problems[path, reason] = None
         if len(path) > _LONGEST_PATH:

@@ -211,15 +211,11 @@ def _problems(paths: list[str]) -> Iterator[str]:
         return
     for path, reason in path_problems(paths):
         yield f"{path!r} {reason}"
-    seen = set[str]()
     for path in paths:
-        if path in seen:
-            yield f"{path!r} stands twice"
-        seen.add(path)
         if not _FOLDERS.fullmatch(path):
             yield f"{path!r} is no tree, wheel, weights or signature"
-    folders = {path[:index] for path in seen for index in _slashes(path)}
-    for path in sorted(folders & seen):
+    folders = {path[:index] for path in paths for index in _slashes(path)}
+    for path in sorted(folders.intersection(paths)):
         yield f"{path!r} is a file and a folder"
 
 
