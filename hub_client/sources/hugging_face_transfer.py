@@ -67,6 +67,8 @@ class Held:
     """When its patience is over, on the clock that only goes forward."""
     furthest: int = 0
     """Where in a file it came to: whoever begins again and again gets nowhere."""
+    server: Any = None
+    """The address that was asked first; a token is for its server alone."""
     due: float = inf
     """When what is awaited has to be here, be it headers alone."""
 
@@ -254,6 +256,15 @@ def _hurry(request: Any) -> None:  # noqa: ANN401  (its HTTP library's)
     }
     # What is unpacked is not counted, so nothing may come packed.
     request.headers["Accept-Encoding"] = "identity"
+    held.server = held.server or request.url
+    if request.method == "GET" and not _is_at(held.server, request.url):
+        # A listing may say that it goes on elsewhere.
+        request.headers.pop("Authorization", None)
+
+
+def _is_at(server: Any, url: Any) -> bool:  # noqa: ANN401  (its HTTP library's)
+    same = (server.host, server.port) == (url.host, url.port)
+    return same and url.scheme in {server.scheme, "https"}
 
 
 def _check_names(response: Any) -> None:  # noqa: ANN401  (its HTTP library's)

@@ -244,6 +244,25 @@ def test_a_redirect_to_another_host_does_not_take_the_token_there(
     assert not any("hf_secret" in str(headers) for headers in elsewhere.seen)
 
 
+def test_a_listing_that_goes_on_at_another_host_does_not_take_the_token_there(
+    server: HuggingFaceServer,
+    elsewhere: Any,  # noqa: ANN401
+    release: Release,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    entry = {"type": "file", "path": "operator.yaml", "oid": "0" * 40, "size": 1}
+    elsewhere.body = json.dumps([entry]).encode()
+    page = listing("README.md")
+    page.headers["Link"] = f'<http://localhost:{elsewhere.server_port}/x>; rel="next"'
+    asked = answer(server, "/tree/", lambda _request: page)
+    with pytest.raises(HubError):
+        source().manifest(EMBED, release)
+    assert asked[0].headers["Authorization"] == "Bearer hf_secret"
+    assert elsewhere.seen
+    assert not any("hf_secret" in str(headers) for headers in elsewhere.seen)
+
+
 def test_bytes_from_another_host_are_held_against_the_commit(
     redirected: list[Request],
     elsewhere: Any,  # noqa: ANN401
