@@ -6,11 +6,27 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from hub_client.sources import bundled_folder
-from hub_client.sources.directory import DirectorySource
-from hub_client.tree_digest import tree_digest
+from hub_client.sources.directory import DirectorySource, FolderUnreadable
+from hub_client.tree_digest import DigestMismatch, tree_digest
+from hub_client.version import hub_version
+from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hub_client.candidate import Fetchable
+
+
+class ShippedOtherwise(HubError):
+    """A lock has an operator as another release of this package ships it."""
+
+    def __init__(self, wanted: Fetchable) -> None:
+        super().__init__(
+            f"towhee-hub {hub_version()} does not ship {wanted.name} "
+            f"{wanted.release.version} with the files that the lock has",
+            hint="Install the towhee-hub that it was locked with, or run "
+            f"`hub lock --upgrade {wanted.name}`",
+        )
 
 
 class BundledSource(DirectorySource):
@@ -18,6 +34,12 @@ class BundledSource(DirectorySource):
 
     def __init__(self) -> None:
         super().__init__(bundled_folder())
+
+    def _unchanged_folder(self, wanted: Fetchable) -> Path:
+        try:
+            return super()._unchanged_folder(wanted)
+        except (DigestMismatch, FolderUnreadable) as error:
+            raise ShippedOtherwise(wanted) from error
 
     def _digest(self, folder: Path) -> str:
         return _digest_once(folder)
