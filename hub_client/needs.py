@@ -41,6 +41,8 @@ class Need:
     """The requirement by the name of each operator that it asks for."""
     packages: Mapping[str, str]
     """The same for Python packages, by canonical name."""
+    tree: str | None = None
+    """The digest of its files, where it is known."""
 
     @property
     def all(self) -> Mapping[Name, str]:
@@ -72,6 +74,7 @@ class Needs:
                     each.version,
                     {asked.name: str(asked) for asked in each.requires},
                     _packages(each.packages),
+                    each.tree,
                 )
                 for each in lock.operators
             },
@@ -91,6 +94,7 @@ class Needs:
                     each.version,
                     {name: str(name) for name in each.dependencies},
                     _packages(each.packages),
+                    each.tree,
                 )
                 for each in here
             },

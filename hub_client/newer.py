@@ -1,4 +1,4 @@
-"""Which operators have newer versions at their sources, and which were yanked."""
+"""Which operators are newer, yanked or changed at their sources."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plugin_spec.requirement import Requirement
 from plugin_spec.spaces import space_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from packaging.version import Version
 
@@ -41,10 +41,14 @@ class Newer:
     """Why the one here was yanked; None if it was not."""
     space: tuple[str, ...] = ()
     """In what the other version's vectors differ, if they do not compare."""
+    changed: bool = False
+    """Whether its folder has other files of the version here: what it leads to
+    may be that same version."""
 
     def row(self) -> tuple[str, ...]:
         """The finding in the columns of a table."""
-        here = f"{self.version}{'' if self.yanked is None else ' (yanked)'}"
+        here = f"{self.version}{' (changed)' if self.changed else ''}"
+        here = here if self.yanked is None else f"{self.version} (yanked)"
         others = ("-" if v is None else str(v) for v in (self.fitting, self.newest))
         return (str(self.name), here, *others)
 
@@ -57,6 +61,7 @@ class Newer:
             "newest": None if self.newest is None else str(self.newest),
             "yanked": self.yanked,
             "space": list(self.space),
+            "changed": self.changed,
         }
 
 
@@ -68,7 +73,7 @@ def find_newer(
     python: Version | str,
     prerelease: bool = False,
 ) -> tuple[Newer, ...]:
-    """Ask the source of each operator what is newer, or instead of a yanked version.
+    """Ask the source of each operator what is newer, or instead of the version here.
 
     Yanked versions are nothing to go to, nor are pre-releases unless one is here
     already, or is asked for.
@@ -90,8 +95,12 @@ def find_newer(
             releases = router.versions(need.name)
             if not releases:
                 raise UnknownOperator(need.name, router.source_spec(need.name))
+            changed = _is_changed(need, releases)
             yanked, versions = _instead(
-                need, releases, early=prerelease or need.name in early
+                need,
+                releases,
+                early=prerelease or need.name in early,
+                changed=changed,
             )
             if chosen is None:
                 fitting = [each for each in versions if _all_accept(needs, need, each)]
@@ -99,7 +108,9 @@ def find_newer(
                 fitting = [each for each in versions if each == chosen.get(need.name)]
             if yanked is not None or versions:
                 best, newest = (max(each, default=None) for each in (fitting, versions))
-                newer = Newer(need.name, need.version, best, newest, yanked)
+                newer = Newer(
+                    need.name, need.version, best, newest, yanked, changed=changed
+                )
                 declared = _Spaces(router, need.name, releases)
                 found.append(replace(newer, space=declared.changes(newer)))
         except HubError as error:
@@ -130,7 +141,7 @@ class _Spaces:
 
 
 def _instead(
-    need: Need, releases: Sequence[Release], *, early: bool
+    need: Need, releases: Sequence[Release], *, early: bool, changed: bool
 ) -> tuple[str | None, list[Version]]:
     """Why the version here was yanked, if it was; and what one could go to."""
     yanked = next(
@@ -141,9 +152,23 @@ def _instead(
         each.version
         for each in releases
         if each.yanked is None
-        and (yanked is not None or each.version > need.version)
+        and (
+            yanked is not None
+            or each.version > need.version
+            or (changed and each.version == need.version)
+        )
         and (early or not each.version.is_prerelease)
     ]
+
+
+def _is_changed(need: Need, releases: Iterable[Release]) -> bool:
+    """Whether the version here has other files in its folder now."""
+    return need.tree is not None and any(
+        each.version == need.version
+        and each.revision.startswith("sha256:")  # that of a repository is a commit
+        and each.revision != need.tree
+        for each in releases
+    )
 
 
 def _all_accept(needs: Needs, need: Need, version: Version) -> bool:

@@ -85,7 +85,7 @@ def why(
 
 
 def outdated(session: Session, *, as_json: options.Json = False) -> int:
-    """List operators that have newer versions, or were yanked.
+    """List operators that have newer versions, were yanked, or have other files.
 
     Of the project's lock; outside a project, of what is installed. `fits` is what
     `hub lock --upgrade` takes; where a source is silent, as far as others say.
@@ -97,6 +97,7 @@ def outdated(session: Session, *, as_json: options.Json = False) -> int:
 
     project, needs = session.project(), session.needs()
     router = session.router() if project else _router_of_installed(session)
+    what = "locked" if project else "installed"
     # Many operators may be at one source, which is told once.
     unasked: dict[str, HubError] = {}
     with session.console.working("Asking the sources"):
@@ -120,12 +121,14 @@ def outdated(session: Session, *, as_json: options.Json = False) -> int:
             if each.yanked is not None:
                 here = f"{each.name} {each.version}"
                 session.console.warn(f"{here} was yanked: {each.yanked}")
+            if each.changed:
+                here = f"{each.name} {each.version}"
+                session.console.warn(f"{here} has other files now than those {what}")
             if each.space:
                 other = f"{each.name} {each.fitting or each.newest}"
                 lines = "\n    ".join(space_lines(each.space))
                 session.console.warn(f"{other} makes {lines}")
     elif not unasked:
-        what = "locked" if project else "installed"
         known = " that was fetched before" if session.config().offline else ""
         session.console.say(f"Everything that is {what} is the newest{known}")
     return 1 if unasked else 0

@@ -206,7 +206,25 @@ def test_outdated_says_what_fits_and_what_is_newest(
         "newest": "2.0.0",
         "yanked": None,
         "space": [],
+        "changed": False,
     }
+
+
+def test_outdated_names_other_files_of_the_same_version(
+    hub: Hub, locked: OperatorFolder
+) -> None:
+    locked.publish("acme/blur", "1.0.0", packages=["hub-tensor>=2"], text="mended")
+    done = hub("outdated")
+    assert done.stdout == (
+        "operator   here             fits   newest\n"
+        "acme/blur  1.0.0 (changed)  1.0.0  1.0.0\n"
+    )
+    told = "warning: acme/blur 1.0.0 has other files now than those locked\n"
+    assert done.stderr.endswith(told)
+    (found,) = json.loads(hub("outdated", "--json").stdout)
+    assert found["changed"] is True
+    assert hub("lock", "--upgrade", "acme/blur").returncode == 0
+    assert hub("outdated").stdout == ""
 
 
 def test_outdated_says_what_an_upgrade_takes(hub: Hub, locked: OperatorFolder) -> None:
