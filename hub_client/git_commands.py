@@ -66,8 +66,12 @@ _KEPT_VARIABLES = re.compile(
     r"|GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL)$"
 )
 _KEPT_SETTINGS: Final = (
-    r"^(credential\.|http\.|core\.(sshcommand|excludesfile)$|user\.(name|email)$)"
+    r"^(credential\.|http\.|core\.(sshcommand|excludesfile)$|user\.(name|email)$"
+    r"|url\..*\.(push)?insteadof$)"
 )
+_INSTEAD: Final = re.compile(r"url\.(?P<address>.*)\.(push)?insteadof", re.DOTALL)
+_WAY_IN: Final = re.compile(r"^([a-z][a-z0-9+.-]*://)?([^@/]*@)?", re.IGNORECASE)
+"""How an address is reached, and as whom; what follows is where it is."""
 _OURS: Final = ".followredirects"
 """What a user's setting for one address would otherwise say before ours for all."""
 _DISK_ERRORS: Final = {
@@ -273,21 +277,40 @@ def _environment(user_settings: Mapping[str, list[str]]) -> dict[str, str]:
 def _user_settings() -> dict[str, list[str]]:
     """How the user proves who they are, and reaches the network, in git's settings."""
     settings: dict[str, list[str]] = {}
-    for scope in ("--system", "--global"):
-        arguments = ("--includes", "--null", "--get-regexp", _KEPT_SETTINGS)
-        done = subprocess.run(  # noqa: S603  (constants)
-            ["git", "config", scope, *arguments],  # noqa: S607
-            env=os.environ | {"GIT_DIR": os.devnull},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=TIMEOUT_SECONDS,
-        )
-        for entry in filter(None, done.stdout.decode(errors="replace").split("\0")):
-            key, _, value = entry.partition("\n")
-            if not key.endswith(_OURS):
-                settings.setdefault(key, []).append(value)
+    done = subprocess.run(  # noqa: S603  (constants)
+        ["git", "config", "--includes", "--null", "--get-regexp", _KEPT_SETTINGS],  # noqa: S607
+        env=os.environ | {"GIT_DIR": os.devnull},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=TIMEOUT_SECONDS,
+    )
+    for entry in filter(None, done.stdout.decode(errors="replace").split("\0")):
+        key, _, value = entry.partition("\n")
+        if not key.endswith(_OURS) and _leads_to_the_same(key, value):
+            settings.setdefault(key, []).append(value)
     return settings
+
+
+def _leads_to_the_same(key: str, value: str) -> bool:
+    """Whether a setting puts no other place in that of an address.
+
+    A token in it, or ssh for HTTPS, is a way in; another host is not what was trusted.
+
+    >>> host = "https://git.acme.example/"
+    >>> _leads_to_the_same("url.https://ci:token@git.acme.example/.insteadof", host)
+    True
+    >>> _leads_to_the_same("url.git@git.acme.example:.insteadof", host)
+    True
+    >>> _leads_to_the_same("url.https://mirror.example/.insteadof", host)
+    False
+    """
+    instead = _INSTEAD.fullmatch(key)
+    return instead is None or _place(instead["address"]) == _place(value)
+
+
+def _place(address: str) -> str:
+    return _WAY_IN.sub("", address).replace(":", "/", 1).lower()
 
 
 def _reason(stderr: str) -> str:

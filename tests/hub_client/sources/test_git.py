@@ -406,6 +406,32 @@ def test_the_users_credentials_go_on_working(
         assert source.manifest(NAME, release).name == NAME
 
 
+@pytest.mark.parametrize("place", ["file", "variables"])
+def test_a_token_in_the_users_rewritten_address_works_as_for_git(  # noqa: PLR0913, PLR0917
+    embed: GitRepository,
+    repositories: Path,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    embed.release("1.0.0", OLD)
+    token = "Basic " + base64.b64encode(b"me:pw").decode()
+    with serve_http(repositories, authorization=token) as server:
+        key = f"url.{server.url.replace('//', '//me:pw@')}/"
+        if place == "file":
+            config = tmp_path / "gitconfig"
+            section = key.removeprefix("url.")
+            config.write_text(f'[url "{section}"]\n\tinsteadOf = {server.url}/\n')
+            monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+        else:
+            monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+            monkeypatch.setenv("GIT_CONFIG_KEY_0", f"{key}.insteadOf")
+            monkeypatch.setenv("GIT_CONFIG_VALUE_0", f"{server.url}/")
+        (release,) = open_git(f"{server.url}/embed.git", cache).versions(NAME)
+        assert release.version == Version("1.0.0")
+
+
 def test_a_manifest_that_claims_another_version_than_its_tag_is_refused(
     embed: GitRepository, cache: Path
 ) -> None:
