@@ -201,7 +201,8 @@ def check_entry(entry: str) -> str:
     if kind == DIRECTORY and not Path(path).is_absolute():
         raise InvalidTrust(f"the trusted folder {path!r} is not an absolute path")
     located = locate(entry, None)
-    if located in {f"{DIRECTORY}{Path(path).anchor}", f"{GIT}file:///"}:
+    everything = {f"{DIRECTORY}{Path(path).anchor}".rstrip("/"), f"{GIT}file:"}
+    if located.rstrip("/") in everything:
         raise InvalidTrust(f"trusting {entry!r} would trust every folder")
     whole_host = located.count("/") == _SLASHES_OF_A_BARE_HOST + 1
     return located if whole_host else located.rstrip("/")
@@ -209,8 +210,8 @@ def check_entry(entry: str) -> str:
 
 def _checked_hugging_face(entry: str) -> str:
     """An organization, or a repository of it, at the public server or at another."""
-    form = r"hf:([\w.-]+)(/[\w.-]+)?/?|hf\+https?://[^/@\s]+(/[\w.-]+){0,3}/?"
-    if not re.fullmatch(form, entry) or "/.." in entry:
+    form = r"hf:([\w.-]+)(/[\w.-]+)?/?|hf\+https?://[\w.:[\]-]+(/[\w.-]+){0,3}/?"
+    if not re.fullmatch(form, entry, re.ASCII) or "/.." in entry:
         raise InvalidTrust(
             f"expected whom to trust at Hugging Face, got {entry!r}",
             hint="Write `hf:ORG`, `hf:ORG/REPO` or `hf+https://SERVER/ORG`",

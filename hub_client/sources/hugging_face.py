@@ -54,9 +54,11 @@ SIGNATURES: Final = "hub-signatures"
 SIGNATURE_SUFFIX: Final = ".sigstore.json"
 _AT_ONCE: Final = 4
 """Files that are fetched side by side."""
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+# Letters of other alphabets look like these, and are others.
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _SERVER = re.compile(
-    r"https?://([A-Za-z0-9][\w.-]*|\[[0-9a-fA-F:]+\])(:\d+)?(/[\w-][\w.-]*)*"
+    r"https?://([A-Za-z0-9][\w.-]*|\[[0-9a-fA-F:]+\])(:\d+)?(/[\w-][\w.-]*)*",
+    re.ASCII,
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 

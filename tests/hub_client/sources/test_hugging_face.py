@@ -218,6 +218,9 @@ def test_a_spec_says_server_and_repository(
         "hf+https://hub.example/acme/../evil/embed",
         "hf+https://hub.example/acme/%2e%2e/evil/embed",
         "hf+https://hub.example@evil.example/acme/embed",
+        "hf:acm\u0435/embed",
+        "hf+https://hub.ex\u0430mple.org/acme/embed",
+        "hf+https://hub.example.org:\u0664\u0664\u0663/acme/embed",
     ],
 )
 def test_a_spec_that_could_be_read_in_two_ways_is_refused(spec: str) -> None:

@@ -92,7 +92,16 @@ def test_the_public_endpoint_may_be_written_out(
 
 @pytest.mark.parametrize(
     "entry",
-    ["hf:", "hf:/", "hf:a/../b", "hf:a/b/c", "hf+ftp://x/a", "hf+https://"],
+    [
+        "hf:",
+        "hf:/",
+        "hf:a/../b",
+        "hf:a/b/c",
+        "hf+ftp://x/a",
+        "hf+https://",
+        "hf:\u0430cme",
+        "hf+https://hub.ex\u0430mple.org/acme",
+    ],
 )
 def test_an_entry_that_says_nobody_is_refused(entry: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidTrust):

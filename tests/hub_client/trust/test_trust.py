@@ -199,7 +199,18 @@ def test_a_relative_folder_is_trusted_by_where_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    ["dir:/", "git+file:///", "git+https://", "git+", "dir:", "*", "", "https://h/x"],
+    [
+        "dir:/",
+        "dir://",
+        "git+file:///",
+        "git+file:////",
+        "git+https://",
+        "git+",
+        "dir:",
+        "*",
+        "",
+        "https://h/x",
+    ],
 )
 def test_an_entry_that_would_trust_everyone_is_refused(
     entry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
