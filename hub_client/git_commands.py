@@ -26,6 +26,10 @@ SignedKind: TypeAlias = Literal["commit", "tag"]
 
 TIMEOUT_SECONDS: Final = 600
 """How long one command may take in all; a stalled HTTP transfer ends much sooner."""
+_GIT_DAEMON: Final = "git://"
+_LISTING_SECONDS: Final = 30
+"""How long a git daemon may take to list what it has: git waits for it without end, as
+it does for no other server, and nobody is asked for a password meanwhile."""
 OUTPUT_LIMIT: Final = 32 << 20
 """Bytes that one command may print; whoever made a repository decides how many."""
 
@@ -242,13 +246,16 @@ def _run(
 
     :raises GitFailed: if it goes on for too long.
     """
-    bounds = Bounds(TIMEOUT_SECONDS, OUTPUT_LIMIT, _TRANSFERS.get(command))
+    seconds = TIMEOUT_SECONDS
+    if command == "ls-remote" and any(word.startswith(_GIT_DAEMON) for word in words):
+        seconds = min(seconds, _LISTING_SECONDS)
+    bounds = Bounds(seconds, OUTPUT_LIMIT, _TRANSFERS.get(command))
     try:
         return run_bounded(["git", *words], bounds, env=environment, typed=typed)
     except FileNotFoundError as error:
         raise GitMissing from error
     except subprocess.TimeoutExpired as error:
-        raise GitFailed(command, f"no end after {TIMEOUT_SECONDS} seconds") from error
+        raise GitFailed(command, f"no end after {seconds} seconds") from error
     except SaidTooMuch as error:
         raise TooLong(command, f"no end after {OUTPUT_LIMIT:,} bytes") from error
 

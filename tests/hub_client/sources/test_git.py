@@ -283,10 +283,11 @@ def test_a_server_that_does_not_answer_is_named(cache: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("limit", ["TIMEOUT_SECONDS", "_LISTING_SECONDS"])
 def test_a_server_that_stalls_is_left(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+    limit: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub_client.git_commands.TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(git_commands, limit, 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"git://127.0.0.1:{silent.getsockname()[1]}/embed.git"
         with pytest.raises(RepositoryUnreachable) as refusal:
