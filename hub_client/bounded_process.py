@@ -71,7 +71,7 @@ def run_bounded(
 
 
 def _hold_to(pid: int, memory: int) -> None:
-    """Have a program, and those that it starts, run out of memory sooner."""
+    """Have a program, and what it starts, run out of memory sooner."""
     if sys.platform == "linux":
         import resource  # noqa: PLC0415  (there is none on Windows)
 

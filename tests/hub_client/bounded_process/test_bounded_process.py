@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hub_client.bounded_process import Bounds, SaidTooMuch, run_bounded
+
+BOUNDS = Bounds(seconds=20, printed=1 << 20)
+
+
+def run(
+    program: str, typed: bytes = b"", bounds: Bounds = BOUNDS
+) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-Ic", f"import os, sys, time\n{program}"]
+    return run_bounded(command, bounds, env=os.environ, typed=typed)
+
+
+def test_what_a_program_prints_and_how_it_ends_is_known() -> None:
+    done = run("print('out'); print('err', file=sys.stderr); sys.exit(3)")
+    assert done.returncode == 3
+    assert done.stdout.split() == [b"out"]
+    assert done.stderr.split() == [b"err"]
+
+
+def test_a_program_may_print_all_that_is_typed_to_it_while_it_reads() -> None:
+    typed = b"x" * (1 << 20)
+    done = run("sys.stdout.write(sys.stdin.read())", typed)
+    assert done.stdout == typed
+    # Nor does it have to read it.
+    assert run("pass", typed).returncode == 0
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_a_program_that_prints_without_end_is_ended(stream: int) -> None:
+    with pytest.raises(SaidTooMuch):
+        run(f"while True: os.write({stream}, b'x' * 4096)")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_child_that_keeps_the_pipes_open_is_not_waited_for() -> None:
+    started = time.monotonic()
+    with pytest.raises(subprocess.TimeoutExpired):
+        run("os.fork() or time.sleep(5)", bounds=Bounds(0.5, 1 << 20))
+    assert time.monotonic() - started < 4
