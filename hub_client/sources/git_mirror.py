@@ -118,7 +118,7 @@ class GitMirror:
     def known_reasons(self) -> dict[str, str]:
         """The messages that were fetched before, by ref, as ``read_reason`` keeps them.
 
-        None if they are so long that nobody reads them.
+        Empty if they are so long that git is ended before it printed them.
         """
         if not is_whole(self.path):
             return {}
