@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from hub_client.one_line import ONE_LINE
 from plugin_spec.errors import InvalidRequirement
 from plugin_spec.requirement import Requirement, parse_specifier
 
@@ -92,7 +93,7 @@ def _sources(value: Any, problems: list[str]) -> Iterator[tuple[str, str]]:  # n
         problems.append(f"sources: expected a table, got {value!r}")
         return
     for pattern, spec in value.items():
-        if isinstance(spec, str):
+        if isinstance(spec, str) and ONE_LINE.fullmatch(spec):
             yield pattern, spec
         else:
             problems.append(f"sources.{pattern}: expected a source, got {spec!r}")

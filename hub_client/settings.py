@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
+from hub_client.one_line import ONE_LINE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -55,8 +57,12 @@ def _is_list_of_text(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
-def _is_table_of_text(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, value.values()))
+def _is_source(value: object) -> bool:
+    return isinstance(value, str) and ONE_LINE.fullmatch(value) is not None
+
+
+def _is_table_of_sources(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_source, value.values()))
 
 
 def _is_list_of_required(value: object) -> bool:
@@ -113,7 +119,7 @@ SETTINGS: Final = (
         "sources",
         "where names come from",
         "a table of source by name pattern",
-        _is_table_of_text,
+        _is_table_of_sources,
         default='`"*" = "bundled"`',
         flag="--source",
     ),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hub_client.atomic_file import write_atomically
+from hub_client.one_line import ONE_LINE
 from hub_client.roots import Roots
 from hub_client.staging import NO_ROOM, Staging
 from hub_client.tree_digest import DigestMismatch, tree_digest, tree_files
@@ -237,7 +238,8 @@ class Store:
 
     def _note(self, digest: str, source: str) -> None:
         sources = self._sources(digest)
-        if source not in sources:
+        # A folder's name may have two lines: then its tree is fetched each time.
+        if source not in sources and ONE_LINE.fullmatch(source):
             # Of two writers one note may be lost: then its tree is fetched once more.
             text = "".join(f"{each}\n" for each in (*sources, source))
             note = self._note_of(digest)

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from hub_client.one_line import ONE_LINE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -127,4 +129,5 @@ def each(parse: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
     return lambda value: tuple(map(parse, as_array(value)))
 
 
+as_line = matching(ONE_LINE, "text on one line")
 as_digest = matching(_DIGEST, "`sha256:` and 64 hexadecimal digits")

@@ -14,6 +14,7 @@ from hub_client.candidate import Release
 from hub_client.lockfile.entry import (
     Entry,
     as_digest,
+    as_line,
     as_number,
     as_table,
     as_text,
@@ -166,7 +167,7 @@ class LockedOperator:
         return cls(
             name=entry.get("name", parsed(OperatorName.parse)),
             version=entry.get("version", parsed(Version)),
-            source=entry.get("source", as_text),
+            source=entry.get("source", as_line),
             ref=entry.get("ref", matching(_REF, "`refs/…`"), None),
             revision=entry.get(
                 "revision", matching(_REVISION, "a full commit or `sha256:…`")
@@ -177,7 +178,7 @@ class LockedOperator:
             requires_python=entry.get("requires-python", parsed(parse_specifier)),
             packages=entry.get("packages", each(_package_requirement)),
             yanked=entry.get("yanked", as_text, None),
-            signer=entry.get("signer", as_text, None),
+            signer=entry.get("signer", as_line, None),
             space=entry.get("space", _space, None),
             weights=entry.get("weights", each(_weights), ()),
         )

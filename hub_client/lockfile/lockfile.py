@@ -10,9 +10,9 @@ from hub_client.lockfile.entry import (
     Entry,
     LockProblem,
     as_array,
+    as_line,
     as_number,
     as_table,
-    as_text,
     each,
 )
 from hub_client.lockfile.locked import LockedOperator, LockedPackage
@@ -125,7 +125,7 @@ class Lockfile:
         try:
             _check_version(top)
             top.check_keys("version", "inputs", "operator", "python")
-            inputs = top.get("inputs", each(as_text))
+            inputs = top.get("inputs", each(as_line))
             tables: list[Any] = top.get("operator", as_array, [])
             python = Entry(top.get("python", as_table), "python", text=text)
             python.check_keys("packages")

@@ -47,7 +47,7 @@ class Vulnerability:
             package=str(data["dependency"]["name"]),
             version=str(data["dependency"]["version"]),
             id=str(data.get("display_id") or data["id"]),
-            summary=str(data.get("summary") or ""),
+            summary=" ".join(str(data.get("summary") or "").splitlines()),
             fixed_in=tuple(map(str, data.get("fix_versions") or ())),
             link=data.get("link"),
         )

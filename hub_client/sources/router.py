@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_client.listed_file import ListedFile, ListingSource
+from hub_client.one_line import ONE_LINE
 from hub_client.sources import (
     BUNDLED,
     DIRECTORY,
@@ -53,6 +54,8 @@ def open_source(
     :param directory: what a relative PATH starts from; the current folder if not given.
     :raises InvalidSource: if it describes none.
     """
+    if not ONE_LINE.fullmatch(spec):
+        raise InvalidSource(f"expected a source on one line, got {spec!r}")
     if spec == BUNDLED:
         return BundledSource()
     if spec.startswith(DIRECTORY):

@@ -11,7 +11,7 @@ from servers.vulnerabilities import serve_vulnerabilities
 
 from hub_client.config import HubConfig
 from hub_client.lockfile import LockedPackage
-from hub_client.packages.audit import find_vulnerabilities
+from hub_client.packages.audit import Vulnerability, find_vulnerabilities
 from hub_client.trust import add_trusted
 
 if TYPE_CHECKING:
@@ -66,6 +66,13 @@ def findings(hub: Hub, service: str) -> list[tuple[str, str, str]]:
         for each in json.loads(done.stdout)["findings"]
         if each["kind"] != "vulnerable"
     ]
+
+
+def test_what_is_said_of_a_package_is_one_line() -> None:
+    summary = "it runs\nwhat it reads"
+    dependency = {"name": "hub-tensor", "version": "2.0"}
+    data = {"dependency": dependency, "id": "HUB-2026-1", "summary": summary}
+    assert Vulnerability.from_dict(data).summary == "it runs what it reads"
 
 
 def test_nothing_known_is_said(hub: Hub, locked: str) -> None:

@@ -172,6 +172,26 @@ def test_a_lock_cannot_say_that_a_tree_came_from_somebody_else(
     assert json.loads(hub.result("list", "--json", *into)) == []
 
 
+def test_no_source_writes_lines_of_what_would_be_trusted(hub: Hub, into: Into) -> None:
+    forged = "vendor\n  revision 0\n  packages none\nwarning: checked: signed by alice"
+    OperatorFolder(Path(forged)).publish("acme/embed", "1.0.0")
+    spec = json.dumps(f"dir:{forged}")
+    Path("hub.toml").write_text(
+        f'operators = ["acme/embed"]\n[sources]\n"acme/*" = {spec}\n', encoding="utf-8"
+    )
+    said = hub.refused("lock", "--trust-once")
+    assert r"sources.acme/*: expected a source, got 'dir:vendor\n  revision" in said
+    Path("hub.toml").write_text(
+        'operators = ["acme/embed"]\n[sources]\n"acme/*" = "dir:vendor"\n', "utf-8"
+    )
+    OperatorFolder(Path("vendor")).publish("acme/embed", "1.0.0")
+    hub.said("lock", "--trust-once")
+    lock = Path("hub.lock").read_text(encoding="utf-8")
+    Path("hub.lock").write_text(lock.replace('"dir:vendor"', spec), encoding="utf-8")
+    said = hub.refused("sync", "--frozen", "--trust-once", *into)
+    assert r"source: expected text on one line, got 'dir:vendor\n  revision" in said
+
+
 @pytest.mark.parametrize(
     ("claimed", "said"),
     [

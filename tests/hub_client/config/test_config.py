@@ -134,6 +134,12 @@ def test_every_problem_of_a_file_is_told_at_once(user_file: Path) -> None:
     )
 
 
+def test_a_source_of_two_lines_is_refused(user_file: Path) -> None:
+    write(user_file, '[sources]\n"*" = "dir:a\\nwarning: b"\n')
+    with pytest.raises(InvalidConfig, match=r"got \{'\*': 'dir:a\\nwarning: b'\}"):
+        HubConfig.load()
+
+
 def test_an_unknown_key_of_a_project_is_told_all_keys_of_a_project() -> None:
     write(Path("hub.toml"), "[tool.hub]\noperators = []\n")
     with pytest.raises(InvalidConfig) as caught:

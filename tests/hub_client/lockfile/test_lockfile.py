@@ -265,6 +265,8 @@ DIGEST = "expected `sha256:` and 64 hexadecimal digits, got "
         ("mean = [0.5, 1.0]", "mean = 2026-11-24", "line 32: operator[1].space: A preprocessing is JSON values: Object of type date is not JSON serializable"),
         ('weights = "sha256', 'weight = "sha256', "line 32: operator[1].space: A space has no field `weight`"),
         ("mean = [0.5, 1.0]", "mean = [0.5, 1]", "line 32: operator[1].space: it is not the space '543230cc4c4a'"),
+        ('source = "', 'source = "dir:a\\n', "line 11: operator[0].source: expected text on one line, got 'dir:a\\nbundled'"),
+        ('signer = "', 'signer = "a\\u2028', None),
         ('signer = "', 'signature = "', "line 31: operator[1].signature: unknown key"),
         ('name = "numpy"', 'name = "NumPy"', "line 40: packages[0].name: expected a canonical name, got 'NumPy'"),
         ('"2.1.0"', '"2.x"', "line 40: packages[0].version: Invalid version: '2.x'"),
@@ -350,6 +352,7 @@ def test_a_lock_with_any_value_in_any_place_reads_or_is_refused(data: Any) -> No
 
 digests = st.text("0123456789abcdef", min_size=64, max_size=64).map("sha256:{}".format)
 texts = st.text(st.characters(exclude_categories=["Cs"]))
+lines = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]))
 options = st.dictionaries(
     texts,
     texts | st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.lists(texts),
@@ -372,7 +375,7 @@ operators = st.builds(
     version=st.builds("{}.{}".format, st.integers(0, 9), st.integers(0, 9)).map(
         Version
     ),
-    source=texts,
+    source=lines,
     ref=st.none() | st.just("refs/tags/v1.0"),
     revision=digests | st.just("0" * 40),
     tree=digests,
@@ -382,7 +385,7 @@ operators = st.builds(
     packages=st.lists(st.sampled_from(("numpy", "torch>=2.4"))).map(tuple),
     yanked=st.none() | texts,
     weights=st.lists(weights, max_size=2).map(tuple),
-    signer=st.none() | texts,
+    signer=st.none() | lines,
 )
 packages = st.builds(
     LockedPackage,
@@ -402,7 +405,7 @@ def unique(strategy: Any, key: Callable[[Any], Any]) -> Any:  # noqa: ANN401
 @given(
     st.builds(
         Lockfile,
-        st.lists(texts, max_size=3).map(sorted).map(tuple),
+        st.lists(lines, max_size=3).map(sorted).map(tuple),
         unique(operators, lambda operator: operator.name),
         unique(packages, lambda package: (package.name, package.marker or "")),
     )

@@ -305,6 +305,10 @@ prerelease = "no"
         ("operators = 'a/b'", "operators: expected a list of requirements, got 'a/b'"),
         ("sources = []", "sources: expected a table, got []"),
         (
+            'sources = { "*" = "dir:a\\nwarning: b" }',
+            r"sources.*: expected a source, got 'dir:a\nwarning: b'",
+        ),
+        (
             "zzz = 1",
             "zzz: unknown key, expected one of `install`, `installer`, `offline`, `operators`, `prerelease`, `requires-python`, `sources`, `trusted`, `tune`",
         ),

@@ -10,7 +10,7 @@ from hub_client.git_url import InvalidGitUrl
 from hub_client.sources.bundled import BundledSource
 from hub_client.sources.directory import DirectorySource
 from hub_client.sources.git import GitSource
-from hub_client.sources.router import NoSource, SourceRouter, open_source
+from hub_client.sources.router import NoSource, SourceRouter, check_spec, open_source
 from hub_client.sources.rules import InvalidSource
 from plugin_spec.names import OperatorName
 
@@ -102,6 +102,20 @@ def test_names_are_those_a_rule_sends_to_their_source(project: Path) -> None:
         "far/away",
     ]
     assert router(project, {"none/*": "dir:two"}).names() == ()
+
+
+@pytest.mark.parametrize("end", ["\n", "\t", "\x1b", "\x7f", "\x85", "\u2028"])
+def test_a_source_of_two_lines_or_for_a_terminal_is_refused(
+    project: Path, end: str
+) -> None:
+    spec = f"dir:one{end}hf:acme/embed"
+    for look in (
+        lambda: router(project, {"*": spec}).versions(EMBED),
+        lambda: check_spec(spec),
+    ):
+        with pytest.raises(InvalidSource) as refusal:
+            look()
+        assert str(refusal.value) == f"expected a source on one line, got {spec!r}"
 
 
 @pytest.mark.parametrize("pattern", ["acme*", "*/embed", "a/b/c", "", "**", "Acme/*"])

@@ -86,6 +86,18 @@ def test_files_are_read_only_and_have_one_mode(store: Store) -> None:
     assert modes == {0o444}
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\x1c", "\x85", "\u2028"])
+def test_no_folders_name_makes_two_notes_of_where_a_tree_came_from(
+    store: Store, digest: str, end: str
+) -> None:
+    folder = f"dir:/srv/a{end}hf:acme/embed"
+    store.add(fill, source=folder)
+    store.add(fill, source="dir:/srv/b")
+    assert store.has(digest, source="dir:/srv/b")
+    assert not store.has(digest, source="hf:acme/embed")
+    assert not store.has(digest, source=folder)
+
+
 def test_an_unexpected_tree_is_refused_and_not_stored(
     store: Store, digest: str
 ) -> None:
