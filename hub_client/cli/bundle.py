@@ -178,7 +178,9 @@ def _start(session: Session, *, trust_once: bool) -> tuple[Lockfile, Collector]:
         installer=open_locker(offline=config.offline),
         requires_python=project.requires_python,
         directory=session.project_folder(),
-        once=TrustOnce(session.console, router).tell if trust_once else None,
+        once=TrustOnce(session.console, router, session.store()).tell
+        if trust_once
+        else None,
         on_step=session.console.say if session.console.progress else lambda _: None,
     )
     return current_lock(project), collector

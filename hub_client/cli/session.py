@@ -102,7 +102,7 @@ class Session:
             config,
             directory=self.project_folder(),
             trust_all=trust_all,
-            on_trust=TrustOnce(self.console, router).tell,
+            on_trust=TrustOnce(self.console, router, self.store()).tell,
             warn=self.console.warn,
             sdists=sdists,
             live=self.console.is_live,

@@ -65,7 +65,9 @@ class BundleSync:
             installer,
             router=router,
             config=replace(installer.config, offline=True),
-            on_trust=TrustOnce(installation.session.console, router).tell,
+            on_trust=TrustOnce(
+                installation.session.console, router, installation.session.store()
+            ).tell,
             wheels=Arriving.of(cache).path,
         )
         return cls(bundle, lock, offer, replace(installation, installer=there))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +13,11 @@ from hub_client.cli.console import report
 from hub_client.cli.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hub_client.candidate import Candidate
     from hub_client.lockfile import LockedOperator
+    from hub_client.project import Project
     from hub_client.sources.router import SourceRouter
 
 Source = Annotated[
@@ -68,14 +70,10 @@ def add(
     from hub_client.trust import add_trusted, check_entry, locate  # noqa: PLC0415
 
     config_dir = session.config().config_dir
+    require = _requirement(require_signature, trusted_root)
     _tell_code(session, check_entry(locate(source, Path.cwd())))
     # The narrower first: stopped between the two, nothing unsigned is trusted.
-    if require_signature is not None:
-        _require(config_dir, source, require_signature, trusted_root)
-    elif trusted_root is not None:
-        raise typer.BadParameter(
-            "it is for `--require-signature sigstore:…`", param_hint="`--trusted-root`"
-        )
+    require(config_dir, source)
     written = add_trusted(config_dir, source)
     signers = _signers(session, written)
     condition = f", if signed by {_either(signers)}" if signers else ""
@@ -87,15 +85,19 @@ def _tell_code(session: Session, entry: str) -> None:
     from hub_client.cli.trust_once import TrustOnce  # noqa: PLC0415  (slow)
     from hub_client.trust import covers, locate  # noqa: PLC0415
 
+    project = session.project()
+    if project is None:
+        return
     router, folder = session.router(), session.project_folder()
-    announcer = TrustOnce(session.console, router, until="")
-    for operator in _of_project(session, router):
-        if covers(entry, locate(operator.source, folder)):
-            announcer.tell(operator)
+    announcer = TrustOnce(session.console, router, session.store(), until="")
+    with session.console.working("Asking what this project takes from there"):
+        for operator in _of_project(project, router):
+            if covers(entry, locate(operator.source, folder)):
+                announcer.tell(operator)
 
 
 def _of_project(
-    session: Session, router: SourceRouter
+    project: Project, router: SourceRouter
 ) -> Sequence[LockedOperator | Candidate]:
     """What the project's lock pins, or what locking it would choose."""
     from hub_client.locker import oldest_python  # noqa: PLC0415
@@ -103,9 +105,6 @@ def _of_project(
     from hub_client.resolver import resolve  # noqa: PLC0415
     from plugin_spec.errors import HubError  # noqa: PLC0415
 
-    project = session.project()
-    if project is None:
-        return ()
     try:
         if project.lock_path.exists():
             lock = Lockfile.load(project.lock_path)
@@ -117,9 +116,17 @@ def _of_project(
         return ()  # what is wrong there is no matter of trust
 
 
-def _require(
-    config_dir: Path, source: str, signer: str, trusted_root: Path | None
-) -> None:
+def _requirement(
+    signer: str | None, trusted_root: Path | None
+) -> Callable[[Path, str], None]:
+    """What requires a signature of a source, once its signer has been read."""
+    if signer is None:
+        if trusted_root is not None:
+            raise typer.BadParameter(
+                "it is for `--require-signature sigstore:…`",
+                param_hint="`--trusted-root`",
+            )
+        return lambda _config_dir, _source: None
     from hub_client.signatures import (  # noqa: PLC0415  (slow)
         SigstoreIdentity,
         add_required,
@@ -131,14 +138,13 @@ def _require(
     if signer.startswith(PREFIX):
         identity = SigstoreIdentity.parse(signer)
         root = None if trusted_root is None else read_trusted_root(trusted_root)
-        add_required(config_dir, source, (identity,), trusted_root=root)
-        return
+        return partial(add_required, keys=(identity,), trusted_root=root)
     if trusted_root is not None:
         raise typer.BadParameter(
             "a key has none: it is for `sigstore:…`", param_hint="`--trusted-root`"
         )
     keys, armored = read_key_file(Path(signer))
-    add_required(config_dir, source, keys, armored=armored)
+    return partial(add_required, keys=keys, armored=armored)
 
 
 def remove(session: Session, source: Source) -> int:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from hub_client.candidate import Candidate
 from hub_client.cli.console import format_count, format_size
+from hub_client.listed_file import list_folder
+from hub_client.sources import GIT, HUGGING_FACE_AT
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -16,9 +20,12 @@ if TYPE_CHECKING:
     from hub_client.listed_file import ListedFile
     from hub_client.lockfile import LockedOperator
     from hub_client.sources.router import SourceRouter
+    from hub_client.store import Store
 
 _SHOWN = 20
 """How many files are named; code comes first."""
+_PATIENCE: Final = 10.0
+"""Seconds; a host that fails after more is not waited for again."""
 
 
 @dataclass(slots=True)
@@ -27,9 +34,11 @@ class TrustOnce:
 
     console: Console
     router: SourceRouter
+    store: Store
     until: str = ", this once"
     """How long it will be trusted; empty for ever."""
     _told: set[tuple[str, str]] = field(default_factory=set)
+    _silent: dict[str, HubError] = field(default_factory=dict)
 
     def tell(self, operator: Candidate | LockedOperator) -> None:
         """Say whose code would come, from where, and which."""
@@ -45,9 +54,34 @@ class TrustOnce:
         yield f"  revision {operator.release.revision}"
         yield f"  packages {', '.join(_packages(operator)) or 'none'}"
         try:
-            yield from _listed(self.router.files(operator))
+            yield from _listed(self._files(operator))
         except HubError as error:
-            yield f"  files    cannot be listed: {str(error).splitlines()[0]}"
+            reason, *more = str(error).splitlines()
+            yield f"  files    cannot be listed: {reason}"
+            yield from (f"    {each.strip()}" for each in more[:_SHOWN])
+
+    def _files(self, operator: Candidate | LockedOperator) -> Sequence[ListedFile]:
+        """What would come: as the store has it, or else as its source lists it."""
+        tree, host = operator.release.tree, _host(operator.source)
+        if tree is not None and self.store.has(tree):
+            return list_folder(self.store.path(tree))
+        if host in self._silent:
+            raise self._silent[host]
+        started = time.monotonic()
+        try:
+            return self.router.files(operator)
+        except HubError as error:
+            if time.monotonic() - started > _PATIENCE:
+                self._silent[host] = HubError(
+                    f"`{host}` did not answer before:\n{error}"
+                )
+            raise
+
+
+def _host(source: str) -> str:
+    """Who is asked about a source: its server, or the source itself if it has none."""
+    url = source.removeprefix(GIT).removeprefix(HUGGING_FACE_AT)
+    return urlsplit(url).netloc or source.partition("/")[0]
 
 
 def _packages(operator: Candidate | LockedOperator) -> tuple[str, ...]:

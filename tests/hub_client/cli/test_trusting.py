@@ -5,15 +5,30 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.version import Version
 from servers.operator_files import OperatorFolder, operator_files
 
+from hub_client.candidate import Candidate, Release
+from hub_client.cli import trust_once
+from hub_client.cli.console import Console
+from hub_client.sources.router import SourceRouter
+from hub_client.store import Store
+from plugin_spec.errors import HubError
+from plugin_spec.manifest import Manifest
+from plugin_spec.names import OperatorName
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from servers.git_repository import GitRepository
 
+    from hub_client.candidate import Fetchable
+    from hub_client.listed_file import ListedFile
     from tests.hub_client.cli.conftest import Hub
 
 Into = tuple[str, str]
@@ -56,8 +71,9 @@ def test_trusting_for_good_shows_what_the_project_takes_from_there(
         encoding="utf-8",
     )
     sizes = {path: len(content) for path, content in files.items()}
+    asking = "Asking what this project takes from there\n"
     assert hub.said("trust", "add", source) == (
-        "Trusting acme/embed 1.0.0\n"
+        f"{asking}Trusting acme/embed 1.0.0\n"
         f"  from     {source}\n"
         f"  revision {commit}\n"
         "  packages hub-none\n"
@@ -67,7 +83,65 @@ def test_trusting_for_good_shows_what_the_project_takes_from_there(
         f"`{source}` is trusted\n"
     )
     other = f"{source}-of-another"
-    assert hub.said("trust", "add", other) == f"`{other}` is trusted\n"
+    assert hub.said("trust", "add", other) == f"{asking}`{other}` is trusted\n"
+
+
+def test_what_the_store_has_is_shown_without_asking_its_source(
+    hub: Hub, repository: GitRepository
+) -> None:
+    source = f"git+{repository.url}"
+    Path("hub.toml").write_text(
+        f'operators = ["acme/embed"]\n[sources]\n"acme/*" = "{source}"\n',
+        encoding="utf-8",
+    )
+    repository.release("1.0.0", operator_files("acme/embed", "1.0.0"))
+    assert hub("lock", "--trust-once").returncode == 0
+    shutil.rmtree(repository.path)
+    cache = Path(os.environ["HUB_CACHE_DIR"])
+    shutil.rmtree(cache / "git")
+    assert "  files    2 files, " in hub.said("trust", "add", source)
+    hub.said("trust", "remove", source)
+    shutil.rmtree(cache / "store")
+    said = hub.said("trust", "add", source)
+    assert "  files    cannot be listed: Cannot fetch commit " in said
+    assert f"    `{repository.url}` says: " in said
+
+
+def test_a_key_that_does_not_read_is_told_before_anything_is_shown(
+    hub: Hub, shelf: OperatorFolder
+) -> None:
+    shelf.publish("acme/embed", "1.0.0")
+    Path("hub.toml").write_text('operators = ["acme/embed"]\n', encoding="utf-8")
+    Path("empty.pub").touch()
+    said = hub.refused("trust", "add", shelf.spec, "--require-signature", "empty.pub")
+    assert said.startswith("error: `empty.pub` holds no public key\n")
+
+
+def test_a_host_that_was_silent_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(trust_once, "_PATIENCE", 0.0)
+    asked: list[str] = []
+
+    class SilentRouter(SourceRouter):
+        def files(self, wanted: Fetchable) -> Sequence[ListedFile]:
+            asked.append(str(wanted.name))
+            raise HubError("Cannot fetch it\n  the line is dead")
+
+    router = SilentRouter({}, cache_dir=tmp_path)
+    announcer = trust_once.TrustOnce(Console(), router, Store(tmp_path / "store"))
+    for name in ("acme/blur", "acme/embed"):
+        operator = OperatorName.parse(name)
+        release = Release(Version("1.0"), "0" * 40)
+        manifest = Manifest.from_yaml(operator_files(name, "1.0")["operator.yaml"])
+        url = f"git+https://git.acme.example/{operator.name}"
+        announcer.tell(Candidate(operator, release, url, manifest))
+    assert asked == ["acme/blur"]
+    said = capsys.readouterr().err
+    assert said.count("    the line is dead\n") == 2
+    assert "cannot be listed: `git.acme.example` did not answer before:\n" in said
 
 
 def test_what_is_trusted_anyway_is_not_shown(
