@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -118,7 +119,8 @@ def bundle(  # noqa: PLR0913  (one a flag)
         session.console.result_json(_as_json(folder, listing))
         return
     session.console.say(_collected(folder, listing))
-    session.console.say(f"There, in the project: `hub sync --from {output}`")
+    there = shlex.quote(str(output))
+    session.console.say(f"There, in the project: `hub sync --from {there}`")
 
 
 def mirror(  # noqa: PLR0913  (one a flag)

@@ -213,6 +213,10 @@ def test_a_bundle_says_what_it_has_and_what_to_do_with_it(
     # Whoever was killed at the very end runs it again, and it is done.
     again = hub("bundle", "-o", "usb", *words, "--python", "3.12")
     assert (again.returncode, again.stderr) == (0, said.partition("\n")[2])
+    Path("usb").rename("my usb")
+    again = hub("bundle", "-o", "my usb", *words, "--python", "3.12")
+    assert again.stderr.endswith("`hub sync --from 'my usb'`\n")
+    Path("my usb").rename("usb")
     assert hub.refused("bundle", "-o", "usb") == (
         "error: `usb` is another bundle already\n\n"
         "hint: Bring it up to date with `hub mirror usb`, or name another folder\n"
