@@ -63,7 +63,8 @@ def parse_git_url(text: str) -> GitUrl:
         or _path_problem(path)
     ):
         shown = text if user is None else text.replace(f"{user}@", "…@", 1)
-        raise InvalidGitUrl(f"the git address {shown!r} {problem}")
+        hint = "Write a space as `%20`" if " " in path else None
+        raise InvalidGitUrl(f"the git address {shown!r} {problem}", hint=hint)
     authority = (f"{user}@" if user else "") + host.lower()
     return GitUrl(scheme, authority + (f":{port}" if port else ""), path)
 

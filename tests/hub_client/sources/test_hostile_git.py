@@ -107,6 +107,13 @@ def test_an_address_that_is_no_plain_url_never_reaches_git(
     assert not (tmp_path / "cache").exists()
 
 
+def test_a_folder_with_a_space_is_refused_with_how_to_write_it() -> None:
+    with pytest.raises(InvalidGitUrl) as refusal:
+        parse_git_url("file:///home/me/my operators/embed.git")
+    assert refusal.value.hint == "Write a space as `%20`"
+    assert parse_git_url("file:///home/me/my%20operators/embed.git")
+
+
 def test_an_address_as_scp_writes_it_is_refused_with_the_url_to_write() -> None:
     with pytest.raises(InvalidGitUrl) as refusal:
         parse_git_url("git@git.acme.example:team/embed.git")
