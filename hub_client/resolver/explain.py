@@ -211,6 +211,7 @@ def _boundaries(requests: Iterable[Iterable[Requirement]]) -> Iterator[Version]:
     If none of these answers every request, then the requests exclude one another, and
     what versions exist does not matter.
     """
+    yield Version("0")  # of one that has an end alone
     for specifier in (s for some in requests for r in some for s in r.specifier):
         text = specifier.version.removesuffix(".*")
         for version in (text, f"{text}.1", f"{text}.dev0"):
