@@ -193,9 +193,10 @@ def check_entry(entry: str) -> str:
         return _checked_hugging_face(entry)
     kind, path = entry[:4], entry[4:]
     if kind not in {DIRECTORY, GIT}:
+        instead = f"`{GIT}{entry}`" if "://" in entry else "`git+URL`"
         raise InvalidTrust(
             f"expected a source to trust, got {entry!r}",
-            hint="Write `git+URL`, `hf:ORG` or `dir:PATH`; "
+            hint=f"Write {instead}, `hf:ORG` or `dir:PATH`; "
             "bundled operators need no trust",
         )
     if kind == DIRECTORY and not Path(path).is_absolute():

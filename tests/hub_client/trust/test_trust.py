@@ -223,6 +223,12 @@ def test_an_entry_that_would_trust_everyone_is_refused(
         check_trusted([candidate(ACME)], (entry,))
 
 
+def test_an_address_alone_is_refused_with_the_source_to_write(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTrust) as refusal:
+        add_trusted(tmp_path, "https://github.com/acme/x")
+    assert str(refusal.value.hint).startswith("Write `git+https://github.com/acme/x`, ")
+
+
 def test_trust_is_kept_in_the_users_configuration_with_all_else_it_says(
     tmp_path: Path,
 ) -> None:
