@@ -100,7 +100,9 @@ def outdated(session: Session, *, as_json: options.Json = False) -> int:
     what = "locked" if project else "installed"
     # Many operators may be at one source, which is told once.
     unasked: dict[str, HubError] = {}
-    with session.console.working("Asking the sources"):
+    offline = session.config().offline
+    doing = "Reading what was fetched before" if offline else "Asking the sources"
+    with session.console.working(doing):
         found = find_newer(
             needs,
             router,
@@ -129,7 +131,7 @@ def outdated(session: Session, *, as_json: options.Json = False) -> int:
                 lines = "\n    ".join(space_lines(each.space))
                 session.console.warn(f"{other} makes {lines}")
     elif not unasked:
-        known = " that was fetched before" if session.config().offline else ""
+        known = " that was fetched before" if offline else ""
         session.console.say(f"Everything that is {what} is the newest{known}")
     return 1 if unasked else 0
 

@@ -189,6 +189,10 @@ def test_outdated_says_what_fits_and_what_is_newest(
     assert hub.said("outdated") == (
         "Asking the sources\nEverything that is locked is the newest\n"
     )
+    assert hub.said("outdated", "--offline") == (
+        "Reading what was fetched before\n"
+        "Everything that is locked is the newest that was fetched before\n"
+    )
     locked.publish("acme/blur", "1.1.0")
     locked.publish("acme/blur", "2.0.0")
     locked.publish("acme/sharpen", "1.5.0", operators=["acme/blur"])
