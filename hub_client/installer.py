@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from hub_client.admission import admit, with_signed_trees
@@ -228,6 +228,13 @@ class Installer:
                 self.environment.write_receipt(target.receipt(tree))
             for receipt in plan.remove:
                 self.environment.remove_receipt(receipt.name)
+
+    def keep_for_others(self, name: OperatorName) -> None:
+        """Note of what is installed that only other operators need it now."""
+        with self.environment.lock():
+            receipt = self.environment.receipt(name)
+            if receipt is not None and receipt.requested:
+                self.environment.write_receipt(replace(receipt, requested=False))
 
     def fetch_beside(self, requirement: Requirement) -> InstalledOperator:
         """Have a version in the store, whatever is installed; no receipt is written.

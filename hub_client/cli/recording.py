@@ -12,6 +12,7 @@ from hub_client.lockfile import InvalidLockfile, Lockfile, NewerLockfile, read_l
 from hub_client.packages import PackageChangeRefused, open_locker
 from hub_client.project import ProjectChanged
 from plugin_spec.errors import HubError
+from plugin_spec.wording import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -118,6 +119,23 @@ class Recording:
         if not self.installation.dry_run:
             self.write(project, lock)
         self.installation.carry_out(plan)
+        self._keep(staying & {*names}, lock)
+
+    def _keep(self, names: Iterable[OperatorName], lock: Lockfile) -> None:
+        """Say of what is asked for no more who needs it; it is here for them alone."""
+        installer, say = (
+            self.installation.installer,
+            self.installation.session.console.say,
+        )
+        for name in sorted(names):
+            askers = [
+                str(each.name)
+                for each in lock.operators
+                if any(asked.name == name for asked in each.requires)
+            ]
+            say(f"{name} stays: {enumerated(askers)} need{'s' * (not askers[1:])} it")
+            if not self.installation.dry_run:
+                installer.keep_for_others(name)
 
     def locked(
         self, project: Project, *, upgrade: bool = False, names: Iterable[str] = ()

@@ -135,8 +135,13 @@ def test_removing_keeps_what_something_else_needs(
 ) -> None:
     hub.said("add", "acme/embed", "acme/blur", *into)
     assert hub.said("remove", "acme/blur", *into) == (
-        "Locking\nWrote `hub.toml`\nWrote `hub.lock`\n"
+        "Locking\n"
+        "Wrote `hub.toml`\n"
+        "Wrote `hub.lock`\n"
+        "acme/blur stays: acme/embed needs it\n"
     )
+    matches = "The environment matches `hub.lock`\n"
+    assert hub.said("sync", *into) == matches
     assert hub.said("remove", "acme/embed", *into) == (
         "Locking\n"
         "Wrote `hub.toml`\n"
