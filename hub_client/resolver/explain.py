@@ -9,7 +9,7 @@ from packaging.version import InvalidVersion, Version
 
 from hub_client.resolver.core import conflict_core
 from hub_client.resolver.order import dependencies_first
-from hub_client.sources import GIT, HUGGING_FACE, HUGGING_FACE_AT
+from hub_client.sources import BUNDLED, GIT, HUGGING_FACE, HUGGING_FACE_AT
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class UnknownOperator(HubError, LookupError):
         super().__init__(
             "\n  ".join((_absent(name, source), *_ends([*clauses]))),
             hint=f"Did you mean {_series([f'`{each}`' for each in nearest], 'or')}?"
-            if nearest
+            if nearest and not _ships(name, source)
             else _how_to_get(name, source),
         )
 
@@ -78,7 +78,20 @@ def _absent(name: OperatorName, source: str) -> str:
     return f"`{source}` has no operator `{name}`"
 
 
+def _ships(name: OperatorName, source: str) -> bool:
+    """Whether it comes with this package, while an index or a folder answers for it."""
+    from hub_client.sources.bundled import BundledSource  # noqa: PLC0415  (for errors)
+
+    elsewhere = source != BUNDLED and not _is_repository(source)
+    return elsewhere and name in BundledSource().names()
+
+
 def _how_to_get(name: OperatorName, source: str) -> str:
+    if _ships(name, source):
+        return (
+            "It ships with the hub: to have it from there, write "
+            f'`"{name.namespace}/*" = "bundled"` below `sources`'
+        )
     if _is_repository(source):
         return "`hub publish` makes that tag: ask its publisher"
     return (
@@ -227,6 +240,10 @@ def _ways_on(core: Outcome, leaves: Sequence[OperatorName]) -> Iterator[str]:
     for root in roots:
         if root.name in leaves and root.specifier:
             yield f"Loosen `{root}`"
+    for each in core.ruled_out:
+        if each.unread_at is not None:
+            place = f"See that `{each.name}` is from `{each.unread_at}`"
+            yield f"{place}; if it is, tell its publisher"
     if len(roots) > 1:
         yield f"Install `{roots[0].name}` in an environment of its own"
     yield f"Ask for another version of `{roots[0].name}`, or tell its publisher"
