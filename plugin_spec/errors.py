@@ -43,6 +43,10 @@ class InvalidManifest(HubError, ValueError):
         super().__init__(f"`{source}` is not a valid manifest\n{lines}")
 
 
+class OtherOperator(InvalidManifest):
+    """A manifest is of another operator than its place promises."""
+
+
 class InvalidOperator(HubError, TypeError):
     """A repository's code does not implement the hooks its manifest promises."""
 

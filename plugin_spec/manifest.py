@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from packaging.requirements import Requirement as PackageRequirement
 from packaging.version import Version
 
-from plugin_spec.errors import InvalidManifest
+from plugin_spec.errors import InvalidManifest, OtherOperator
 from plugin_spec.names import OperatorName
 from plugin_spec.port import Port
 from plugin_spec.requirement import Requirement, parse_specifier
@@ -164,7 +164,8 @@ class Manifest:
         found = f"{self.name} {self.version}" if version else f"{self.name}"
         if (name, version or self.version) != (self.name, self.version):
             problem = f"expected `{promised}`, as its place says, got `{found}`"
-            raise InvalidManifest(source, [problem])
+            error = InvalidManifest if name == self.name else OtherOperator
+            raise error(source, [problem])
         return self
 
     @classmethod

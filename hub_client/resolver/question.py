@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from hub_client.candidate import Candidate
 from hub_client.resolver.constraint import Request
 from hub_client.resolver.resolution import Rejection
-from plugin_spec.errors import InvalidManifest
+from plugin_spec.errors import InvalidManifest, OtherOperator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -164,6 +164,9 @@ class Question:
         source = release.source or self.source_of(name)
         try:
             manifest = self.index.manifest(name, release)
+        except OtherOperator as error:
+            reason = f"is another operator's: {'; '.join(error.problems)}"
+            return Rejection(name, release.version, reason, unread_at=source)
         except InvalidManifest as error:
             reason = f"has an invalid manifest: {'; '.join(error.problems)}"
             return Rejection(name, release.version, reason, unread_at=source)

@@ -193,3 +193,17 @@ def test_offline_installs_what_was_fetched_before_and_nothing_else(
     other = make_environment(tmp_path / "other")
     hub.said("install", "acme/embed", *flags, "--python", other.prefix)
     assert [str(each.version) for each in other.receipts()] == ["1.0.0"]
+
+
+def test_a_repository_given_for_two_names_is_said_to_be_of_one(
+    hub: Hub, repository: GitRepository
+) -> None:
+    repository.release("1.0.0", operator_files("acme/embed", "1.0.0"))
+    source = f"git+{repository.url}"
+    names = ("acme/embed", "acme/blur")
+    said = hub.refused("add", *names, "--source", source, "--trust-once")
+    assert (
+        "Because acme/blur 1.0.0 is another operator's: expected `acme/blur 1.0.0`, "
+        "as its place says, got `acme/embed 1.0.0`\n\n"
+        f"hint: See that `acme/blur` is from `{source}`; if it is, tell its publisher\n"
+    ) in said
