@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from hub_client.trust import UntrustedPublisher, check_within, find_untrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from hub_client.candidate import Candidate, Fetchable
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="Fetchable")
 
 
-def admit(
+def admit(  # noqa: PLR0913  (each is another who has a say)
     operators: Sequence[T],
     config: HubConfig,
     *,
     router: SourceRouter | None = None,
     directory: Path | None,
     once: Callable[[T], object] | None = None,
+    here: Collection[OperatorName] = (),
 ) -> dict[OperatorName, Signature]:
     """Refuse operators that the project, or the user, does not want.
 
@@ -36,6 +37,8 @@ def admit(
     :param directory: what relative ``dir:`` sources start from.
     :param once: told every operator that is trusted for this run alone; None to refuse
         what the user does not trust.
+    :param here: those that are installed, with these very files: nothing comes of them
+        that would have to be trusted again.
     :returns: that of each operator of a source whose signature is required.
     :raises OutsideProject: if the project rules one out.
     :raises UntrustedPublisher: if the user trusts one's source neither now nor always.
@@ -43,7 +46,8 @@ def admit(
     """
     if config.narrowed is not None:
         check_within(operators, config.narrowed, directory=directory)
-    untrusted = find_untrusted(operators, config.trusted, directory=directory)
+    coming = [each for each in operators if each.name not in here]
+    untrusted = find_untrusted(coming, config.trusted, directory=directory)
     if untrusted and once is None:
         raise UntrustedPublisher(untrusted)
     for operator, _ in untrusted:

@@ -135,7 +135,6 @@ class Installer:
         :param roots: what the project itself asks for.
         :param exact: whether operators that the lock does not pin go.
         """
-        self._check_trust(lock.operators)
         asked, known = set(roots), {each.name for each in lock.operators}
         targets = [
             Target.from_locked(each, requested=each.name in asked)
@@ -144,7 +143,11 @@ class Installer:
         # The lock is what the user wants: it may change what is installed.
         packages = self._locked_packages(lock)
         gone = (each for each in self.environment.receipts() if each.name not in known)
-        return self._planned(targets, packages, remove=tuple(gone) if exact else ())
+        plan = self._planned(targets, packages, remove=tuple(gone) if exact else ())
+        # A package that comes may be what one of those that are here asks for.
+        here = () if packages.pins else {each.name for each in plan.keep}
+        self._check_trust(lock.operators, here=here)
+        return plan
 
     def plan_pinned(
         self, requirements: Sequence[Requirement], lock: Lockfile
@@ -389,7 +392,10 @@ class Installer:
         return with_signed_trees(candidates, self._check_trust(candidates))
 
     def _check_trust(
-        self, operators: Sequence[Candidate | LockedOperator]
+        self,
+        operators: Sequence[Candidate | LockedOperator],
+        *,
+        here: Collection[OperatorName] = (),
     ) -> Mapping[OperatorName, Signature]:
         once = self.on_trust if self.trust_all else None
         return admit(
@@ -398,6 +404,7 @@ class Installer:
             router=self.router,
             directory=self.directory,
             once=once,
+            here=here,
         )
 
     def _check_dependents(

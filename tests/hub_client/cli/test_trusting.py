@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from servers.git_repository import GitRepository
+    from servers.python_packages import PackageFolder
 
     from hub_client.candidate import Fetchable
+    from hub_client.environment import Environment
     from hub_client.listed_file import ListedFile
     from tests.hub_client.cli.conftest import Hub
 
@@ -142,6 +144,34 @@ def test_a_host_that_was_silent_is_asked_once(
     said = capsys.readouterr().err
     assert said.count("    the line is dead\n") == 2
     assert "cannot be listed: `git.acme.example` did not answer before:\n" in said
+
+
+def test_what_is_installed_as_it_is_locked_needs_no_trust_again(
+    hub: Hub,
+    operators: OperatorFolder,
+    python_packages: PackageFolder,
+    target: Environment,
+    into: Into,
+) -> None:
+    python_packages.add("hub-tensor", "2.0")
+    operators.publish("acme/embed", "1.0.0", packages=["hub-tensor"])
+    words = ("--source", operators.spec, "--trust-once", *into)
+    assert hub("add", "acme/embed", *words).returncode == 0
+    sync = ("sync", "--locked", *into)
+    assert hub.said(*sync) == "The environment matches `hub.lock`\n"
+    refusal = "error: An operator is its publisher's code, and these are not trusted\n"
+    # Packages are code too, and the operator may be who asks for them.
+    for left in target.prefix.glob("lib/*/site-packages/hub_tensor*"):
+        shutil.rmtree(left)
+    assert hub.refused(*sync).startswith(refusal)
+    assert hub(*sync, "--trust-once").returncode == 0
+    target.remove_receipt(OperatorName.parse("acme/embed"))
+    assert hub.refused(*sync).startswith(refusal)
+    hub.said(*sync, "--trust-once")
+    Path("hub.toml").write_text(
+        f'trusted = ["dir:mine"]\n{Path("hub.toml").read_text("utf-8")}', "utf-8"
+    )
+    assert "takes operators from" in hub.refused("sync", "--frozen", *into)
 
 
 def test_what_is_trusted_anyway_is_not_shown(
