@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from hub_client.sources.hugging_face_client import (
     FileGone,
     HuggingFaceRepository,
+    RepositoryRefused,
     endpoint,
 )
 from hub_client.sources.hugging_face_transfer import LISTING_LIMIT
 from hub_client.tree_digest import DigestMismatch
 from plugin_spec.errors import HubError
+from plugin_spec.wording import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,7 +93,7 @@ class WeightsPinner:
             raise self._silent[0]
         try:
             commit, entry = _listed(weights)
-        except FileGone:
+        except (FileGone, RepositoryRefused):  # that is an answer
             raise
         except HubError as error:
             self._silent.append(error)
@@ -154,14 +156,15 @@ def is_pinned(weights: Weights) -> bool:
     return weights.sha256 is not None and _is_commit(weights.revision)
 
 
-def check_pinned(weights: Weights) -> None:
+def check_pinned(*weights: Weights) -> None:
     """Refuse weights of which a lock does not say both commit and hash.
 
-    :raises NotPinned: saying how to pin them.
+    :raises NotPinned: naming each, and saying how to pin them.
     """
-    if not is_pinned(weights):
+    if unpinned := [each for each in weights if not is_pinned(each)]:
+        names = enumerated([f"`{each.repo}/{each.file}`" for each in unpinned])
         raise NotPinned(
-            f"`{weights.repo}/{weights.file}` is not pinned",
+            f"{names} {'are' if unpinned[1:] else 'is'} not pinned",
             hint="Run `hub lock --upgrade` where its server can be reached",
         )
 

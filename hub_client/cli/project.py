@@ -234,13 +234,13 @@ def sync(  # noqa: PLR0913  (one a flag)
 def _wanted_weights(lock: Lockfile) -> list[Weights]:
     """Every file of weights that a lock names.
 
-    :raises NotPinned: for one that it does not pin.
+    :raises NotPinned: if it pins none of them.
     """
-    from hub_client.weights import check_pinned  # noqa: PLC0415  (slow)
+    from hub_client.weights import check_pinned, is_pinned  # noqa: PLC0415  (slow)
 
     wanted = [each for operator in lock.operators for each in operator.weights]
-    for each in wanted:
-        check_pinned(each)
+    if not any(map(is_pinned, wanted)):
+        check_pinned(*wanted)
     return wanted
 
 
@@ -250,12 +250,18 @@ def _fetch_weights(
     """Bring weights of operators that are here.
 
     :raises ForeignWeights: before anything is fetched, if one does not ask for them.
+    :raises NotPinned: once all that the lock pins are here, naming the others.
     """
     if not wanted:
         return
     from hub_client.cli.console import format_count  # noqa: PLC0415  (as it is used)
     from hub_client.installed import find_installed  # noqa: PLC0415  (slow)
-    from hub_client.weights import check_weights, fetch_weights  # noqa: PLC0415
+    from hub_client.weights import (  # noqa: PLC0415
+        check_pinned,
+        check_weights,
+        fetch_weights,
+        is_pinned,
+    )
 
     installer, console = installation.installer, installation.session.console
     for operator in lock.operators:
@@ -263,13 +269,15 @@ def _fetch_weights(
             operator.name, installer.environment, installer.store
         ):
             check_weights(operator, here.manifest)
-    with console.working("Fetching weights", total=len(wanted)) as progress:
-        for each in wanted:
+    pinned = list(filter(is_pinned, wanted))
+    with console.working("Fetching weights", total=len(pinned)) as progress:
+        for each in pinned:
             progress.tell(f"{each.repo}/{each.file}")
             fetch_weights(each, offline=installer.config.offline)
             progress.advance()
-    are = "is" if len(wanted) == 1 else "are"
-    console.say(f"{format_count(len(wanted), 'file')} of weights {are} here")
+    are = "is" if len(pinned) == 1 else "are"
+    console.say(f"{format_count(len(pinned), 'file')} of weights {are} here")
+    check_pinned(*wanted)
 
 
 def _roots(project: Project, lock: Lockfile) -> set[OperatorName]:

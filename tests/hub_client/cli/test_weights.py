@@ -218,6 +218,24 @@ def test_a_lock_does_not_wait_for_a_server_that_does_not_answer(
     }
 
 
+def test_weights_that_are_pinned_come_though_others_are_not(
+    hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
+) -> None:
+    server.create("acme/model", {"model.safetensors": CONTENT})
+    folder = shelf_with_weights.publish("acme/blur", "1.0.0")
+    with (folder / "operator.yaml").open("a", encoding="utf-8") as manifest:
+        files = ("one", "two")
+        weights = [f"{{repo: acme/gone, file: {each}.safetensors}}" for each in files]
+        manifest.write(f"weights: [{', '.join(weights)}]\n")
+    hub.said("add", "acme/blur", "acme/embed", *into)
+    said = hub.refused("sync", "--weights", *into)
+    assert "1 file of weights is here\n" in said
+    assert said.endswith(
+        "error: `acme/gone/one.safetensors` and `acme/gone/two.safetensors` are not "
+        "pinned\n\nhint: Run `hub lock --upgrade` where its server can be reached\n"
+    )
+
+
 @pytest.mark.slow
 def test_weights_larger_than_a_listing_may_be_are_fetched(
     hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
