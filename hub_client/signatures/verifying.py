@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from hub_client.candidate import describe
 from hub_client.git_commands import GitFailed, check_signature
 from hub_client.signatures.gnupg import keyring
 from hub_client.signatures.keys import SigningKey
@@ -41,11 +42,15 @@ class SignatureRefused(HubError):
     ``found`` says what its commit and its tag have instead.
     """
 
-    def __init__(self, what: str, found: Sequence[str], expected: str) -> None:
+    def __init__(
+        self, operator: Fetchable, found: Sequence[str], expected: str
+    ) -> None:
         self.found = tuple(found)
         lines = "".join(f"\n  {each}" for each in self.found)
+        older = f"{operator.name}<{operator.release.version}"
         super().__init__(
-            f"{what} {self._is_it}{lines}\n  expected {expected}", hint=self._next
+            f"{describe(operator)} {self._is_it}{lines}\n  expected {expected}",
+            hint=f"{self._next}; for an earlier version, ask for `{older}`",
         )
 
     _is_it = "is not signed as your configuration requires"
@@ -109,10 +114,9 @@ def verify_release(
             return signature
     except SignatureUnfetched as error:
         unfetched.append(f"its sigstore bundle cannot be fetched: {error}")
-    what = f"{operator.name} {operator.release.version} from `{operator.source}`"
     expected = ", ".join(each.shown for each in keys)
     refusal = SignatureUnreachable if unfetched else SignatureRefused
-    raise refusal(what, [*found, *unfetched], expected)
+    raise refusal(operator, [*found, *unfetched], expected)
 
 
 def _verify_bundle(

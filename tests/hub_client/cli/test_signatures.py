@@ -156,6 +156,18 @@ def test_who_requires_no_signature_keeps_the_signer_that_a_lock_names(
     assert signer() is None
 
 
+def test_an_upgrade_to_what_is_not_signed_says_how_to_go_on_without_it(
+    hub: Hub, repository: GitRepository, source: str, alice: Publisher, into: Into
+) -> None:
+    alice.release(repository, "1.0.0", FILES)
+    hub.said("lock")
+    repository.release("1.1.0", NEWER)
+    said = hub.refused("lock", "--upgrade")
+    assert said.endswith("; for an earlier version, ask for `acme/embed<1.1.0`\n")
+    hub.said("add", "acme/embed<1.1.0", *into)
+    assert hub.said("lock", "--upgrade").endswith("Nothing to change in `hub.lock`\n")
+
+
 def test_a_lock_cannot_say_that_something_is_signed(
     hub: Hub, repository: GitRepository, source: str, alice: Publisher, into: Into
 ) -> None:
