@@ -13,7 +13,7 @@ from hub_client.bundle.platforms import Platform
 from hub_client.bundle.reading import Bundle, OtherLock, OtherPlatform
 from hub_client.bundle.router import BundleRouter
 from hub_client.environment import Environment
-from hub_client.sources.directory import FolderUnreadable
+from hub_client.sources.bundled import ShippedOtherwise
 from hub_client.sources.router import NoSignatures
 from hub_client.store import Store
 from hub_client.trust import find_untrusted
@@ -209,7 +209,7 @@ def test_a_bundled_operator_never_comes_from_a_bundle(
     source = BundleRouter(
         bundle.place, offered, lock.operators, cache_dir=tmp_path / "cache"
     )
-    with pytest.raises(FolderUnreadable, match=r"acme/blur 1\.0\.0 is no longer in"):
+    with pytest.raises(ShippedOtherwise, match=r"does not ship acme/blur 1\.0\.0"):
         Store(tmp_path / "store").add(
             lambda folder: source.fetch(forged, folder), expected=forged.tree
         )
