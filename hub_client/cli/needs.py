@@ -85,7 +85,7 @@ def why(
 
 
 def outdated(session: Session, *, as_json: options.Json = False) -> int:
-    """List operators that have newer versions, were yanked, or have other files.
+    """List operators that have newer versions, were yanked or changed.
 
     Of the project's lock; outside a project, of what is installed. `fits` is what
     `hub lock --upgrade` takes; where a source is silent, as far as others say.
