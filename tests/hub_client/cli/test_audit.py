@@ -114,6 +114,7 @@ def test_outdated_names_a_yanked_operator_and_what_to_go_to(
         "newest": "0.9.0",
         "yanked": "halos on dark edges",
         "space": [],
+        "changed": False,
     }
     repository.release("1.1.0", operator_files("acme/embed", "1.1.0"))
     assert "acme/embed  1.0.0 (yanked)  1.1.0  1.1.0\n" in hub("outdated").stdout
