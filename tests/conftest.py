@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -45,6 +46,12 @@ os.environ["RAY_AUTH_TOKEN"] = token_hex()
 set_hypothesis_home_dir(_temporary.name)
 settings.register_profile("hub", database=None, deadline=None)
 settings.load_profile("hub")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what was imported: tests that ask for it wait for it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:

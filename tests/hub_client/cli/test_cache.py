@@ -149,6 +149,7 @@ def test_nothing_goes_if_nobody_can_tell_what_is_needed(
     assert trees(store) == 2
 
 
+@pytest.mark.slow  # takes more than a second
 @pytest.mark.usefixtures("publisher")
 def test_nothing_goes_for_a_damaged_receipt_or_lock(
     hub: Hub, into: tuple[str, str], target: Environment, store: Store

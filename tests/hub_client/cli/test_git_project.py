@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Into = tuple[str, str]
 
 
-@pytest.fixture(params=["file", "http"])
+@pytest.fixture(params=["file", pytest.param("http", marks=pytest.mark.slow)])
 def source(request: pytest.FixtureRequest, repository: GitRepository) -> Iterator[str]:
     """The repository's source, over each protocol in turn."""
     if request.param == "file":

@@ -197,6 +197,7 @@ def test_python_packages_that_exclude_one_another_name_their_operators(
     assert (target.receipts(), target.installed_packages()) == ((), {})
 
 
+@pytest.mark.slow  # takes more than a second
 def test_pip_does_it_too(
     hub: Hub, published: OperatorFolder, target: Environment, into: Into
 ) -> None:

@@ -100,6 +100,7 @@ def slow(
     return words, {"HUB_INSTALLER": request.param, **pages}
 
 
+@pytest.mark.slow  # takes more than a second
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_install_leaves_nothing_and_the_next_one_works(
     hub: Hub,

@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from servers.operator_files import OperatorFolder
 
@@ -24,6 +26,7 @@ def commit(branch: str) -> None:
     assert git("commit", "-q", "-m", branch) == 0
 
 
+@pytest.mark.slow  # takes more than a second
 def test_a_lock_with_an_unfinished_merge_is_repaired_and_keeps_what_was_pinned(
     hub: Hub, shelf: OperatorFolder, into: Into
 ) -> None:

@@ -93,6 +93,7 @@ def test_why_knows_python_packages_and_near_names(
     )
 
 
+@pytest.mark.slow  # takes more than a second
 def test_why_and_an_upgrade_know_packages_that_only_packages_ask_for(
     hub: Hub, shelf: OperatorFolder, python_packages: PackageFolder, into: Into
 ) -> None:

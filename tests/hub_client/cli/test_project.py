@@ -347,6 +347,7 @@ def test_the_same_project_elsewhere_is_locked_in_the_same_bytes(
     assert read("one/hub.lock") == read("two/hub.lock")
 
 
+@pytest.mark.slow  # takes more than a second
 def test_a_second_environment_gets_identical_trees(
     hub: Hub,
     published: OperatorFolder,

@@ -38,7 +38,13 @@ def write(version: str) -> Path:
     return write_files(Path("work"), {**files, **PAGES})
 
 
-@pytest.fixture(params=["file", "http", "hf"])
+@pytest.fixture(
+    params=[
+        "file",
+        pytest.param("http", marks=pytest.mark.slow),
+        pytest.param("hf", marks=pytest.mark.slow),
+    ]
+)
 def address(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:

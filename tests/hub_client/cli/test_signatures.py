@@ -137,6 +137,7 @@ def test_a_change_of_signer_is_named_when_locking_again(
     assert signer() == bob.signer
 
 
+@pytest.mark.slow  # takes more than a second
 def test_who_requires_no_signature_keeps_the_signer_that_a_lock_names(
     hub: Hub, repository: GitRepository, source: str, alice: Publisher
 ) -> None:
@@ -156,6 +157,7 @@ def test_who_requires_no_signature_keeps_the_signer_that_a_lock_names(
     assert signer() is None
 
 
+@pytest.mark.slow  # takes more than a second
 def test_an_upgrade_to_what_is_not_signed_says_how_to_go_on_without_it(
     hub: Hub, repository: GitRepository, source: str, alice: Publisher, into: Into
 ) -> None:

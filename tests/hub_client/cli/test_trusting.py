@@ -146,6 +146,7 @@ def test_a_host_that_was_silent_is_asked_once(
     assert "cannot be listed: `git.acme.example` did not answer before:\n" in said
 
 
+@pytest.mark.slow  # takes more than a second
 def test_what_is_installed_as_it_is_locked_needs_no_trust_again(
     hub: Hub,
     operators: OperatorFolder,
@@ -233,6 +234,7 @@ def eager(repository: GitRepository, marker: Path) -> str:
     return f"git+{repository.url}"
 
 
+@pytest.mark.slow  # takes more than a second
 def test_nothing_runs_during_resolve_lock_search_info_install_and_verify(
     hub: Hub, eager: str, marker: Path, into: Into
 ) -> None:

@@ -59,6 +59,7 @@ def test_weights_are_locked_by_commit_hash_and_size(
     )
 
 
+@pytest.mark.slow  # takes more than a second
 def test_what_was_pinned_stays_until_an_upgrade(
     hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
 ) -> None:
@@ -112,6 +113,7 @@ def test_an_upgrade_without_an_answer_keeps_what_was_pinned(
         assert Path("hub.lock").read_bytes() == before
 
 
+@pytest.mark.slow  # takes more than a second
 def test_offline_no_weights_are_fetched(
     hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
 ) -> None:

@@ -112,6 +112,7 @@ def test_many_short_chains_leak_no_thread_file_or_memory(
     assert after[2] < before[2] + 20_000
 
 
+@pytest.mark.slow  # takes more than a second
 def test_ten_thousand_short_chains_of_functions_leak_nothing(
     bound: Callable[..., BoundPipeline],
 ) -> None:

@@ -92,6 +92,7 @@ def check_against_an_uninterrupted_run(
     assert json.dumps(note) == json.dumps(expected)
 
 
+@pytest.mark.slow  # takes more than a second
 def test_two_kills_do_not_show(environment: Path, tmp_path: Path) -> None:
     store = store_in(tmp_path, "faiss")
     check_against_an_uninterrupted_run(store, environment, tmp_path, kills=2)

@@ -95,6 +95,7 @@ def test_an_array_that_nobody_can_change_is_not_copied(
     assert np.shares_memory(block, kept)
 
 
+@pytest.mark.slow  # takes more than a second
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_a_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "vectors.npy"
