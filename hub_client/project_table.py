@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from hub_client.one_line import ONE_LINE
+from hub_client.text_of_others import ONE_LINE
 from plugin_spec.errors import InvalidRequirement
 from plugin_spec.requirement import Requirement, parse_specifier
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from hub_client.one_line import ONE_LINE
+from hub_client.text_of_others import ONE_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hub_client.atomic_file import write_atomically
-from hub_client.one_line import ONE_LINE
 from hub_client.roots import Roots
 from hub_client.staging import NO_ROOM, Staging
+from hub_client.text_of_others import ONE_LINE
 from hub_client.tree_digest import DigestMismatch, tree_digest, tree_files
 from plugin_spec.errors import HubError
 

@@ -74,7 +74,8 @@ def _run(words: list[str]) -> int:
 
 
 def _report(error: Exception, words: list[str]) -> int:
-    from hub_client.cli.console import report, visible  # noqa: PLC0415  (after the commands)
+    from hub_client.cli.console import report  # noqa: PLC0415  (after the commands)
+    from hub_client.text_of_others import visible  # noqa: PLC0415
     from plugin_spec.errors import HubError  # noqa: PLC0415
 
     if usage := _usage_problem(error, words):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TextIO, TypeAlias
 
+from hub_client.text_of_others import visible
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -177,22 +178,6 @@ def choose_color(choice: ColorChoice) -> None:
     os.environ.pop("NO_COLOR", None)
     os.environ.pop("FORCE_COLOR", None)
     os.environ["FORCE_COLOR" if choice == "always" else "NO_COLOR"] = "1"
-
-
-def visible(text: str) -> str:
-    r"""Text in which no character does anything to a terminal but end a line.
-
-    Most of what is printed was written by others: names, summaries, reasons, errors.
-
-    >>> visible("café\x1b[2K\u202e")
-    'café\\x1b[2K\\u202e'
-    """
-    return "".join(
-        each
-        if each.isprintable() or each in "\n\t"
-        else each.encode("unicode_escape").decode()
-        for each in text
-    )
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from hub_client.cli.console import visible
+from hub_client.text_of_others import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

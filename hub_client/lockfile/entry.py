@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from hub_client.one_line import ONE_LINE
+from hub_client.text_of_others import ONE_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_client.listed_file import ListedFile, ListingSource
-from hub_client.one_line import ONE_LINE
 from hub_client.sources import (
     BUNDLED,
     DIRECTORY,
@@ -21,6 +20,7 @@ from hub_client.sources.bundled import BundledSource
 from hub_client.sources.directory import DirectorySource
 from hub_client.sources.rules import InvalidSource, SourceRules
 from hub_client.sources.signed_release import SigningSource
+from hub_client.text_of_others import ONE_LINE
 from hub_client.trust import locate
 from plugin_spec.errors import HubError
 
