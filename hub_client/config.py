@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from hub_client.merge_markers import merge_markers
+from hub_client.merge_markers import CHOOSE, merge_markers
 from hub_client.settings import DEFAULTS, SETTINGS, settings_of, variables
 from hub_client.small_file import read_small
 from hub_client.toml_text import read_toml
@@ -275,8 +275,7 @@ def _parse(file: Path) -> dict[str, Any]:
     # Not TOML, not UTF-8, or a number of thousands of digits.
     except ValueError as error:
         if markers := list(merge_markers(content.decode(errors="replace"))):
-            hint = "Choose what you want of both sides, and remove those lines"
-            raise InvalidConfig(str(file), markers, hint=hint) from error
+            raise InvalidConfig(str(file), markers, hint=CHOOSE) from error
         raise InvalidConfig(str(file), [f"not TOML: {error}"]) from error
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+CHOOSE: Final = "Choose what you want of both sides, and remove those lines"
+"""What to do about a file that nobody can merge but its author."""
 MARKER: Final = re.compile(r"(<{7}|\|{7}|={7}|>{7})(?:\s|$)")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hub_client.atomic_file import check_within, write_atomically
 from hub_client.config import find_project_file
-from hub_client.merge_markers import merge_markers
+from hub_client.merge_markers import CHOOSE, merge_markers
 from hub_client.project_table import DEFAULT_REQUIRES_PYTHON, read_table
 from hub_client.small_file import read_small
 from hub_client.toml_text import read_toml
@@ -132,8 +132,7 @@ class Project:
             document = read_toml(text)
         except ValueError as error:
             if markers := list(merge_markers(text)):
-                hint = "Choose what you want of both sides, and remove those lines"
-                raise InvalidProject(path, markers, hint=hint) from error
+                raise InvalidProject(path, markers, hint=CHOOSE) from error
             raise InvalidProject(path, [f"not TOML: {error}"]) from error
         problems: list[str] = []
         if path.name == "pyproject.toml":

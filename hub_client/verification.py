@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from plugin_spec.manifest import Weights
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+DAMAGED: Final = "it does not read back"
+"""What is said of a receipt that is none any more."""
 
 Place: TypeAlias = Literal["store", "environment", "lock", "weights", "signature"]
 
@@ -75,7 +78,7 @@ class Verification:
             try:
                 receipt = Receipt.load(file)
             except DamagedReceipt:
-                self._differs("environment", f"`{file}`", "it does not read back")
+                self._differs("environment", f"`{file}`", DAMAGED)
                 continue
             subject = f"{receipt.name} {receipt.version}"
             if file.parts[-2:] != (receipt.name.namespace, f"{receipt.name.name}.json"):

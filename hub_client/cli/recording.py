@@ -142,6 +142,8 @@ class Recording:
     ) -> Lockfile:
         """The lock of a project: the one it has, if that is of this very project.
 
+        Operators of one's own that were edited since are locked anew.
+
         :param upgrade: take the newest versions of ``names``, or of everything.
         :raises NotNeeded: if one of them is not locked.
         """

@@ -87,8 +87,10 @@ _WAYS_ON: Final[Mapping[Place, str]] = {
 
 
 def _way_on(checked: Verification) -> str:
+    from hub_client.verification import DAMAGED  # noqa: PLC0415  (slow)
+
     ways = dict(_WAYS_ON)
-    if any(each.message == "it does not read back" for each in checked.differences):
+    if any(each.message == DAMAGED for each in checked.differences):
         ways["environment"] = (
             "Remove a receipt that does not read back; `hub sync` writes it again"
         )
