@@ -30,6 +30,8 @@ class Bounds(NamedTuple):
     """Bytes to stdout, and as many to stderr."""
     memory: int | None = None
     """Bytes, where the system can hold it to that."""
+    file: int | None = None
+    """Bytes that it may write to one file; as above."""
 
 
 def run_bounded(
@@ -54,8 +56,7 @@ def run_bounded(
     )
     end = time.monotonic() + bounds.seconds
     try:
-        if bounds.memory is not None:
-            _hold_to(process.pid, bounds.memory)
+        _hold_to(process.pid, bounds)
         stdout, stderr = _communicate(process, typed, bounds.printed, end)
         status = process.wait(max(0.0, end - time.monotonic()))
     except Empty as error:
@@ -70,14 +71,19 @@ def run_bounded(
     return CompletedProcess(command, status, stdout, stderr)
 
 
-def _hold_to(pid: int, memory: int) -> None:
-    """Have a program, and what it starts, run out of memory sooner."""
+def _hold_to(pid: int, bounds: Bounds) -> None:
+    """Have a program, and what it starts, come to an end of memory and disk sooner."""
     if sys.platform == "linux":
         import resource  # noqa: PLC0415  (there is none on Windows)
 
-        # Of a limit that is lower already nothing is to be said, nor of one that ended.
-        with suppress(OSError, ValueError):
-            resource.prlimit(pid, resource.RLIMIT_DATA, (memory, memory))
+        for kind, limit in (
+            (resource.RLIMIT_DATA, bounds.memory),
+            (resource.RLIMIT_FSIZE, bounds.file),
+        ):
+            # Of a lower limit nothing is to be said, nor of a program that ended.
+            with suppress(OSError, ValueError):
+                if limit is not None:
+                    resource.prlimit(pid, kind, (limit, limit))
 
 
 def _communicate(

@@ -11,6 +11,7 @@ import re
 import subprocess
 from contextlib import contextmanager
 from itertools import chain
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Final, Literal, TypeAlias
 
 from hub_client.bounded_process import Bounds, SaidTooMuch, run_bounded
@@ -128,13 +129,15 @@ class TooLong(GitFailed):
     """A git command printed more than ``OUTPUT_LIMIT``, and was ended."""
 
 
-def run_git(
+def run_git(  # noqa: PLR0913  (what one command is, and what it may)
     command: str,
     *arguments: str,
     git_dir: Path | None = None,
     work_tree: Path | None = None,
     typed: bytes = b"",
     remote: bool = False,
+    settings: Mapping[str, str] = MappingProxyType({}),
+    file_limit: int | None = None,
 ) -> bytes:
     """Run one command and return what it printed.
 
@@ -143,19 +146,24 @@ def run_git(
     :param work_tree: a folder whose files it may list; no other command gets one.
     :param typed: what it reads from stdin.
     :param remote: whether it needs who the user is: their name, their credentials.
+    :param settings: of git, for this command alone.
+    :param file_limit: bytes that it may write to one file, where the system can hold it
+        to that.
     :raises GitFailed: with git's own words, also after ``TIMEOUT_SECONDS``.
     :raises TooLong: if it prints more than ``OUTPUT_LIMIT``.
     """
     where = [] if git_dir is None else [f"--git-dir={git_dir}"]
     where += [] if work_tree is None else [f"--work-tree={work_tree}"]
     try:
-        environment = _environment(_user_settings() if remote else {})
+        own = {key: [value] for key, value in settings.items()}
+        environment = _environment({**own, **(_user_settings() if remote else {})})
     except FileNotFoundError as error:
         raise GitMissing from error
     if command in _TRANSFERS:
         environment["GIT_ALLOW_PROTOCOL"] = _PROTOCOLS
     with step("git", command, *arguments):
-        done = _run(command, [*where, command, *arguments], environment, typed)
+        words = [*where, command, *arguments]
+        done = _run(command, words, environment, typed, file_limit)
     if done.returncode != 0:
         raise GitFailed(command, done.stderr.decode(errors="replace"))
     return done.stdout
@@ -241,6 +249,7 @@ def _run(
     words: Sequence[str],
     environment: Mapping[str, str],
     typed: bytes = b"",
+    file_limit: int | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run git, whether it fails or not.
 
@@ -249,7 +258,7 @@ def _run(
     seconds = TIMEOUT_SECONDS
     if command == "ls-remote" and any(word.startswith(_GIT_DAEMON) for word in words):
         seconds = min(seconds, _LISTING_SECONDS)
-    bounds = Bounds(seconds, OUTPUT_LIMIT, _TRANSFERS.get(command))
+    bounds = Bounds(seconds, OUTPUT_LIMIT, _TRANSFERS.get(command), file_limit)
     try:
         return run_bounded(["git", *words], bounds, env=environment, typed=typed)
     except FileNotFoundError as error:

@@ -27,19 +27,23 @@ class TreeEntry:
 
     path: str
     object_id: str
-    size: int
+    size: int | None
+    """Bytes; None where only its name was fetched."""
 
 
-def tree_entries(git_dir: Path, tree: str) -> tuple[TreeEntry, ...]:
+def tree_entries(
+    git_dir: Path, tree: str, *, sizes: bool = True
+) -> tuple[TreeEntry, ...]:
     """Every file of a commit or a tree, sorted by path.
 
     :param tree: a full id.
+    :param sizes: whether the files are there, and not their names alone.
     :raises UnsafeTree: if it holds a link, a submodule, an unsafe path, or too many.
     """
-    arguments = ("-r", "-l", "-z", "--full-tree", "--", tree)
+    words = (*(["-l"] if sizes else []), "-r", "-z", "--full-tree", "--", tree)
     too_many = UnsafeTree([f"they are too many: more than {MOST_FILES:,}"])
     try:
-        listing = run_git("ls-tree", *arguments, git_dir=git_dir)
+        listing = run_git("ls-tree", *words, git_dir=git_dir)
     except TooLong as error:
         raise too_many from error
     if listing.count(b"\0") > MOST_FILES:
@@ -48,12 +52,12 @@ def tree_entries(git_dir: Path, tree: str) -> tuple[TreeEntry, ...]:
     problems: list[str] = []
     for line in listing.split(b"\0")[:-1]:
         header, _, name = line.partition(b"\t")
-        mode, _, object_id, size = header.decode().split()
+        mode, _, object_id, *size = header.decode().split()
         path = name.decode(errors="surrogateescape")
-        if size == _MISSING:
+        if size == [_MISSING]:
             problems.append(f"{path!r} is missing from the repository")
         elif mode.startswith(_REGULAR):
-            entries.append(TreeEntry(path, object_id, int(size)))
+            entries.append(TreeEntry(path, object_id, int(size[0]) if sizes else None))
         else:
             problems.append(f"{path!r} is a {_KINDS.get(mode, 'special file')}")
     if problems:

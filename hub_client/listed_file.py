@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
 from hub_client.tree_digest import tree_files
 
@@ -35,11 +35,27 @@ class ListedFile:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """One file of a release, of which its source says no more than path and digest."""
+
+    path: str
+    digest: str
+    size: None = None
+
+    def describes(self, file: Path) -> bool:
+        """As that of a listed file."""
+        return self.digest == digest_like(file, self.digest)
+
+
+AnyFile: TypeAlias = ListedFile | NamedFile
+
+
 @runtime_checkable
 class ListingSource(Protocol):
     """A source that can list the files of a release without giving them."""
 
-    def files(self, wanted: Fetchable) -> Sequence[ListedFile]:
+    def files(self, wanted: Fetchable) -> Sequence[AnyFile]:
         """Every file of ``wanted``, by path.
 
         :raises HubError: if the revision cannot be had.
@@ -61,7 +77,7 @@ def list_folder(folder: Path) -> tuple[ListedFile, ...]:
     )
 
 
-def differing_files(folder: Path, listed: Sequence[ListedFile]) -> Iterator[str]:
+def differing_files(folder: Path, listed: Sequence[AnyFile]) -> Iterator[str]:
     """A sentence for each file that is not as listed, is missing, or is too many."""
     found, expected = set(tree_files(folder)), {each.path: each for each in listed}
     for path in sorted(found | expected.keys()):

@@ -125,12 +125,7 @@ def _install(  # noqa: PLR0913  (each is another room of the house)
 
     project = find_project_file(Path.cwd())
     directory = project.parent if project else None
-    router = SourceRouter(
-        config.sources,
-        cache_dir=config.cache_dir,
-        offline=config.offline,
-        directory=directory,
-    )
+    router = SourceRouter.configured(config, directory=directory)
     installer = Installer(
         environment, store, router, config, directory=directory, warn=announce
     )

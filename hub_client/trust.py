@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
     from hub_client.candidate import Fetchable
+    from hub_client.config import HubConfig
 
 T = TypeVar("T", bound="Fetchable")
 
@@ -109,8 +110,20 @@ def find_untrusted(
     return tuple(
         (operator, source)
         for operator in operators
-        if (source := locate(operator.source, directory)) != BUNDLED
-        and not any(covers(entry, source) for entry in entries)
+        if not _covered(source := locate(operator.source, directory), entries)
+    )
+
+
+def is_trusted(source: str, config: HubConfig, *, directory: Path | None) -> bool:
+    """Whether operators of a source may come, by the user's word and the project's.
+
+    :param directory: as for ``find_untrusted``.
+    :raises InvalidTrust: likewise.
+    """
+    located = locate(source, directory)
+    narrowed = (locate(entry, directory) for entry in config.narrowed or ())
+    return _covered(located, map(check_entry, config.trusted)) and (
+        config.narrowed is None or _covered(located, map(check_entry, narrowed))
     )
 
 
@@ -160,6 +173,10 @@ def spelled(entry: str) -> str:
         return check_entry(locate(entry, Path.cwd()))
     except HubError:
         return entry
+
+
+def _covered(source: str, entries: Iterable[str]) -> bool:
+    return source == BUNDLED or any(covers(entry, source) for entry in entries)
 
 
 def covers(entry: str, source: str) -> bool:

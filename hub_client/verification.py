@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hub_client.candidate import Fetchable
     from hub_client.environment import Environment
-    from hub_client.listed_file import ListedFile
+    from hub_client.listed_file import AnyFile
     from hub_client.lockfile import LockedOperator, LockedPackage, Lockfile
     from hub_client.store import Store
     from plugin_spec.manifest import Weights
@@ -60,7 +60,7 @@ class Verification:
     """Looks at what it is given, and collects what it finds."""
 
     store: Store
-    list_files: Callable[[Fetchable], Sequence[ListedFile]]
+    list_files: Callable[[Fetchable], Sequence[AnyFile]]
     """What a source says of an operator's files; a HubError if it cannot be asked."""
     differences: list[Difference] = field(default_factory=list)
     unchecked: list[tuple[str, str]] = field(default_factory=list)

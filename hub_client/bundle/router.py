@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hub_client.bundle.places import Place
     from hub_client.bundle.reading import Offer
     from hub_client.candidate import Fetchable
-    from hub_client.listed_file import ListedFile
+    from hub_client.listed_file import AnyFile, ListedFile
     from hub_client.lockfile import LockedOperator
     from hub_client.sources.signed_release import SignedInGit
 
@@ -69,7 +69,7 @@ class BundleRouter(SourceRouter):
             return super().origin(wanted, directory)
         return None
 
-    def files(self, wanted: Fetchable) -> Sequence[ListedFile]:
+    def files(self, wanted: Fetchable) -> Sequence[AnyFile]:
         """What the bundle lists of a tree."""
         if wanted.source == BUNDLED:
             return super().files(wanted)

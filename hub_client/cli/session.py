@@ -73,12 +73,8 @@ class Session:
         from hub_client.sources.router import SourceRouter  # noqa: PLC0415
 
         config = config or self.config(sources=sources)
-        return SourceRouter(
-            config.sources,
-            cache_dir=config.cache_dir,
-            offline=config.offline,
-            directory=self.project_folder(),
-            on_remote=self.hold_cache,
+        return SourceRouter.configured(
+            config, directory=self.project_folder(), on_remote=self.hold_cache
         )
 
     def installer(

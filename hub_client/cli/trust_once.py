@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hub_client.cli.console import Console
-    from hub_client.listed_file import ListedFile
+    from hub_client.listed_file import AnyFile
     from hub_client.lockfile import LockedOperator
     from hub_client.sources.router import SourceRouter
     from hub_client.store import Store
@@ -60,7 +60,7 @@ class TrustOnce:
             yield f"  files    cannot be listed: {reason}"
             yield from (f"    {each.strip()}" for each in more[:_SHOWN])
 
-    def _files(self, operator: Candidate | LockedOperator) -> Sequence[ListedFile]:
+    def _files(self, operator: Candidate | LockedOperator) -> Sequence[AnyFile]:
         """What would come: as the store has it, or else as its source lists it."""
         tree, host = operator.release.tree, _host(operator.source)
         if tree is not None and self.store.has(tree):
@@ -94,11 +94,13 @@ def _packages(operator: Candidate | LockedOperator) -> tuple[str, ...]:
     return tuple("".join(filter(str.isprintable, each)) for each in asked)
 
 
-def _listed(files: Sequence[ListedFile]) -> Iterator[str]:
-    total = format_size(sum(each.size for each in files))
-    yield f"  files    {format_count(len(files), 'file')}, {total}"
+def _listed(files: Sequence[AnyFile]) -> Iterator[str]:
+    sizes = [each.size for each in files if each.size is not None]
+    total = f", {format_size(sum(sizes))}" if len(sizes) == len(files) else ""
+    yield f"  files    {format_count(len(files), 'file')}{total}"
     ordered = sorted(files, key=lambda each: (not each.path.endswith(".py"), each.path))
     for each in ordered[:_SHOWN]:
-        yield f"    {each.path}  {format_size(each.size)}"
+        size = "" if each.size is None else f"  {format_size(each.size)}"
+        yield f"    {each.path}{size}"
     if rest := ordered[_SHOWN:]:
         yield f"    … and {format_count(len(rest), 'file')} more"

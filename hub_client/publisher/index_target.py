@@ -156,7 +156,7 @@ class _Attempt:
     def change(self, source: str | None, *, cache_dir: Path) -> tuple[Change, ...]:
         """Bring the entry up to date, in the folder."""
         listed = self._listed() if source is None else fill(self.name, source)
-        opened = open_source(listed.source, cache_dir=cache_dir)
+        opened = open_source(listed.source, cache_dir=cache_dir, trusted=True)
         return self.folder.update(listed, opened)
 
     def push(

@@ -13,16 +13,17 @@ from hub_client.candidate import Release
 from hub_client.git_commands import GitFailed
 from hub_client.git_url import parse_git_url
 from hub_client.lfs_pointer import pointer_digest
-from hub_client.listed_file import BLOB, ListedFile
+from hub_client.listed_file import BLOB, AnyFile, ListedFile, NamedFile
 from hub_client.sources import MANIFEST_FILE, MANIFEST_SIZE_LIMIT
 from hub_client.sources.git_mirror import GitMirror
+from hub_client.sources.git_preview import GitPreview
 from hub_client.sources.signed_release import (
     NOT_FETCHED,
     SignatureUnfetched,
     SignedInGit,
     SignedRelease,
 )
-from hub_client.sources.version_tags import read_releases
+from hub_client.sources.version_tags import is_yank_tag, read_releases
 from hub_client.tree_digest import tree_digest
 from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from hub_client.candidate import Fetchable
-    from hub_client.sources.git_mirror import Tag
+    from hub_client.git_tree import TreeEntry
+    from hub_client.git_url import GitUrl
+    from hub_client.sources.git_copy import GitCopy, Tag
     from plugin_spec.names import OperatorName
 
 _TOLD: Final = 5
@@ -61,11 +64,22 @@ class GitSource:
     """Repositories at one URL, or at one URL per name through placeholders."""
 
     def __init__(
-        self, url_template: str, *, cache_dir: Path, offline: bool = False
+        self,
+        url_template: str,
+        *,
+        cache_dir: Path,
+        offline: bool = False,
+        trusted: bool = False,
     ) -> None:
+        """Ask nothing yet.
+
+        :param trusted: whether a commit may come whole to have its manifest read.
+            Otherwise paths and manifest come alone, as far as the server can do that.
+        """
         self.url_template = url_template
         self._cache_dir = cache_dir
         self._offline = offline
+        self._trusted = trusted
 
     def versions(self, name: OperatorName) -> tuple[Release, ...]:
         """One release per version tag; offline, those whose commits were fetched.
@@ -74,31 +88,39 @@ class GitSource:
         say one version (``v1`` beside ``v1.0.0``) the longer one is meant. A tag
         ``yanked-v1.0.0`` beside it says that it is withdrawn, and its message why.
         """
-        mirror = self._mirror(name)
+        mirror, preview = self._mirror(name), self._preview(name)
         tags = mirror.known_tags() if self._offline else self._remote_tags(mirror)
         if self._offline and not tags:
             raise OfflineMiss(
                 f"Offline, and nothing of `{mirror.url}` was fetched before",
                 hint="Run again without `--offline` or HUB_OFFLINE",
             )
-        reasons = mirror.known_reasons() if self._offline else mirror.yank_reasons(tags)
+        if self._offline:
+            known = preview.known_tags().items()
+            tags = {**tags, **{ref: tag for ref, tag in known if is_yank_tag(ref)}}
+            reasons = preview.known_reasons()
+        else:
+            reasons = preview.yank_reasons(tags)
         commits = {ref: tag.commit for ref, tag in tags.items()}
         return read_releases(commits, reasons)
 
     def manifest(self, name: OperatorName, release: Release) -> Manifest:
-        """Read ``operator.yaml`` from the commit's objects."""
-        mirror = self._mirror(name)
-        where = f"{mirror.url}, {MANIFEST_FILE} at {release.revision}"
-        self._bring(mirror, f"{name} {release.version}", release)
-        for entry in mirror.entries(release.revision):
+        """Read ``operator.yaml`` from the commit's objects.
+
+        :raises NoPreview: if its server cannot give it alone, and is not trusted.
+        """
+        copy = self._readable(name, release)
+        where = f"{copy.url}, {MANIFEST_FILE} at {release.revision}"
+        for entry in copy.entries(release.revision):
             if entry.path == MANIFEST_FILE:
                 break
         else:
             raise InvalidManifest(where, [f"there is no `{MANIFEST_FILE}`"])
-        if entry.size > MANIFEST_SIZE_LIMIT:
-            raise InvalidManifest(where, [f"{entry.size} bytes are too many"])
+        size = copy.bring(entry)
+        if size > MANIFEST_SIZE_LIMIT:
+            raise InvalidManifest(where, [f"{size} bytes are too many"])
         text = BytesIO()
-        mirror.read(entry, text)
+        copy.read(entry, text)
         manifest = Manifest.from_yaml(text.getvalue(), source=where)
         return manifest.expect(name, release.version, source=where)
 
@@ -122,14 +144,10 @@ class GitSource:
                 "to Hugging Face",
             )
 
-    def files(self, wanted: Fetchable) -> tuple[ListedFile, ...]:
+    def files(self, wanted: Fetchable) -> tuple[AnyFile, ...]:
         """Every file of the wanted commit, by git's own names for their bytes."""
-        mirror = self._mirror(wanted.name)
-        self._bring(mirror, f"{wanted.name} {wanted.release.version}", wanted.release)
-        return tuple(
-            ListedFile(each.path, each.size, f"{BLOB}{each.object_id}")
-            for each in mirror.entries(wanted.release.revision)
-        )
+        copy = self._readable(wanted.name, wanted.release)
+        return tuple(map(_listed, copy.entries(wanted.release.revision)))
 
     def signed(self, wanted: Fetchable) -> SignedRelease:
         """Where the wanted commit is, and its tag: either may be signed."""
@@ -178,11 +196,23 @@ class GitSource:
         except GitFailed as error:
             raise SignatureUnfetched(error.reason) from error
 
-    def _mirror(self, name: OperatorName) -> GitMirror:
+    def _url(self, name: OperatorName) -> GitUrl:
         url = self.url_template.replace("{namespace}", name.namespace)
-        return GitMirror(
-            parse_git_url(url.replace("{name}", name.name)), self._cache_dir
-        )
+        return parse_git_url(url.replace("{name}", name.name))
+
+    def _mirror(self, name: OperatorName) -> GitMirror:
+        return GitMirror(self._url(name), self._cache_dir)
+
+    def _preview(self, name: OperatorName) -> GitPreview:
+        return GitPreview(self._url(name), self._cache_dir)
+
+    def _readable(self, name: OperatorName, release: Release) -> GitMirror | GitPreview:
+        """Where the release's paths and manifest can be read."""
+        mirror = self._mirror(name)
+        whole = self._trusted or mirror.has(release.revision)
+        copy = mirror if whole else self._preview(name)
+        self._bring(copy, f"{name} {release.version}", release)
+        return copy
 
     def _remote_tags(self, mirror: GitMirror) -> Mapping[str, Tag]:
         try:
@@ -193,10 +223,10 @@ class GitSource:
                 hint="Check the address, your network and that you may read it",
             ) from error
 
-    def _bring(self, mirror: GitMirror, what: str, release: Release) -> None:
-        """Have the release's commit in the mirror: there, by its id, or by its tag."""
+    def _bring(self, copy: GitCopy, what: str, release: Release) -> None:
+        """Have the release's commit in a copy: there, by its id, or by its tag."""
         commit = release.revision
-        if mirror.has(commit):
+        if copy.has(commit):
             return
         if self._offline:
             raise OfflineMiss(
@@ -205,33 +235,40 @@ class GitSource:
             )
         tag = release.ref or f"refs/tags/v{release.version}"
         try:
-            mirror.fetch(commit, tag)
+            copy.fetch(commit, tag)
         except GitFailed as refusal:
-            _bring_by_tag(mirror, what, Release(release.version, commit, tag), refusal)
+            _bring_by_tag(copy, what, Release(release.version, commit, tag), refusal)
+
+
+def _listed(entry: TreeEntry) -> AnyFile:
+    digest = f"{BLOB}{entry.object_id}"
+    if entry.size is None:
+        return NamedFile(entry.path, digest)
+    return ListedFile(entry.path, entry.size, digest)
 
 
 def _bring_by_tag(
-    mirror: GitMirror, what: str, release: Release, refusal: GitFailed
+    copy: GitCopy, what: str, release: Release, refusal: GitFailed
 ) -> None:
     """Get the commit from a server that gives only what its refs name."""
     tag = str(release.ref)
     try:
-        found = mirror.remote_tags().get(tag)
+        found = copy.remote_tags().get(tag)
         now = found and found.commit
         if now == release.revision:
-            now = mirror.fetch(tag, tag)
+            now = copy.fetch(tag, tag)
     except GitFailed as error:
-        raise _unreachable(mirror, what, release, error) from error
+        raise _unreachable(copy, what, release, error) from error
     if now is None:
         raise CommitGone(
-            f"Commit {release.revision} of {what} is gone from `{mirror.url}`\n"
+            f"Commit {release.revision} of {what} is gone from `{copy.url}`\n"
             f"  the server says: {refusal.reason}\n"
             f"  and there is no `{tag}` any more",
             hint="Ask its publisher, or choose another version with `hub lock`",
         ) from refusal
     if now != release.revision:
         raise TagMoved(
-            f"`{tag}` of {what} was moved at `{mirror.url}`\n"
+            f"`{tag}` of {what} was moved at `{copy.url}`\n"
             f"  expected commit {release.revision}\n"
             f"  found    commit {now}",
             hint="Ask its publisher why; if you accept the new commit, "
@@ -240,12 +277,12 @@ def _bring_by_tag(
 
 
 def _unreachable(
-    mirror: GitMirror, what: str, release: Release, error: GitFailed
+    copy: GitCopy, what: str, release: Release, error: GitFailed
 ) -> RepositoryUnreachable:
     return RepositoryUnreachable(
         f"Cannot fetch commit {release.revision} of {what}\n"
-        f"  the mirror `{mirror.path}` does not have it\n"
-        f"  `{mirror.url}` says: {error.reason}",
+        f"  the mirror `{copy.path}` does not have it\n"
+        f"  `{copy.url}` says: {error.reason}",
         hint="Check the address, your network and that you may read it; "
         "a machine that installed it has it in its store",
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from hub_client.listed_file import ListedFile, ListingSource
+from hub_client.listed_file import AnyFile, ListingSource
 from hub_client.sources import (
     BUNDLED,
     DIRECTORY,
@@ -21,13 +21,14 @@ from hub_client.sources.directory import DirectorySource
 from hub_client.sources.rules import InvalidSource, SourceRules
 from hub_client.sources.signed_release import SigningSource
 from hub_client.text_of_others import ONE_LINE
-from hub_client.trust import locate
+from hub_client.trust import is_trusted, locate
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hub_client.candidate import Fetchable, Release
+    from hub_client.config import HubConfig
     from hub_client.sources import Source
     from hub_client.sources.signed_release import SignedRelease
     from plugin_spec.manifest import Manifest
@@ -47,11 +48,17 @@ class NoSource(HubError, LookupError):
 
 
 def open_source(
-    spec: str, *, cache_dir: Path, offline: bool = False, directory: Path | None = None
+    spec: str,
+    *,
+    cache_dir: Path,
+    offline: bool = False,
+    directory: Path | None = None,
+    trusted: bool = False,
 ) -> Source:
     """The source that a spec describes, as ``Source`` modules say how it begins.
 
     :param directory: what a relative PATH starts from; the current folder if not given.
+    :param trusted: whether it may be fetched from before it is decided what comes.
     :raises InvalidSource: if it describes none.
     """
     if not ONE_LINE.fullmatch(spec):
@@ -65,7 +72,7 @@ def open_source(
         from hub_client.sources.git import GitSource  # noqa: PLC0415  (seldom needed)
 
         url = spec.removeprefix(GIT)
-        return GitSource(url, cache_dir=cache_dir, offline=offline)
+        return GitSource(url, cache_dir=cache_dir, offline=offline, trusted=trusted)
     if spec.startswith((HUGGING_FACE, HUGGING_FACE_AT)):
         from hub_client.sources.hugging_face import HuggingFaceSource  # noqa: PLC0415
 
@@ -108,7 +115,7 @@ class SourceRouter:
     No second source is ever asked, so none can shadow a name.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each is another thing to know of a source)
         self,
         rules: Mapping[str, str],
         *,
@@ -116,17 +123,42 @@ class SourceRouter:
         offline: bool = False,
         directory: Path | None = None,
         on_remote: Callable[[], object] = lambda: None,
+        is_trusted: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """Start with rules.
 
         :param on_remote: called before a source is opened whose copy is in the cache.
+        :param is_trusted: whether a source may be fetched from before it is decided
+            what comes.
         """
         self._on_remote = on_remote
+        self._is_trusted = is_trusted
         self._rules = SourceRules(rules)
         self._cache_dir = cache_dir
         self._offline = offline
         self._directory = directory
         self._opened: dict[str, Source] = {}
+
+    @classmethod
+    def configured(
+        cls,
+        config: HubConfig,
+        *,
+        directory: Path | None,
+        on_remote: Callable[[], object] = lambda: None,
+    ) -> Self:
+        """Start with the rules of a configuration, and whom it trusts.
+
+        :param directory: what relative sources start from.
+        """
+        return cls(
+            config.sources,
+            cache_dir=config.cache_dir,
+            offline=config.offline,
+            directory=directory,
+            on_remote=on_remote,
+            is_trusted=partial(is_trusted, config=config, directory=directory),
+        )
 
     def source_spec(self, name: OperatorName) -> str:
         """The source of ``name`` as configuration writes it, placeholders filled.
@@ -209,7 +241,7 @@ class SourceRouter:
             assert isinstance(index, IndexSource)
             index.confirm(wanted, tree)
 
-    def files(self, wanted: Fetchable) -> Sequence[ListedFile]:
+    def files(self, wanted: Fetchable) -> Sequence[AnyFile]:
         """What the source of ``wanted`` lists; nothing of it is fetched into the store.
 
         :raises NoListing: if such a source lists nothing.
@@ -260,6 +292,7 @@ class SourceRouter:
                 cache_dir=self._cache_dir,
                 offline=self._offline,
                 directory=self._directory,
+                trusted=self._is_trusted(spec),
             )
         return self._opened[spec]
 

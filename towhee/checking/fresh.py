@@ -76,12 +76,7 @@ def _install(operator: Path, environment: Environment, source: Path) -> None:
     config = replace(config, trusted=trusted, narrowed=narrowed)
     project = find_project_file(Path.cwd())
     directory = project and project.parent
-    router = SourceRouter(
-        config.sources,
-        cache_dir=config.cache_dir,
-        offline=config.offline,
-        directory=directory,
-    )
+    router = SourceRouter.configured(config, directory=directory)
     store = Store(config.cache_dir / "store")
     installer = Installer(environment, store, router, config, directory=directory)
     wanted = Requirement(name, SpecifierSet(f"=={manifest.version}"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from packaging.version import Version
+from servers.git_repository import GitRepository
 from servers.operator_files import OperatorFolder, operator_files
 
 from hub_client.candidate import Candidate, Release
@@ -25,7 +26,6 @@ from plugin_spec.names import OperatorName
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servers.git_repository import GitRepository
     from servers.python_packages import PackageFolder
 
     from hub_client.candidate import Fetchable
@@ -43,21 +43,39 @@ def test_trusting_once_shows_what_comes_before_it_comes(
     commit = repository.release("1.0.0", files)
     source = f"git+{repository.url}"
     said = hub.said("install", "acme/embed", "--source", source, "--trust-once", *into)
-    sizes = {path: len(content) for path, content in files.items()}
     assert said == (
         "Trusting acme/embed 1.0.0, this once\n"
         f"  from     {source}\n"
         f"  revision {commit}\n"
         '  packages hub-none; os_name == "x"\n'
-        f"  files    2 files, {sum(sizes.values())} B\n"
-        f"    echo/__init__.py  {sizes['echo/__init__.py']} B\n"
-        f"    operator.yaml  {sizes['operator.yaml']} B\n"
+        "  files    2 files\n"
+        "    echo/__init__.py\n"
+        "    operator.yaml\n"
         f"Resolved 1 operator from {source} in …\n"
         "+ acme/embed 1.0.0\n"
         "Fetching acme/embed 1.0.0\n"
         "Installed 1 operator in …\n"
         "This folder is no project; `hub add` would make it one, with a lock\n"
     )
+
+
+def test_a_refusal_leaves_no_code_of_a_stranger_behind(
+    hub: Hub, repository: GitRepository, into: Into
+) -> None:
+    repository.git("config", "uploadpack.allowFilter", "true")
+    commit = repository.release("1.0.0", operator_files("acme/embed", "1.0.0"))
+    source = f"git+{repository.url}"
+    words = ("install", "acme/embed", "--source", source, *into)
+    assert "these are not trusted" in hub(*words).stderr
+    copies = Path(os.environ["HUB_CACHE_DIR"], "git").iterdir()
+    (copy,) = (GitRepository(path) for path in copies if path.is_dir())
+    listing = copy.git("cat-file", "--batch-all-objects", "--batch-check")
+    manifest = repository.git("rev-parse", f"{commit}:operator.yaml")
+    assert [line.split()[0] for line in listing.splitlines() if "blob" in line] == [
+        manifest
+    ]
+    hub.said("trust", "add", source)
+    assert "+ acme/embed 1.0.0" in hub.said(*words)
 
 
 def test_trusting_for_good_shows_what_the_project_takes_from_there(
@@ -72,16 +90,15 @@ def test_trusting_for_good_shows_what_the_project_takes_from_there(
         f'operators = ["acme/embed"]\n[sources]\n"acme/*" = "{source}"\n',
         encoding="utf-8",
     )
-    sizes = {path: len(content) for path, content in files.items()}
     asking = "Asking what this project takes from there\n"
     assert hub.said("trust", "add", source) == (
         f"{asking}Trusting acme/embed 1.0.0\n"
         f"  from     {source}\n"
         f"  revision {commit}\n"
         "  packages hub-none\n"
-        f"  files    2 files, {sum(sizes.values())} B\n"
-        f"    echo/__init__.py  {sizes['echo/__init__.py']} B\n"
-        f"    operator.yaml  {sizes['operator.yaml']} B\n"
+        "  files    2 files\n"
+        "    echo/__init__.py\n"
+        "    operator.yaml\n"
         f"`{source}` is trusted\n"
     )
     other = f"{source}-of-another"

@@ -23,7 +23,8 @@ from hub_client.git_commands import GitFailed, run_git
 from hub_client.git_url import InvalidGitUrl, parse_git_url
 from hub_client.index.mirror import IndexMirror
 from hub_client.sources.git import GitSource, RepositoryUnreachable
-from hub_client.sources.git_mirror import GitMirror, InvalidRevision
+from hub_client.sources.git_copy import InvalidRevision
+from hub_client.sources.git_mirror import GitMirror
 from hub_client.sources.index import IndexSource, IndexUnreachable
 from hub_client.store import Store
 from hub_client.tree_digest import UnsafeTree

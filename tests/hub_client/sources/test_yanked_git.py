@@ -33,7 +33,8 @@ def yank(embed: GitRepository, commit: str, message: str) -> None:
 def versions(
     embed: GitRepository, cache: Path, *, offline: bool = False
 ) -> tuple[Release, ...]:
-    return GitSource(embed.url, cache_dir=cache, offline=offline).versions(NAME)
+    source = GitSource(embed.url, cache_dir=cache, offline=offline, trusted=True)
+    return source.versions(NAME)
 
 
 def reason(embed: GitRepository, cache: Path, *, offline: bool = False) -> str | None:
@@ -57,7 +58,7 @@ def test_offline_the_last_known_reason_counts(
     embed: GitRepository, commit: str, tmp_path: Path
 ) -> None:
     (release,) = versions(embed, tmp_path)
-    GitSource(embed.url, cache_dir=tmp_path).manifest(NAME, release)
+    GitSource(embed.url, cache_dir=tmp_path, trusted=True).manifest(NAME, release)
     yank(embed, commit, "Wrong mean")
     assert reason(embed, tmp_path) == "Wrong mean"
     assert reason(embed, tmp_path, offline=True) == "Wrong mean"
