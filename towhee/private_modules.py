@@ -6,8 +6,10 @@ on ``sys.path``; no compiled file is read or written, since no digest covers one
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
@@ -16,7 +18,7 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _PACKAGE: Final = "_towhee_operators"
@@ -67,4 +69,20 @@ def import_package(folder: Path, digest: str) -> ModuleType:
             sys.modules[_PACKAGE] = parent
             # First: the ordinary finder would read and write compiled files.
             sys.meta_path.insert(0, _finder)
-    return import_module(name)
+    with _collector_at_rest():
+        return import_module(name)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Let modules come without going through them again and again: they are to stay.
+
+    Of the seconds that torch takes to be imported, a tenth goes there.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -101,6 +101,27 @@ def test_nothing_runs_from_a_tree_that_was_changed(
         load(operator)
 
 
+@pytest.mark.parametrize("ends", ["", "raise SystemExit('it ended')"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_rests_while_an_operator_is_imported_and_no_longer(
+    enabled: bool, ends: str, write_operator: WriteOperator
+) -> None:
+    # Each case has code of its own: what was imported once stays.
+    code = f"import gc\nRESTED = not gc.isenabled()  # {enabled}\n{ends}\n{PLAIN}"
+    operator = write_operator(code)
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        if ends:
+            assert "it ended" in refusal(operator)[0]
+        else:
+            kind = type(load(operator).operator)
+            assert sys.modules[kind.__module__].RESTED
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
 def test_two_versions_run_side_by_side(write_operator: WriteOperator) -> None:
     code = """
     from .answer import ANSWER
