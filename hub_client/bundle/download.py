@@ -24,6 +24,7 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from hub_client.proxies import through
 from hub_client.staging import NO_ROOM
 from plugin_spec.errors import HubError
 
@@ -270,7 +271,7 @@ def _silent(address: str, said: str) -> ServerSilent:
     # A server chooses these words, and a terminal obeys some of them.
     plain = "".join(filter(str.isprintable, said))[:_SAID]
     return ServerSilent(
-        f"`{shown(address)}` cannot be had: {plain}",
+        f"`{shown(address)}` cannot be had{through(address)}: {plain}",
         hint="Check the address and your network, and try again",
     )
 

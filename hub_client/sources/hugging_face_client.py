@@ -14,6 +14,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from hub_client.proxies import through
 from hub_client.side_by_side import pause, watched
 from hub_client.sources import HUGGING_FACE, HUGGING_FACE_AT
 from hub_client.sources.hugging_face_transfer import (
@@ -232,7 +233,9 @@ class HuggingFaceRepository:
 
     def _unreachable(self, reason: str, *, hint: str = _REACH) -> HubError:
         return ServerUnreachable(
-            f"`{self.endpoint}` does not give `{self.name}`: {reason}", hint=hint
+            f"`{self.endpoint}`{through(self.endpoint)} does not give `{self.name}`: "
+            f"{reason}",
+            hint=hint,
         )
 
     def _not_hugging_face(self, error: BaseException) -> HubError:
