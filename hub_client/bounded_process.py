@@ -79,6 +79,8 @@ def _hold_to(pid: int, bounds: Bounds) -> None:
         for kind, limit in (
             (resource.RLIMIT_DATA, bounds.memory),
             (resource.RLIMIT_FSIZE, bounds.file),
+            # Who is ended for what it wrote shall not leave its memory lying about.
+            (resource.RLIMIT_CORE, 0),
         ):
             # Of a lower limit nothing is to be said, nor of a program that ended.
             with suppress(OSError, ValueError):

@@ -59,7 +59,7 @@ _ENVIRONMENT: Final = {
     # A repository around the current folder is no business of ours.
     "GIT_DIR": os.devnull,
     # Nor does a repository that we read say where its missing objects come from. A git
-    # before 2.45 may not know this one: it is left without a protocol, too.
+    # before 2.45 may not know this one: but for a transfer it has no protocol, too.
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_ALLOW_PROTOCOL": "",
     "GIT_TERMINAL_PROMPT": "0",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import SpecifierSet
 
 from hub_client.resolver import UnknownOperator, resolve
-from plugin_spec.errors import HubError, InvalidManifest
+from plugin_spec.errors import HubError
 from plugin_spec.requirement import Requirement
 from plugin_spec.spaces import space_changes
 
@@ -135,7 +135,7 @@ class _Spaces:
         """The space of a version; None if it is not said, or cannot be read."""
         for each in self.releases:
             if each.version == version:
-                with suppress(InvalidManifest):
+                with suppress(HubError):
                     return self.router.manifest(self.name, each).space
         return None
 

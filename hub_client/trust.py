@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
     from hub_client.candidate import Fetchable
-    from hub_client.config import HubConfig
 
 T = TypeVar("T", bound="Fetchable")
 
@@ -114,17 +113,13 @@ def find_untrusted(
     )
 
 
-def is_trusted(source: str, config: HubConfig, *, directory: Path | None) -> bool:
-    """Whether operators of a source may come, by the user's word and the project's.
+def is_trusted(source: str, trusted: Sequence[str], *, directory: Path | None) -> bool:
+    """Whether an entry covers a source.
 
     :param directory: as for ``find_untrusted``.
     :raises InvalidTrust: likewise.
     """
-    located = locate(source, directory)
-    narrowed = (locate(entry, directory) for entry in config.narrowed or ())
-    return _covered(located, map(check_entry, config.trusted)) and (
-        config.narrowed is None or _covered(located, map(check_entry, narrowed))
-    )
+    return _covered(locate(source, directory), map(check_entry, trusted))
 
 
 def check_within(

@@ -172,7 +172,7 @@ def _start(session: Session, *, trust_once: bool) -> tuple[Lockfile, Collector]:
     if project is None:
         raise NoProject
     config = session.config()
-    router = session.router(config)
+    router = session.router(config, trust_all=trust_once)
     collector = Collector(
         store=session.store(),
         router=router,

@@ -180,7 +180,8 @@ class Recording:
             lock = lock_project(
                 project,
                 router=self.installation.session.router(
-                    replace(config, sources={**config.sources, **project.sources})
+                    replace(config, sources={**config.sources, **project.sources}),
+                    trust_all=installer.trust_all,
                 ),
                 store=installer.store,
                 config=config,

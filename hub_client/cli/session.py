@@ -68,13 +68,20 @@ class Session:
         config: HubConfig | None = None,
         *,
         sources: Mapping[str, str] | None = None,
+        trust_all: bool = False,
     ) -> SourceRouter:
-        """The sources as configured; a relative one starts at the project."""
+        """The sources as configured; a relative one starts at the project.
+
+        :param trust_all: trust every one.
+        """
         from hub_client.sources.router import SourceRouter  # noqa: PLC0415
 
         config = config or self.config(sources=sources)
         return SourceRouter.configured(
-            config, directory=self.project_folder(), on_remote=self.hold_cache
+            config,
+            directory=self.project_folder(),
+            on_remote=self.hold_cache,
+            trust_all=trust_all,
         )
 
     def installer(
@@ -90,7 +97,7 @@ class Session:
         from hub_client.installer import Installer  # noqa: PLC0415
 
         config = self.config(sources=sources)
-        router = self.router(config)
+        router = self.router(config, trust_all=trust_all)
         return Installer(
             self.environment(python),
             self.store(),

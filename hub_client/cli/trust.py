@@ -54,8 +54,8 @@ def add(
 ) -> None:
     """Trust the operators of a source.
 
-    An operator is its publisher's code and runs with your rights, so nothing is
-    fetched from a source that is not trusted. Those that ship with hub are. Trust
+    An operator is its publisher's code and runs with your rights, so of a source
+    that is not trusted only manifests are read. Those that ship with hub are. Trust
     is yours: it is kept in your own configuration, and a project cannot give it.
 
       hub trust add git+https://git.acme.example/ --require-signature acme.pub

@@ -88,7 +88,8 @@ class GitSource:
         say one version (``v1`` beside ``v1.0.0``) the longer one is meant. A tag
         ``yanked-v1.0.0`` beside it says that it is withdrawn, and its message why.
         """
-        mirror, preview = self._mirror(name), self._preview(name)
+        mirror = self._mirror(name)
+        told = mirror if self._trusted else self._preview(name)
         tags = mirror.known_tags() if self._offline else self._remote_tags(mirror)
         if self._offline and not tags:
             raise OfflineMiss(
@@ -96,11 +97,11 @@ class GitSource:
                 hint="Run again without `--offline` or HUB_OFFLINE",
             )
         if self._offline:
-            known = preview.known_tags().items()
+            known = told.known_tags().items()
             tags = {**tags, **{ref: tag for ref, tag in known if is_yank_tag(ref)}}
-            reasons = preview.known_reasons()
+            reasons = told.known_reasons()
         else:
-            reasons = preview.yank_reasons(tags)
+            reasons = told.yank_reasons(tags)
         commits = {ref: tag.commit for ref, tag in tags.items()}
         return read_releases(commits, reasons)
 
@@ -116,7 +117,7 @@ class GitSource:
                 break
         else:
             raise InvalidManifest(where, [f"there is no `{MANIFEST_FILE}`"])
-        size = copy.bring(entry)
+        size = self._size(copy, entry, f"{name} {release.version}", release)
         if size > MANIFEST_SIZE_LIMIT:
             raise InvalidManifest(where, [f"{size} bytes are too many"])
         text = BytesIO()
@@ -150,8 +151,15 @@ class GitSource:
         return tuple(map(_listed, copy.entries(wanted.release.revision)))
 
     def signed(self, wanted: Fetchable) -> SignedRelease:
-        """Where the wanted commit is, and its tag: either may be signed."""
+        """Where the wanted commit is, and its tag: either may be signed.
+
+        :raises SignatureUnfetched: if it is not here, and who has it is not trusted.
+        """
         mirror, release = self._mirror(wanted.name), wanted.release
+        if not self._trusted and not mirror.has(release.revision):
+            raise SignatureUnfetched(
+                "its source is not trusted, and nothing of it here"
+            )
         self._bring(mirror, f"{wanted.name} {release.version}", release)
         tag = release.ref or f"refs/tags/v{release.version}"
 
@@ -223,16 +231,32 @@ class GitSource:
                 hint="Check the address, your network and that you may read it",
             ) from error
 
+    def _size(
+        self, copy: GitCopy, entry: TreeEntry, what: str, release: Release
+    ) -> int:
+        """Bytes of a file, which is here then."""
+        if not isinstance(copy, GitPreview):
+            assert entry.size is not None
+            return entry.size
+        size = copy.size(entry)
+        if size is None:
+            if self._offline:
+                raise _offline_miss(what, release)
+            try:
+                copy.bring(entry)
+            except GitFailed as error:
+                raise _unreachable(copy, what, release, error) from error
+            size = copy.size(entry)
+        assert size is not None  # it was asked for, and git missed nothing
+        return size
+
     def _bring(self, copy: GitCopy, what: str, release: Release) -> None:
         """Have the release's commit in a copy: there, by its id, or by its tag."""
         commit = release.revision
         if copy.has(commit):
             return
         if self._offline:
-            raise OfflineMiss(
-                f"Offline, and commit {commit} of {what} was not fetched before",
-                hint="Run again without `--offline` or HUB_OFFLINE",
-            )
+            raise _offline_miss(what, release)
         tag = release.ref or f"refs/tags/v{release.version}"
         try:
             copy.fetch(commit, tag)
@@ -276,12 +300,19 @@ def _bring_by_tag(
         ) from refusal
 
 
+def _offline_miss(what: str, release: Release) -> OfflineMiss:
+    return OfflineMiss(
+        f"Offline, and commit {release.revision} of {what} was not fetched before",
+        hint="Run again without `--offline` or HUB_OFFLINE",
+    )
+
+
 def _unreachable(
     copy: GitCopy, what: str, release: Release, error: GitFailed
 ) -> RepositoryUnreachable:
     return RepositoryUnreachable(
         f"Cannot fetch commit {release.revision} of {what}\n"
-        f"  the mirror `{copy.path}` does not have it\n"
+        f"  the copy in `{copy.path}` does not have it\n"
         f"  `{copy.url}` says: {error.reason}",
         hint="Check the address, your network and that you may read it; "
         "a machine that installed it has it in its store",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import ENOSPC
 from itertools import chain
 from types import MappingProxyType
@@ -13,7 +13,8 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from filelock import FileLock
 
-from hub_client.git_commands import GitFailed, open_objects, run_git
+from hub_client.candidate import read_reason
+from hub_client.git_commands import GitFailed, TooLong, open_objects, run_git
 from hub_client.git_tree import TreeEntry, tree_entries
 from hub_client.git_url import is_whole
 from hub_client.origin import note_origin
@@ -23,7 +24,7 @@ from hub_client.tree_digest import UnsafeTree
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from hub_client.git_url import GitUrl
@@ -64,6 +65,8 @@ class GitCopy:
     _settings: Mapping[str, str] = MappingProxyType({})
     _file_limit: int | None = None
     """What one fetch is, as ``run_git`` takes it."""
+    _purpose = ""
+    """Follows the address, where people are told of it."""
 
     def __init__(self, url: GitUrl, path: Path) -> None:
         self.url = url
@@ -75,7 +78,7 @@ class GitCopy:
         :raises GitFailed: if the URL does not answer.
         """
         listing = run_git("ls-remote", "--tags", "--", str(self.url), remote=True)
-        return _tags(line.split("\t") for line in listing.decode().splitlines())
+        return _tags(listing)
 
     def known_tags(self) -> dict[str, Tag]:
         """The same of what was fetched."""
@@ -87,8 +90,57 @@ class GitCopy:
             f"{OURS}tags/",
             git_dir=self.path,
         )
-        lines = listing.decode().replace(OURS, "refs/").splitlines()
-        return _tags(line.split("\t") for line in lines)
+        return _tags(listing.replace(OURS.encode(), b"refs/"))
+
+    def yank_reasons(self, tags: Mapping[str, Tag]) -> dict[str, str]:
+        """The message of each tag that says a version is yanked, by ref.
+
+        Messages that are not here are fetched, all at once; a tag without one is left
+        out, and so is every new one if they cannot be had.
+
+        :param tags: all there are at the URL.
+        """
+        wanted = {ref: tag for ref, tag in tags.items() if is_yank_tag(ref)}
+        known = {ref: t for ref, t in self.known_tags().items() if is_yank_tag(ref)}
+        if not wanted and not known:
+            return {}
+        new = [ref for ref, tag in wanted.items() if known.get(ref) != tag]
+        gone = known.keys() - wanted.keys()
+        if new or gone:
+            like = next((each.commit for each in wanted.values()), "")
+            with suppress(HubError), self._locked(like):
+                for ref in gone:
+                    words = ("-d", "--", ref.replace("refs/", OURS, 1))
+                    run_git("update-ref", *words, git_dir=self.path)
+                if new:
+                    self._run_fetch(
+                        *(f"+{r}:{r.replace('refs/', OURS, 1)}" for r in new)
+                    )
+        return self.known_reasons()
+
+    def known_reasons(self) -> dict[str, str]:
+        """The messages that were fetched before, by ref, as ``read_reason`` keeps them.
+
+        Empty if they are so long that git is ended before it printed them.
+        """
+        if not is_whole(self.path):
+            return {}
+        try:
+            listing = run_git(
+                "for-each-ref",
+                "--format=%(objecttype)\t%(refname)\t%(contents:subject)",
+                f"{OURS}tags/",
+                git_dir=self.path,
+            )
+        except TooLong:
+            return {}
+        # No line of ours ends otherwise, and a message may have other ends in it.
+        lines = listing.decode(errors="replace").split("\n")[:-1]
+        return {
+            ref.replace(OURS, "refs/", 1): read_reason(message)
+            for kind, ref, message in (line.split("\t", 2) for line in lines)
+            if kind == "tag" and message
+        }
 
     def has(self, commit: str) -> bool:
         """Whether the commit was fetched completely."""
@@ -115,9 +167,13 @@ class GitCopy:
             self._run_fetch(refspec)
             answer = run_git("rev-parse", "--verify", named, git_dir=self.path)
             commit = answer.decode().strip()
+            self._check_arrived(commit)
             # Last: the marker says that the commit is here, completely.
             run_git("update-ref", "--", _marker(commit), commit, git_dir=self.path)
         return commit
+
+    def _check_arrived(self, commit: str) -> None:
+        """Refuse a commit that lacks what it should have; git checks that itself."""
 
     def entries(self, commit: str) -> tuple[TreeEntry, ...]:
         """Every file of a commit, sorted by path.
@@ -145,7 +201,7 @@ class GitCopy:
                 try:
                     if not is_whole(self.path):
                         self._create(object_id)
-                    note_origin(self.path, str(self.url))
+                    note_origin(self.path, f"{self.url}{self._purpose}")
                     yield
                 except GitFailed as error:
                     disk_error = self._disk_error(error)
@@ -205,10 +261,12 @@ class GitCopy:
             raise
 
 
-def _tags(pairs: Iterable[Iterable[str]]) -> dict[str, Tag]:
+def _tags(listing: bytes) -> dict[str, Tag]:
     """By ref; the line that names the commit of an annotated tag follows the tag's."""
     found: dict[str, Tag] = {}
-    for object_id, name in pairs:
+    # Whoever makes a tag chooses its bytes; git lets none of them be an end of line.
+    for line in listing.decode(errors="replace").split("\n")[:-1]:
+        object_id, name = line.split("\t")
         ref = name.removesuffix("^{}")
         known = is_version_tag(ref) or is_yank_tag(ref)
         if known and _COMMIT.fullmatch(object_id):

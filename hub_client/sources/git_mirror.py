@@ -69,11 +69,6 @@ class GitMirror(GitCopy):
         """
         self._fetch_if_there(SIGSTORE_NOTES, _OUR_NOTES)
 
-    def bring(self, entry: TreeEntry) -> int:
-        """How many bytes one file has; here they are all, as far as its commit is."""
-        assert entry.size is not None
-        return entry.size
-
     def write(self, commit: str, into: Path) -> tuple[TreeEntry, ...]:
         """Write every file of a commit below ``into``, and list them."""
         entries = self.entries(commit)

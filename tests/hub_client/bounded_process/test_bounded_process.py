@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hub_client.bounded_process import Bounds, SaidTooMuch, run_bounded
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BOUNDS = Bounds(seconds=20, printed=1 << 20)
 
@@ -46,3 +51,18 @@ def test_a_child_that_keeps_the_pipes_open_is_not_waited_for() -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         run("os.fork() or time.sleep(5)", bounds=Bounds(0.5, 1 << 20))
     assert time.monotonic() - started < 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others hold nobody to it")
+def test_a_program_that_writes_more_than_it_may_is_ended_and_leaves_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written = f"time.sleep(0.2); open('{tmp_path}/file', 'wb').write(b'x' * 5000)"
+    signalled = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
+    done = run(signalled + written, bounds=BOUNDS._replace(file=4096))
+    assert done.returncode == -signal.SIGXFSZ
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    limits = "import resource; time.sleep(0.2)\n"
+    limits += "print(resource.getrlimit(resource.RLIMIT_CORE))"
+    assert run(limits).stdout == b"(0, 0)\n"

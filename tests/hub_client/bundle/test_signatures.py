@@ -67,7 +67,9 @@ class Signed:
         config = HubConfig.load()
         collector = Collector(
             store=Store(config.cache_dir / "store"),
-            router=SourceRouter({}, cache_dir=config.cache_dir),
+            router=SourceRouter(
+                {}, cache_dir=config.cache_dir, is_trusted=lambda _: True
+            ),
             config=config,
             installer=open_installer("uv"),
             requires_python=SpecifierSet(">=3.11"),

@@ -169,7 +169,7 @@ def test_a_repository_that_went_away_is_not_missed_by_who_has_its_tree(
     said = hub.refused(*words[:-1], third.prefix)
     assert said[said.index("error: ") :].startswith(
         f"error: Cannot fetch commit {commit} of acme/embed 1.0.0\n"
-        f"  the mirror `{cache}/git/"
+        f"  the copy in `{cache}/git/"
     )
     assert said.endswith(
         "\n\nhint: Check the address, your network and that you may read it; "

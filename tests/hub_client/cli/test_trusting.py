@@ -43,14 +43,15 @@ def test_trusting_once_shows_what_comes_before_it_comes(
     commit = repository.release("1.0.0", files)
     source = f"git+{repository.url}"
     said = hub.said("install", "acme/embed", "--source", source, "--trust-once", *into)
+    sizes = {path: len(content) for path, content in files.items()}
     assert said == (
         "Trusting acme/embed 1.0.0, this once\n"
         f"  from     {source}\n"
         f"  revision {commit}\n"
         '  packages hub-none; os_name == "x"\n'
-        "  files    2 files\n"
-        "    echo/__init__.py\n"
-        "    operator.yaml\n"
+        f"  files    2 files, {sum(sizes.values())} B\n"
+        f"    echo/__init__.py  {sizes['echo/__init__.py']} B\n"
+        f"    operator.yaml  {sizes['operator.yaml']} B\n"
         f"Resolved 1 operator from {source} in …\n"
         "+ acme/embed 1.0.0\n"
         "Fetching acme/embed 1.0.0\n"

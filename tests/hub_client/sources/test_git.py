@@ -254,7 +254,7 @@ def test_a_repository_gone_after_locking_says_what_was_tried(
         source.manifest(NAME, Release(Version("1.0.0"), commit, "refs/tags/v1.0.0"))
     first, second, third = str(refusal.value).splitlines()
     assert first == f"Cannot fetch commit {commit} of acme/embed 1.0.0"
-    assert second == f"  the mirror `{source._mirror(NAME).path}` does not have it"
+    assert second == f"  the copy in `{source._mirror(NAME).path}` does not have it"
     assert third.startswith(f"  `{url}/embed.git` says: ")
     with pytest.raises(RepositoryUnreachable, match="Cannot list the versions at"):
         source.versions(NAME)

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 from servers.git_repository import GitRepository
+from servers.git_servers import serve_http
 from servers.operator_files import operator_files
 
 from hub_client.candidate import Candidate
+from hub_client.git_url import parse_git_url
 from hub_client.listed_file import NamedFile
-from hub_client.sources.git import GitSource, OfflineMiss
+from hub_client.sources.git import GitSource, OfflineMiss, RepositoryUnreachable
 from hub_client.sources.git_preview import GitPreview, NoPreview
+from hub_client.sources.signed_release import SignatureUnfetched
 from hub_client.tree_digest import UnsafeTree
 from plugin_spec.errors import InvalidManifest
+from plugin_spec.manifest import Manifest
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
 NAME = OperatorName.parse("acme/embed")
 FILES = operator_files(str(NAME), "1.0.0")
+MANIFEST = Manifest.from_yaml(FILES["operator.yaml"])
 HEAVY = os.urandom(3 << 20)
 
 
@@ -103,6 +108,84 @@ def test_what_is_previewed_is_not_asked_for_again(
         offline.versions(NAME)
 
 
+def test_offline_no_manifest_is_fetched_for_paths_that_are_here(
+    http: GitHttpServer, embed: GitRepository, cache: Path
+) -> None:
+    embed.release("1.0.0", FILES)
+    source = GitSource(f"{http.url}/embed.git", cache_dir=cache)
+    (release,) = source.versions(NAME)
+    source.files(Candidate(NAME, release, "git+test", MANIFEST))
+    asked = len(http.requests)
+    offline = GitSource(f"{http.url}/embed.git", cache_dir=cache, offline=True)
+    with pytest.raises(OfflineMiss, match="was not fetched before"):
+        offline.manifest(NAME, release)
+    assert len(http.requests) == asked
+
+
+def test_a_server_that_is_gone_is_no_reason_to_trust(
+    embed: GitRepository, repositories: Path, cache: Path
+) -> None:
+    embed.release("1.0.0", FILES)
+    with serve_http(repositories) as http:
+        source = GitSource(f"{http.url}/embed.git", cache_dir=cache)
+        (release,) = source.versions(NAME)
+        source.files(Candidate(NAME, release, "git+test", MANIFEST))
+    with pytest.raises(RepositoryUnreachable, match="Failed to connect"):
+        source.manifest(NAME, release)
+
+
+def test_who_asks_is_not_noted_in_the_cache(
+    http: GitHttpServer, embed: GitRepository, cache: Path
+) -> None:
+    embed.release("1.0.0", FILES)
+    source = GitSource(
+        f"{http.url}/embed.git".replace("//", "//token@"), cache_dir=cache
+    )
+    (release,) = source.versions(NAME)
+    source.manifest(NAME, release)
+    noted = [path for path in cache.rglob("*") if path.is_file()]
+    assert noted
+    assert not any(b"token" in path.read_bytes() for path in noted)
+
+
+@pytest.mark.usefixtures("one_mebibyte")
+def test_previews_of_many_versions_do_not_pile_up(
+    embed: GitRepository, cache: Path
+) -> None:
+    embed.git("config", "uploadpack.allowFilter", "false")
+    for minor in range(5):
+        files = operator_files(str(NAME), f"1.{minor}.0")
+        embed.release(f"1.{minor}.0", {**files, "weights.bin": os.urandom(600_000)})
+    source = GitSource(embed.url, cache_dir=cache)
+    for release in source.versions(NAME):
+        assert source.manifest(NAME, release).version == release.version
+        came = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
+        assert came < 2 << 20
+
+
+def test_a_signature_is_not_fetched_of_who_is_not_trusted(
+    embed: GitRepository, cache: Path
+) -> None:
+    embed.release("1.0.0", FILES)
+    source = GitSource(embed.url, cache_dir=cache)
+    (release,) = source.versions(NAME)
+    wanted = Candidate(NAME, release, "git+test", MANIFEST)
+    with pytest.raises(SignatureUnfetched, match="its source is not trusted"):
+        source.signed(wanted)
+    assert not source._mirror(NAME).path.exists()
+    GitSource(embed.url, cache_dir=cache, trusted=True).signed(wanted)
+    # What is here already can be checked.
+    assert source.signed(wanted)
+
+
+def test_the_command_to_trust_an_address_is_one_word_to_a_shell() -> None:
+    refusal = NoPreview(parse_git_url("https://git.acme.example/$(touchx)"), "x")
+    assert refusal.hint == (
+        "If you trust who publishes there, "
+        "run `hub trust add 'git+https://git.acme.example/$(touchx)'`"
+    )
+
+
 def test_of_a_second_version_its_own_manifest_is_read(
     embed: GitRepository, cache: Path
 ) -> None:
@@ -130,12 +213,12 @@ def test_why_a_version_is_yanked_is_told_without_its_files(
 ) -> None:
     commit = embed.release("1.0.0", FILES)
     embed.git("tag", "-a", "-m", "Wrong mean", "yanked-v1.0.0", commit)
-    source = GitSource(embed.url, cache_dir=cache, trusted=True)
+    source = GitSource(embed.url, cache_dir=cache)
     (release,) = source.versions(NAME)
     assert release.yanked == "Wrong mean"
     assert blobs(source._preview(NAME).path) == set()
     # That its commit came with the tag does not stand for its manifest.
-    assert GitSource(embed.url, cache_dir=cache).manifest(NAME, release).name == NAME
+    assert source.manifest(NAME, release).name == NAME
 
 
 def test_an_unsafe_tree_is_refused_by_its_paths(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,6 +70,28 @@ def test_a_reason_cannot_move_the_cursor(
 ) -> None:
     yank(embed, commit, "Fine\x1b[2K\x1b[1A; run\tthis\x07")
     assert reason(embed, tmp_path) == "Fine[2K[1A; run this"
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\x0c", "\x85", "\x1c"])
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_reason_may_have_any_end_of_line_in_it(
+    trusted: bool, end: str, embed: GitRepository, commit: str, tmp_path: Path
+) -> None:
+    yank(embed, commit, f"Wrong{end}mean")
+    source = GitSource(embed.url, cache_dir=tmp_path, trusted=trusted)
+    (release,) = source.versions(NAME)
+    assert release.yanked is not None
+    assert release.yanked.replace(" ", "") == "Wrongmean"
+
+
+def test_a_tag_that_is_no_text_hides_no_version(
+    embed: GitRepository, commit: str, tmp_path: Path
+) -> None:
+    subprocess.run(
+        ["git", f"--git-dir={embed.path}", "update-ref", b"refs/tags/v2.0\xff", commit],
+        check=True,
+    )
+    assert [str(each.version) for each in versions(embed, tmp_path)] == ["1.0.0"]
 
 
 @pytest.mark.parametrize(
