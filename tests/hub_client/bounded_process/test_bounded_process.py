@@ -62,7 +62,7 @@ def test_a_program_that_writes_more_than_it_may_is_ended_and_leaves_no_memory(
     signalled = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
     done = run(signalled + written, bounds=BOUNDS._replace(file=4096))
     assert done.returncode == -signal.SIGXFSZ
-    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    assert not [*tmp_path.glob("core*")]
     limits = "import resource; time.sleep(0.2)\n"
     limits += "print(resource.getrlimit(resource.RLIMIT_CORE))"
     assert run(limits).stdout == b"(0, 0)\n"
