@@ -158,7 +158,7 @@ class GitSource:
         mirror, release = self._mirror(wanted.name), wanted.release
         if not self._trusted and not mirror.has(release.revision):
             raise SignatureUnfetched(
-                "its source is not trusted, and nothing of it here"
+                "its source is not trusted, and it was not fetched before"
             )
         self._bring(mirror, f"{wanted.name} {release.version}", release)
         tag = release.ref or f"refs/tags/v{release.version}"
