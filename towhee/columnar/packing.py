@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from towhee.columnar.kinds import check_one_kind
 from towhee.columns import Entity, columns_of
 from towhee.extras import needed_for
 from towhee.vector_files import UnwritableValue
@@ -94,6 +95,8 @@ def as_column(name: str, values: Any) -> Column:  # noqa: ANN401  (of any packag
             return values.combine_chunks()
         if not isinstance(values, np.ndarray):
             values = _stacked(values)
+        if isinstance(values, list | tuple):
+            check_one_kind(values)
         return _from_array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         where = "the rows" if name == VALUE else f"the column `{name}`"

@@ -67,11 +67,12 @@ class Writing(Core):
         >>> DataCollection.from_parquet("numbers.parquet").to_list()
         [Entity(a=1), Entity(a=2)]
 
-        :param schema: a ``pyarrow.Schema``; if None, columns have the types that the
-            first group's have.
         The schema's metadata say which space the vectors in a column are of, where
         that is known.
 
+        :param schema: a ``pyarrow.Schema``; if None, columns have the types that the
+            first group's have. Floats are rounded to one that is given; nothing else
+            is changed to fit.
         :raises UnwritableValue: naming the column that Arrow cannot hold, or that does
             not fit the schema.
         """

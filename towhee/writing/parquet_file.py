@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from plugin_spec.space_files import parquet_metadata
 from towhee.columnar.packing import VALUE
+from towhee.columnar.widening import holds
 from towhee.extras import needed_for
 from towhee.vector_files import UnwritableValue
 from towhee.writing.staging import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from plugin_spec.spaces import EmbeddingSpace
-    from towhee.columnar.packing import Batch
+    from towhee.columnar.packing import Batch, Column
     from towhee.writing.staging import PathLike
 
 _ONLY = "value"
@@ -33,12 +34,14 @@ def write_parquet(
     """Write each batch as a group of rows; no other is held meanwhile.
 
     :param schema: a ``pyarrow.Schema``, that of the first batch if there is none.
+        Floats are rounded only to one that is given.
     :param spaces: of the vectors in columns; the schema's metadata say them.
     :raises UnwritableValue: naming the column that does not fit the schema.
     """
     with needed_for("Writing Parquet", extra="parquet"):
         import pyarrow as pa
         from pyarrow import parquet
+    fits = _is_equal if schema is None else _is_told
     with replacing(path) as staged, ExitStack() as stack:
         writer = None
         for batch in map(_named, batches):
@@ -47,7 +50,7 @@ def write_parquet(
                 schema = _with_spaces(schema, spaces or {})
                 writer = parquet.ParquetWriter(staged, schema, compression=compression)
                 stack.enter_context(writer)
-            writer.write_batch(_fitted(batch, schema))
+            writer.write_batch(_fitted(batch, schema, fits))
         if writer is None:
             schema = _with_spaces(schema or pa.schema([]), spaces or {})
             parquet.write_table(schema.empty_table(), staged)
@@ -65,7 +68,7 @@ def _named(batch: Batch) -> Batch:
     return batch.rename_columns([_ONLY]) if batch.schema.names == [VALUE] else batch
 
 
-def _fitted(batch: Batch, schema: Any) -> Batch:  # noqa: ANN401
+def _fitted(batch: Batch, schema: Any, fits: Callable[[Column, Any], bool]) -> Batch:  # noqa: ANN401
     import pyarrow as pa
 
     if batch.schema.equals(schema):
@@ -77,7 +80,7 @@ def _fitted(batch: Batch, schema: Any) -> Batch:  # noqa: ANN401
             hint="Give every row the same columns, with `fill_entity` or `select`",
         )
     columns = [
-        _as(field, batch.column(field.name))
+        _as(field, batch.column(field.name), fits)
         if field.name in there
         else pa.nulls(len(batch), field.type)
         for field in schema
@@ -85,12 +88,14 @@ def _fitted(batch: Batch, schema: Any) -> Batch:  # noqa: ANN401
     return pa.record_batch(columns, schema=schema)
 
 
-def _as(field: Any, column: Any) -> Any:  # noqa: ANN401
+def _as(field: Any, column: Column, fits: Callable[[Column, Any], bool]) -> Column:  # noqa: ANN401
     import pyarrow as pa
 
     if column.type.equals(field.type):
         return column
     try:
+        if not fits(column, field.type):
+            raise pa.ArrowInvalid("values would be changed")
         return column.cast(field.type)
     except pa.ArrowException as error:
         raise UnwritableValue(
@@ -98,3 +103,17 @@ def _as(field: Any, column: Any) -> Any:  # noqa: ANN401
             f"rows, and {column.type} later: {error}",
             hint="Give `schema=` a `pyarrow.Schema` that fits all rows",
         ) from error
+
+
+def _is_equal(column: Column, wanted: Any) -> bool:  # noqa: ANN401
+    return holds(wanted, column.type)
+
+
+def _is_told(column: Column, wanted: Any) -> bool:  # noqa: ANN401
+    """Whether values can be told from their form in a type that was asked for.
+
+    Only floats may be rounded.
+    """
+    if holds(wanted, column.type, rounded=True):
+        return True
+    return bool(column.cast(wanted).cast(column.type).equals(column))

@@ -24,6 +24,9 @@ from towhee.vector_files import UnwritableValue
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NOON = dt.datetime(2026, 1, 2, 12)  # noqa: DTZ001  (one without a zone)
+TODAY = dt.date(2026, 1, 2)
+
 
 def numbers(count: int) -> DataCollection:
     return DataCollection([Entity(a=n) for n in range(count)])
@@ -209,6 +212,25 @@ def test_columns_that_arrow_cannot_hold_are_named() -> None:
             )
     with pytest.raises(UnwritableValue, match=r"^Arrow cannot hold the rows: "):
         DataCollection([object()]).to_arrow()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        (TODAY, NOON, "it has values of the types date and datetime"),
+        (NOON, NOON.astimezone(dt.UTC), "it has times with a zone, and without one"),
+        ("a", b"b", "it has values of the types bytes and str"),
+        (0.5, True, "it has values of the types bool and float"),
+        (np.bool_(True), 1, "it has values of the types bool and int"),
+    ],
+)
+def test_no_value_is_changed_for_its_neighbour(
+    first: Any, second: Any, reason: str
+) -> None:
+    for values in ((first, second), (second, None, first)):
+        with pytest.raises(UnwritableValue) as caught:
+            DataCollection(values).as_entity("a").to_arrow()
+        assert str(caught.value) == f"Arrow cannot hold the column `a`: {reason}"
 
 
 def test_a_table_takes_what_chunks_differ_in() -> None:

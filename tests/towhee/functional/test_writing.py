@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import os
 import signal
@@ -263,6 +264,66 @@ def test_later_rows_fit_the_first_ones_or_the_schema() -> None:
     )
     with pytest.raises(UnwritableValue, match="hold the column `a`"):
         rows({"a": object()}).to_parquet("rows.parquet")
+
+
+NOON = dt.datetime(2026, 1, 2, 12)  # noqa: DTZ001  (one without a zone)
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        ({"x": 1}, {"y": 2}),
+        (12345, "00501"),
+        (True, 5),
+        (5, True),
+        (NOON.date(), NOON),
+        (NOON, NOON.astimezone(dt.UTC)),
+        ("a", b"b"),
+        (np.float32(0.1), 0.1),
+        (np.ones(2, np.float32), np.full(2, 0.1)),
+        (np.float16(1), 4097),
+        ([1], ["a"]),
+    ],
+)
+def test_no_later_row_is_changed_to_fit_the_first_ones(first: Any, later: Any) -> None:  # noqa: ANN401
+    with pytest.raises(UnwritableValue, match=r"later: values would be changed"):
+        rows({"v": first}, {"v": later}).to_parquet("rows.parquet", row_group_size=1)
+    assert not Path("rows.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        (1, 2.0),
+        (0.1, np.float32(0.1)),
+        ({"x": 1, "y": "a"}, {"y": "b", "x": 2}),
+        ([0.5], [1]),
+        (np.float32([0.5, 1]), None),
+        ([1, 2], np.array([3, 4])),
+    ],
+)
+def test_later_rows_of_a_narrower_type_come_back_equal(first: Any, later: Any) -> None:  # noqa: ANN401
+    path = rows({"v": first}, {"v": later}).to_parquet("a.parquet", row_group_size=1)
+    assert np.array_equal(DataCollection.from_parquet(path).to_list()[1].v, later)
+
+
+def test_a_schema_may_ask_for_other_types_and_round_floats() -> None:
+    def written(value: object, kind: pa.DataType) -> Any:  # noqa: ANN401
+        path = rows({"v": value}).to_parquet("a.parquet", schema=pa.schema({"v": kind}))
+        return DataCollection.from_parquet(path).to_list()[0].v
+
+    assert written(5, pa.string()) == "5"
+    assert written("501", pa.int64()) == 501
+    assert written(0.1, pa.float32()) == np.float32(0.1)
+    assert written([0.1, 1], pa.list_(pa.float32(), 2)).dtype == np.float32
+    for value, kind in (
+        ("00501", pa.int64()),
+        (5, pa.bool_()),
+        (NOON, pa.date32()),
+        ({"y": 1}, pa.struct({"x": pa.int64()})),
+    ):
+        with pytest.raises(UnwritableValue, match=r"later: values would be changed"):
+            written(value, kind)
 
 
 def read_video(path: Path) -> tuple[list[Any], float]:
