@@ -157,8 +157,7 @@ class Building(Core):
         :raises TypeError: for anything else.
         """
         if hasattr(source, "num_rows"):
-            table = source if hasattr(source, "to_batches") else _table(source)
-            return cls(TableRows(table))
+            return cls(TableRows.of(source))
         if not hasattr(source, "__iter__"):
             raise TypeError(f"`from_arrow` takes a table or batches, not {source!r}")
         return cls(row for batch in source for row in entities(batch))
@@ -187,9 +186,3 @@ class Building(Core):
         return cls(ParquetRows(existing(path), names, size))
 
     read_parquet = from_parquet
-
-
-def _table(batch: Any) -> Any:  # noqa: ANN401
-    import pyarrow as pa
-
-    return pa.Table.from_batches([batch])

@@ -11,6 +11,7 @@ from towhee.functional.limits import whole
 from towhee.operators import OperatorNamespace, known_attributes
 from towhee.outcome import Brief, short_repr
 from towhee.pipelines import FunctionCall, Parallel, Pipeline, ends_safe
+from towhee.reading.table import by_position
 from towhee.rows import Rearranged
 
 if TYPE_CHECKING:
@@ -33,8 +34,11 @@ class Core(Iterable[Any]):
     def __init__(self, rows: Iterable[Any] | Chain = ()) -> None:
         """Take the rows of any iterable; an iterator gives a stream.
 
-        :raises TypeError: for text and bytes, which are one value, and for what cannot
-            be iterated.
+        Frames of pandas and tables of Arrow give their rows, as ``from_df`` and
+        ``from_arrow`` do, and a series its values by position, whatever its index.
+
+        :raises TypeError: for text and bytes, which are one value, for frames of other
+            packages, and for what cannot be iterated.
         """
         if isinstance(rows, Chain):
             self._chain = rows
@@ -46,7 +50,7 @@ class Core(Iterable[Any]):
             value = short_repr(rows)
             raise TypeError(f"{value} holds no rows; write `[value]` for one row")
         else:
-            self._chain = Chain.over(rows)
+            self._chain = Chain.over(by_position(rows))
 
     @property
     def pipeline(self) -> Pipeline:

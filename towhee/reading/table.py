@@ -71,6 +71,15 @@ class TableRows(Sequence[Any]):
 
     table: Any
 
+    @classmethod
+    def of(cls, table: Any) -> TableRows:  # noqa: ANN401  (pyarrow may not be there)
+        """Those of a table, or of one batch."""
+        if hasattr(table, "to_batches"):
+            return cls(table)
+        import pyarrow as pa
+
+        return cls(pa.Table.from_batches([table]))
+
     def __iter__(self) -> Iterator[Entity]:
         """Make rows of a batch at a time."""
         for batch in self.table.to_batches():
@@ -135,6 +144,29 @@ class FrameRows(Sequence[Any]):
 
     def __repr__(self) -> str:
         return f"<frame of {len(self)}>"
+
+
+def by_position(rows: Iterable[Any]) -> Iterable[Any]:
+    """The rows of a frame, series or table; other rows as they are.
+
+    Those would iterate over their columns, or be numbered by their labels. Nothing is
+    imported for it.
+
+    :raises TypeError: for a frame of another package.
+    """
+    if isinstance(rows, list | tuple | range):
+        return rows  # as most are
+    kind = type(rows)
+    if hasattr(kind, "iloc"):
+        return FrameRows.of(rows) if hasattr(kind, "itertuples") else list(rows)
+    if hasattr(kind, "to_pydict") and hasattr(kind, "num_rows"):
+        return TableRows.of(rows)
+    if hasattr(kind, "__dataframe__"):
+        raise TypeError(
+            f"a {kind.__name__} iterates over its columns; for its rows write "
+            "`from_df(frame.to_pandas())`, or `from_arrow(frame.to_arrow())`"
+        )
+    return rows
 
 
 def entities(batch: Any) -> Iterator[Entity]:  # noqa: ANN401  (pyarrow has no types)

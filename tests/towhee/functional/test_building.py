@@ -8,6 +8,7 @@ import json
 import sys
 import tracemalloc
 import zipfile
+from collections import UserList
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from pyarrow import parquet
 
 import towhee
 from plugin_spec import HubError
-from towhee import DataCollection
+from towhee import DataCollection, dc
 from towhee.columns import Entity, MissingColumn
 from towhee.extras import MissingExtra
 from towhee.reading.files import MissingFile, UnreadableFile
@@ -282,6 +283,37 @@ def test_a_frame_is_rows_that_later_changes_do_not_reach() -> None:
     assert rows.to_list()[0] == Entity(**{"a": 1, "7": "x"})
     assert (len(rows), rows[-1].a, rows[1:].map["a", "a"](str)[0].a) == (3, 3, "2")
     assert not rows.is_stream
+
+
+def test_a_collection_of_a_frame_or_table_has_its_rows() -> None:
+    frame = pd.DataFrame({"path": ["a", "b"], "score": [2, 1]})
+    expected = [Entity(path="a", score=2), Entity(path="b", score=1)]
+    table = pa.table({"path": ["a", "b"], "score": [2, 1]})
+    for source in (frame, table, table.to_batches()[0]):
+        rows = DataCollection(source)
+        assert (rows.to_list(), rows[1], len(rows)) == (expected, expected[1], 2)
+        assert dc["score", "path"](source)[1] == Entity(score=1, path="b")
+
+
+def test_a_series_has_its_values_by_position() -> None:
+    paths = pd.Series(["b", "a"], index=[1, 0])
+    rows = DataCollection(paths)
+    assert (rows[0], rows[-1], rows[:1].to_list()) == ("b", "a", ["b"])
+    assert not rows.is_stream
+    assert DataCollection([0, 1]).select_from(rows).to_list() == ["b", "a"]
+    assert dc["path"](paths)[0] == Entity(path="b")
+
+
+def test_a_frame_of_another_package_is_refused() -> None:
+    class Frame(UserList[str]):
+        def __dataframe__(self) -> None: ...
+
+    with pytest.raises(TypeError) as caught:
+        DataCollection(Frame())
+    assert str(caught.value) == (
+        "a Frame iterates over its columns; for its rows write "
+        "`from_df(frame.to_pandas())`, or `from_arrow(frame.to_arrow())`"
+    )
 
 
 def test_an_arrow_table_is_rows_and_keeps_its_types() -> None:
