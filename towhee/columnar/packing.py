@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from towhee.columnar.arrays import holds_arrays, spread, stack, stacked, stored
 from towhee.columnar.kinds import check_one_kind
 from towhee.columns import Entity, columns_of
 from towhee.extras import needed_for
@@ -80,9 +81,6 @@ def joined(batches: Iterable[Batch]) -> Table:
 def as_column(name: str, values: Any) -> Column:  # noqa: ANN401  (of any package)
     """Values, or an array with one along its first axis, as a column.
 
-    Arrays of one shape become tensors; vectors of floats become lists of one size, the
-    form in which vectors are usually stored.
-
     :raises UnwritableValue: naming the column.
     """
     with needed_for("Keeping rows as columns", extra="parquet"):
@@ -93,11 +91,16 @@ def as_column(name: str, values: Any) -> Column:  # noqa: ANN401  (of any packag
             return values
         if isinstance(values, pa.ChunkedArray):
             return values.combine_chunks()
-        if not isinstance(values, np.ndarray):
-            values = _stacked(values)
+        if isinstance(values, np.ndarray):
+            if values.dtype != object:
+                return stored(values)
+            values = list(values)
+        arrays = stack(values)
+        if arrays is not None:
+            return arrays
         if isinstance(values, list | tuple):
             check_one_kind(values)
-        return _from_array(values)
+        return pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         where = "the rows" if name == VALUE else f"the column `{name}`"
         raise UnwritableValue(
@@ -110,47 +113,17 @@ def as_array(column: Column) -> NDArray[Any]:
     """A column as an array with its values along the first axis, not to be written to.
 
     Without a copy where numpy can read Arrow's memory. Numbers among which some are
-    missing become floats, with ``nan`` for those.
+    missing become floats, with ``nan`` for those, and arrays among which some are
+    missing an array of objects, with None for those.
     """
-    import pyarrow as pa
+    import numpy as np
     from pyarrow import types
 
     if not column.null_count:
-        if isinstance(column, pa.FixedShapeTensorArray):
-            return column.to_numpy_ndarray()  # type: ignore[no-any-return]
-        if types.is_fixed_size_list(column.type):
-            size = column.type.list_size
-            numbers = column.flatten().to_numpy(zero_copy_only=False)
-            return numbers.reshape(-1, size)  # type: ignore[no-any-return]
+        if holds_arrays(column) or types.is_fixed_size_list(column.type):
+            return stacked(column)
+    elif holds_arrays(column):
+        arrays = np.empty(len(column), object)
+        arrays[:] = spread(column)
+        return arrays
     return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-
-
-def _stacked(values: Sequence[object]) -> Sequence[object] | NDArray[Any]:
-    """One array of arrays that are alike; other values as they are."""
-    import numpy as np
-
-    first = next(iter(values), None)
-    if not isinstance(first, np.ndarray):
-        return values
-    alike = (np.ndarray, first.shape, first.dtype)
-    kinds = (
-        (type(value), getattr(value, "shape", None), getattr(value, "dtype", None))
-        for value in values
-    )
-    return np.stack(values) if all(kind == alike for kind in kinds) else values  # type: ignore[arg-type]
-
-
-def _from_array(values: Any) -> Column:  # noqa: ANN401  (a list, or an array)
-    import numpy as np
-    import pyarrow as pa
-
-    if not isinstance(values, np.ndarray) or values.ndim == 1:
-        return pa.array(values)
-    if not values.size or values.dtype.kind not in "iuf":
-        return pa.array(list(values))
-    values = np.ascontiguousarray(values)
-    if values.ndim == 2 and values.dtype.kind == "f":  # noqa: PLR2004  (rows, numbers)
-        return pa.FixedSizeListArray.from_arrays(
-            pa.array(values.ravel()), values.shape[1]
-        )
-    return pa.FixedShapeTensorArray.from_numpy_ndarray(values)

@@ -27,8 +27,11 @@ _CHUNK = 4096
 class Arrow(Core):
     """Columns in Arrow's memory: small, and as arrays without a copy.
 
-    They hold numbers, text, bytes, times, lists, and arrays of one shape, which come
-    back as they were; tuples come back as lists. A row that lacks a column has None.
+    They hold numbers, text, bytes, times, lists, and arrays of numbers or truth values
+    of one shape and type, which come back as they were. A row that lacks a column has
+    None. Some come back otherwise: tuples, and vectors whose lengths differ within a
+    chunk, as lists, and dicts with the keys that any has in the chunk, None for those
+    of others.
     """
 
     __slots__ = ()

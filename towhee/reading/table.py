@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from plugin_spec.nearest import did_you_mean
+from towhee.columnar.arrays import holds_arrays, spread
 from towhee.columns import Entity, MissingColumn, distinct_names
 from towhee.extras import needed_for
 from towhee.outcome import short_repr
@@ -180,20 +181,8 @@ def entities(batch: Any) -> Iterator[Entity]:  # noqa: ANN401  (pyarrow has no t
         yield Entity(**dict(zip(names, values, strict=True)))
 
 
-def _values(column: Any) -> Iterable[Any]:  # noqa: ANN401
-    import pyarrow as pa
-    from pyarrow import types
-
-    if not column.null_count:
-        if isinstance(column, pa.FixedShapeTensorArray):
-            return list(column.to_numpy_ndarray().copy())
-        if types.is_fixed_size_list(column.type) and types.is_floating(
-            column.type.value_type
-        ):
-            # A copy, because rows may be written to, and Arrow's memory may not.
-            numbers = column.flatten().to_numpy(zero_copy_only=False).copy()
-            return list(numbers.reshape(-1, column.type.list_size))
-    return list(column.to_pylist())
+def _values(column: Any) -> list[Any]:  # noqa: ANN401
+    return spread(column) if holds_arrays(column) else list(column.to_pylist())
 
 
 def _check_names(path: Path, wanted: Sequence[str], there: Sequence[str]) -> None:

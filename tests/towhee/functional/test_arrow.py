@@ -67,6 +67,39 @@ def test_rows_come_back_as_they_were() -> None:
             assert getattr(found, "dtype", None) == getattr(value, "dtype", None)
 
 
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.float32([0.5, 1]),
+        np.int32([1, 2]),
+        np.array([True, False]),
+        np.zeros((2, 2), bool),
+        np.arange(12, dtype=np.uint8).reshape(2, 2, 3),
+    ],
+)
+def test_a_missing_array_leaves_its_neighbours_as_they_were(array: Any) -> None:
+    rows = DataCollection([array, None, array, array]).as_entity("v")
+
+    def seen(arrays: Any) -> Any:
+        assert (arrays[0].shape, arrays[0].dtype) == (array.shape, array.dtype)
+        return arrays
+
+    for kept in (
+        rows.to_column(),
+        rows.set_chunksize(3),
+        rows.set_chunksize(1).set_chunksize(2).cmap["v", "v"](seen),
+        DataCollection.from_arrow(rows.to_arrow().slice(0, 4)),
+        DataCollection.from_parquet(rows.to_parquet("v.parquet", row_group_size=2)),
+    ):
+        first, missing, *others = (row.v for row in kept)
+        assert missing is None
+        for found in (first, *others):
+            assert (found.shape, found.dtype) == (array.shape, array.dtype)
+            assert np.array_equal(found, array)
+            found[0] = 0
+    assert rows[0].v is array
+
+
 def test_columns_of_a_list_are_computed_once_and_have_numbers() -> None:
     calls: list[int] = []
     kept = numbers(3).map["a", "b"](lambda a: calls.append(a) or a * 2).to_column()
