@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from towhee.columnar.chunks import Packing, Rechunking
 from towhee.columnar.packing import VALUE
 from towhee.maybe import Empty, Some
+from towhee.outcome import OperatorFailed
 from towhee.pipelines import FunctionCall, Pipeline
 from towhee.reading.table import TableRows, entities
 from towhee.rows import Rearranged
@@ -27,15 +28,22 @@ class ColumnRows(Iterable[Any]):
     batches: Chain
 
     def __iter__(self) -> Iterator[Any]:
-        """Make rows of a batch at a time; a batch that failed is one ``Empty``."""
-        safe = self.batches.is_safe
+        """Make rows of a batch at a time; each of one that failed is ``Empty``."""
+        if self.batches.is_safe:
+            yield from self._boxed()
+            return
         for batch in self.batches:
-            if not safe:
-                yield from rows_of(batch)
-            elif isinstance(batch, Empty):
-                yield batch
+            yield from rows_of(batch)
+
+    def _boxed(self) -> Iterator[Some | Empty]:
+        number = 0
+        for batch in self.batches:
+            if isinstance(batch, Empty):
+                rows = _each_failed(batch, number)
             else:
-                yield from map(Some, rows_of(batch.value))
+                rows = [Some(row) for row in rows_of(batch.value)]
+            yield from rows
+            number += len(rows)
 
     def __repr__(self) -> str:
         return f"<columns of {self.batches.rows!r}>"
@@ -70,6 +78,19 @@ def rows_of(batch: Batch) -> Iterator[Any]:
     if batch.schema.names == [VALUE]:
         return (row[VALUE] for row in entities(batch))
     return entities(batch)
+
+
+def _each_failed(failed: Empty, number: int) -> list[Some | Empty]:
+    """The rows of a batch that failed, from a number on; a row that did is itself."""
+    import pyarrow as pa
+
+    error, cause = failed.error, failed.exception
+    if not isinstance(error.input, pa.RecordBatch) or cause is None:
+        return [failed]
+    return [
+        Empty(OperatorFailed(error.operator, row, cause, row=place))
+        for place, row in enumerate(rows_of(error.input), number)
+    ]
 
 
 def batches_of(chain: Chain) -> Chain | None:

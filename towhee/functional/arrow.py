@@ -80,7 +80,7 @@ class Arrow(Core):
             the first axis, and must not write to them; returns an array or list of as
             many values, or a tuple of these for several columns.
         :raises OperatorFailed: its row is the number of the chunk that failed. If
-            failures are kept, that chunk is one.
+            failures are kept, each row of that chunk is one, with its own number.
         """
         function("cmap", unary_op)
         batches = batches_of(self._chain)

@@ -233,6 +233,28 @@ def test_failures_that_are_kept_go_past_columns() -> None:
     assert safe.drop_empty().to_arrow().num_rows == 2
 
 
+def test_each_row_of_a_chunk_that_failed_has_failed() -> None:
+    def shifted(a: Any) -> Any:
+        return a + 1 if a[0] else 1 / 0
+
+    safe = numbers(4).safe().set_chunksize(2).cmap["a", "b"](shifted)
+    first, second, *others = safe.to_list()
+    assert others == [Some(Entity(a=2, b=3)), Some(Entity(a=3, b=4))]
+    for number, failed in enumerate((first, second)):
+        assert (failed.row, failed.error.input) == (number, Entity(a=number))
+        assert failed.error.operator == "cmap['a', 'b'](shifted)"
+        assert isinstance(failed.exception, ZeroDivisionError)
+    assert safe.fill_empty("?").to_list() == [
+        "?",
+        "?",
+        Entity(a=2, b=3),
+        Entity(a=3, b=4),
+    ]
+    again = safe.cmap["b", "c"](np.negative).set_chunksize(3).fill_empty(0)
+    assert again.to_list().count(0) == 2
+    assert [r.row for r in DataCollection([0, 1]).safe().cmap(shifted)] == [0, 1]
+
+
 def test_columns_that_arrow_cannot_hold_are_named() -> None:
     images = [np.zeros((2, 2, 3)), np.zeros((3, 2, 3))]
     for values in (images, [object()], [1, "a"], [2**80]):
