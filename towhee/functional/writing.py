@@ -43,11 +43,12 @@ class Writing(Core):
         a.jpg,"[1, 2]"
         <BLANKLINE>
 
-        Lists and arrays are written as JSON, None as nothing. Rows without columns are
-        lines of their values.
+        Lists and arrays are written as JSON, None as nothing. Dicts are rows with
+        columns. Rows without columns are lines of their values.
 
         :raises UnwritableValue: for a row with a column that the first one lacks, or
-            with what has no form in text.
+            with what has no form in text: bytes, and objects that say no more of
+            themselves than ``repr`` does, such as what a search found.
         """
         rows = self._watched(path)
         write_csv(path, rows, delimiter=delimiter, encoding=encoding)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from plugin_spec.vector_stores import SearchResult
 from towhee import DataCollection, dc
 from towhee.columns import Entity, MissingColumn
 from towhee.extras import MissingExtra
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[3]
+NOON = dt.datetime(2026, 1, 2, 12)  # noqa: DTZ001  (one without a zone)
 FRAME = np.zeros((16, 16, 3), np.uint8)
 WRITERS: dict[str, Callable[[DataCollection, Path], object]] = {
     "rows.csv": DataCollection.to_csv,
@@ -152,9 +155,14 @@ def test_csv_says_which_row_has_no_form_in_text() -> None:
         ("ß", "row 1 cannot be written: 'ascii' codec can't encode"),
         ([[object()]], "row 1 cannot be written: a object has no form in JSON"),
         (10**5000, "row 1 cannot be written: Exceeds the limit"),
+        (b"\0\xff", "row 1 cannot be written: a bytes has no form in JSON"),
+        (object(), "row 1 cannot be written: a object has no form in JSON"),
+        ({1, 2}, "row 1 cannot be written: a set has no form in JSON"),
+        (SearchResult([], [], []), "row 1 cannot be written: a SearchResult has no"),
     ):
-        with pytest.raises(UnwritableValue, match=message):
+        with pytest.raises(UnwritableValue, match=message) as caught:
             DataCollection(["a", row]).to_csv("none.csv", encoding="ascii")
+        assert caught.value.hint
     with pytest.raises(UnwritableValue, match="the columns' names cannot be written"):
         dc["größe"]([1]).to_csv("none.csv", encoding="ascii")
     assert not Path("none.csv").exists()
@@ -165,6 +173,27 @@ def test_csv_of_rows_without_columns_has_their_values() -> None:
     assert Path("rows.csv").read_text() == '1,a\n2,b\nc d\n""\n'
     DataCollection([]).to_csv("rows.csv")
     assert Path("rows.csv").read_text() == ""
+
+
+def test_csv_takes_what_says_itself_in_text() -> None:
+    values = [True, 2**70, Decimal("0.10"), 1 + 2j, NOON, NOON.date(), np.float32(0.1)]
+    DataCollection([values]).to_csv("rows.csv")
+    assert Path("rows.csv").read_text() == (
+        "True,1180591620717411303424,0.10,(1+2j),2026-01-02 12:00:00,2026-01-02,0.1\n"
+    )
+
+
+def test_csv_of_dicts_is_read_as_rows() -> None:
+    path = DataCollection([{"a": 1, "b": "x"}, {"b": "y"}]).to_csv("rows.csv")
+    assert DataCollection.read_csv(path).to_list() == [
+        Entity(a="1", b="x"),
+        Entity(a="", b="y"),
+    ]
+    with pytest.raises(UnwritableValue, match="row 1 has a column `c`"):
+        DataCollection([{"a": 1}, {"c": 1}]).to_csv("rows.csv")
+    with pytest.raises(UnwritableValue) as caught:
+        DataCollection([{1: 2}]).to_csv("rows.csv")
+    assert str(caught.value) == "row 0 has the key 1, and columns are named by text"
 
 
 def test_csv_says_which_row_differs() -> None:
@@ -264,9 +293,6 @@ def test_later_rows_fit_the_first_ones_or_the_schema() -> None:
     )
     with pytest.raises(UnwritableValue, match="hold the column `a`"):
         rows({"a": object()}).to_parquet("rows.parquet")
-
-
-NOON = dt.datetime(2026, 1, 2, 12)  # noqa: DTZ001  (one without a zone)
 
 
 @pytest.mark.parametrize(
