@@ -71,7 +71,8 @@ class Building(Core):
 
         :param columns: the columns' names, if the first line does not have them.
         :raises MissingFile: at once.
-        :raises UnreadableFile: for the first line with more or fewer fields.
+        :raises UnreadableFile: for the first line with more or fewer fields, or with a
+            field of more than 64 Mi characters.
         """
         names = None if columns is None else distinct_names(columns)
         return cls(CsvRows(existing(path), names, delimiter, encoding))

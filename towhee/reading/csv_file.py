@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from towhee.columns import Entity
 from towhee.reading.files import FileRows, UnreadableFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_LONGEST: Final = 2**26
+"""How many characters a field may have: a quote that nothing closes ends there."""
 
 
 class _Lines(Protocol):
@@ -33,7 +37,10 @@ class CsvRows(FileRows):
 
     def __iter__(self) -> Iterator[Entity]:
         """Read a line, or more where one is quoted, for each row."""
-        with self.path.open(encoding=self.encoding, newline="") as file:
+        with (
+            self.path.open(encoding=self.encoding, newline="") as file,
+            _LONG_FIELDS,
+        ):
             lines = csv.reader(file, delimiter=self.delimiter, strict=True)
             try:
                 yield from self._rows(lines, self.columns or self._header(lines))
@@ -60,3 +67,37 @@ class CsvRows(FileRows):
                     f"Line {lines.line_num} of `{self.path}` has {len(fields)} fields "
                     f"for {len(names)} columns"
                 )
+
+
+class _LongFields:
+    """Lets fields be long while files are read.
+
+    All readers of a process have one limit, which is the usual one again once the last
+    of these files is closed.
+    """
+
+    def __init__(self) -> None:
+        self._files = 0
+        self._usual: int | None = None
+        # The garbage collector may close one file while another is opened.
+        self._changing = threading.RLock()
+
+    def __enter__(self) -> None:
+        with self._changing:
+            self._files += 1
+            limit = csv.field_size_limit()
+            if limit < _LONGEST:
+                self._usual = limit
+                csv.field_size_limit(_LONGEST)
+
+    def __exit__(self, *_: object) -> None:
+        with self._changing:
+            self._files -= 1
+            if self._files or self._usual is None:
+                return
+            if csv.field_size_limit() == _LONGEST:  # nobody else set it meanwhile
+                csv.field_size_limit(self._usual)
+            self._usual = None
+
+
+_LONG_FIELDS: Final = _LongFields()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import csv
 import gc
 import json
 import sys
@@ -132,6 +133,36 @@ def test_csv_keeps_what_is_quoted_and_skips_what_is_empty() -> None:
         Entity(path="a,b", note="two\nlines"),
         Entity(path="c", note='say "hi"'),
     ]
+
+
+def test_csv_reads_long_fields_and_leaves_others_their_limit() -> None:
+    usual = csv.field_size_limit()
+    text = "x" * (usual + 1)
+    path = dc["a"]([text, text]).to_csv("long.csv")
+    one, other = (iter(DataCollection.read_csv(path)) for _ in range(2))
+    assert next(one).a == next(other).a == text
+    one.close()  # type: ignore[attr-defined]  # it is a generator
+    assert next(other).a == text
+    other.close()  # type: ignore[attr-defined]  # likewise
+    assert csv.field_size_limit() == usual
+    csv.field_size_limit(2**27)
+    try:
+        assert len(DataCollection.read_csv(path).to_list()) == 2
+        assert csv.field_size_limit() == 2**27
+    finally:
+        csv.field_size_limit(usual)
+
+
+def test_a_quote_that_nothing_closes_ends_at_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("towhee.reading.csv_file._LONGEST", 2**18)
+    write("open.csv", 'a\n"' + "x" * 2**19)
+    with pytest.raises(
+        UnreadableFile, match=r"field larger than field limit \(262144\)"
+    ):
+        DataCollection.read_csv("open.csv").to_list()
+    assert csv.field_size_limit() == 2**17
 
 
 def test_csv_columns_may_be_named_by_the_caller() -> None:
