@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from plugin_spec.errors import InvalidOperator
@@ -13,7 +13,7 @@ from towhee.learning.estimators import KINDS, Estimator
 from towhee.pipelines import OperatorCall, Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from towhee.columns import Columns
     from towhee.learning.state import State
@@ -58,6 +58,23 @@ class StatefulCall:
             return row if isinstance(row, tuple) else (row,)
         value = self.columns.read(row)
         return value if len(self.columns.inputs) > 1 else (value,)
+
+    def read_features(
+        self, rows: Sequence[Any], features: int, targets: int
+    ) -> list[tuple[Any, ...]]:
+        """What it is given of rows to predict for, without what was to be learned.
+
+        A row need not have that, whether or not its column is named.
+        """
+        whole = features + targets
+        if self.columns is not None and len(self.columns.inputs) == whole:
+            columns = replace(self.columns, inputs=self.columns.inputs[:features])
+            call = replace(self, columns=columns)
+            return [call.read(row) for row in rows]
+        return [
+            values[:features] if len(values) == whole else values
+            for values in map(self.read, rows)
+        ]
 
     def write(self, row: Any, output: Any) -> Any:  # noqa: ANN401
         """The row as it goes on."""

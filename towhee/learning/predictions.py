@@ -41,14 +41,9 @@ class Prediction:
         :raises NotLearned: as for one.
         """
         call, learned = self._call, self._learned()
-        whole = learned.features + learned.operator.targets
-        inputs = [call.read(row) for row in rows]
-        # A row to predict for need not have what was to be learned.
-        known = [
-            values[: learned.features] if len(values) == whole else values
-            for values in inputs
-        ]
-        outputs = learned.operator.predict(known)
+        operator = learned.operator
+        inputs = call.read_features(rows, learned.features, operator.targets)
+        outputs = operator.predict(inputs)
         return [call.write(*pair) for pair in zip(rows, outputs, strict=True)]
 
     def _learned(self) -> Learned:

@@ -114,6 +114,12 @@ def test_a_label_may_be_there_or_not_when_it_is_guessed() -> None:
     tested = learnt(DataCollection(flowers()).set_evaluating(state))
     report = tested.with_metrics(["accuracy"]).evaluate["label", "guess"]().report()
     assert report["guess"]["accuracy"] == 1.0
+    for rows in ([Entity(x=[6, 0])], iter([Entity(x=[6, 0])])):
+        unseen = learnt(DataCollection(rows).set_evaluating(state))
+        assert [row.guess for row in unseen] == ["big"]
+    unseen = learnt(DataCollection([Entity(label="big")]).safe().set_evaluating(state))
+    (failed,) = unseen
+    assert "The row has no column `x`" in str(failed.error)
 
 
 def test_nothing_is_learned_before_it_is_needed_and_then_once() -> None:
