@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from towhee.columnar.arrays import holds_arrays, spread, stack, stacked, stored
 from towhee.columnar.kinds import check_one_kind
+from towhee.columnar.widening import holds
 from towhee.columns import Entity, columns_of
 from towhee.extras import needed_for
 from towhee.vector_files import UnwritableValue
@@ -73,9 +74,22 @@ def joined(batches: Iterable[Batch]) -> Table:
         import pyarrow as pa
     tables = [pa.Table.from_batches([batch]) for batch in batches] or [pa.table({})]
     try:
-        return pa.concat_tables(tables, promote_options="permissive")
+        table = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
         raise UnwritableValue(f"Arrow cannot join the rows: {error}") from error
+    for schema in {part.schema for part in tables}:
+        _check_kept(schema, table.schema)
+    return table
+
+
+def _check_kept(narrow: Any, wide: Any) -> None:  # noqa: ANN401  (schemas)
+    for field in narrow:
+        place = wide.get_field_index(field.name)
+        if place >= 0 and not holds(wide.field(place).type, field.type):
+            raise UnwritableValue(
+                f"Arrow cannot join the rows: the column `{field.name}` is "
+                f"{field.type} in some, and {wide.field(place).type} in others"
+            )
 
 
 def as_column(name: str, values: Any) -> Column:  # noqa: ANN401  (of any package)

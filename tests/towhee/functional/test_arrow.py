@@ -299,6 +299,13 @@ def test_a_table_takes_what_chunks_differ_in() -> None:
     ]
     with pytest.raises(UnwritableValue, match="Arrow cannot join the rows"):
         DataCollection([*range(4096), "x"]).to_arrow()
+    texts = DataCollection([Entity(a="x"), Entity(a=b"x")]).set_chunksize(1)
+    with pytest.raises(UnwritableValue) as caught:
+        texts.set_chunksize(2).to_list()
+    assert str(caught.value) == (
+        "Arrow cannot join the rows: the column `a` is string in some, and binary in "
+        "others"
+    )
     assert DataCollection([]).to_arrow().num_rows == 0
     assert numbers(0).to_column().to_list() == []
     assert numbers(0).cmap["a", "b"](np.sqrt).to_list() == []
