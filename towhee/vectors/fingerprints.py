@@ -8,11 +8,11 @@ import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from towhee.outcome import short_repr
 from towhee.pipelines import FunctionCall
+from towhee.vectors.captures import array_parts, captures, code_digest, sorted_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,8 +43,7 @@ class Mark:
 
 def describe_pipeline(bound: BoundPipeline) -> list[dict[str, Any]]:
     """Every step as JSON values: operators say themselves, functions by their code."""
-    steps = [step for step in bound.steps if getattr(step, "kind", None) != "resume"]
-    text = json.dumps([_describe(step) for step in steps], default=short_repr)
+    text = json.dumps([_describe(step) for step in _steps(bound)], default=short_repr)
     described: list[dict[str, Any]] = json.loads(text)
     return described
 
@@ -62,19 +61,50 @@ def differences(
     ):
         return [f"it was {' → '.join(first) or 'empty'}, is {' → '.join(second)}"]
     return [
-        f"step {number}, {_name(old)}: `{key}` was "
-        f"{_short(old.get(key))}, is {_short(new.get(key))}"
+        f"step {number}, {_name(old)}: {what}"
         for number, (old, new) in enumerate(zip(before, now, strict=True), 1)
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key)
+        for what in _changes(old, new)
     ]
+
+
+def without_changed(
+    described: Sequence[Mapping[str, Any]], bound: BoundPipeline
+) -> list[dict[str, Any]]:
+    """Steps without what their functions hold by now as something else.
+
+    A count of rows or a cache changes as rows are computed, and says nothing of the
+    vectors.
+    """
+    steps = zip(described, _steps(bound), strict=True)
+    return [
+        {**old, "held": dict(old["held"].items() & captures(step.function).items())}
+        if isinstance(step, FunctionCall)
+        else {**old}
+        for old, step in steps
+    ]
+
+
+def _steps(bound: BoundPipeline) -> list[FunctionCall | BoundOperator]:
+    return [step for step in bound.steps if getattr(step, "kind", None) != "resume"]
 
 
 def _describe(step: FunctionCall | BoundOperator) -> dict[str, object]:
     if isinstance(step, FunctionCall):
-        return {"function": str(step), "code": _code_digest(step.function)}
+        code = code_digest(step.function)
+        return {"function": str(step), "code": code, "held": captures(step.function)}
     columns = {} if step.columns is None else {"columns": str(step.columns)}
     return {**step.describe(), **columns}
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for key in sorted({*old, *new} - {"held"}):
+        if old.get(key) != new.get(key):
+            yield f"`{key}` was {_short(old.get(key))}, is {_short(new.get(key))}"
+    # What only one of them names had no lasting form in the other.
+    first, second = old.get("held", {}), new.get("held", {})
+    for name in sorted(first.keys() & second.keys()):
+        if first[name] != second[name]:
+            yield f"`{name}` was {first[name]}, is {second[name]}"
 
 
 def _name(step: Mapping[str, Any]) -> str:
@@ -83,27 +113,6 @@ def _name(step: Mapping[str, Any]) -> str:
 
 def _short(value: object) -> str:
     return "not there" if value is None else short_repr(value)
-
-
-def _code_digest(function: object) -> str | None:
-    """What a Python function does; None for one that is not written in Python."""
-    code = getattr(function, "__code__", None)
-    if not isinstance(code, CodeType):
-        return None
-    digest = hashlib.blake2b(digest_size=8)
-    for part in _code_parts(code):
-        digest.update(part)
-    return digest.hexdigest()
-
-
-def _code_parts(code: CodeType) -> Iterator[bytes]:
-    yield code.co_code
-    yield repr(code.co_names).encode()
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _code_parts(constant)
-        else:
-            yield repr(constant).encode()
 
 
 def _parts(value: Any) -> Iterator[bytes]:  # noqa: ANN401  (any row)
@@ -116,9 +125,10 @@ def _parts(value: Any) -> Iterator[bytes]:  # noqa: ANN401  (any row)
     elif isinstance(value, Mapping) or hasattr(value, "keys"):
         items = dict(value).items()
         yield from _framed("{", (part for item in items for part in _parts(item)))
-    elif hasattr(value, "tobytes") and hasattr(value, "shape"):
-        yield f"{value.dtype}{value.shape}".encode()
-        yield value.tobytes()
+    elif isinstance(value, set | frozenset):
+        yield from _framed("{", sorted_parts(map(_parts, value)))
+    elif hasattr(value, "tobytes") and hasattr(value, "dtype"):
+        yield from array_parts(value, _parts)
     else:
         yield pickle.dumps(value, protocol=5)
 

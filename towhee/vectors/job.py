@@ -14,7 +14,7 @@ from towhee.binding import bind
 from towhee.outcome import OperatorFailed
 from towhee.sources import column_spaces
 from towhee.vectors.checkpoint import Checkpoint
-from towhee.vectors.fingerprints import describe_pipeline
+from towhee.vectors.fingerprints import describe_pipeline, without_changed
 from towhee.vectors.source import Source, mark_of
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Job:
         self._begun = Checkpoint.from_note(note)
         if self._begun is not None:
             self._begun.check_pipeline(place, self._pipeline)
+            self._pipeline = without_changed(self._begun.pipeline, self._bound)
         self._source = Source(chain.rows)
         self._pending: list[tuple[int, Record]] = []
         self._failed: list[OperatorFailed] = []
@@ -190,6 +191,7 @@ class Job:
         assert self._settled is not None
         row, origin = self._settled
         begun = self._begun
+        self._pipeline = without_changed(self._pipeline, self._bound)
         checkpoint = Checkpoint(
             row,
             mark_of(origin),
