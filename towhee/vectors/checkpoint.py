@@ -30,6 +30,8 @@ class Checkpoint:
     failed: int
     pipeline: Sequence[Mapping[str, Any]]
     """What made the vectors: each step's description."""
+    numbered: bool | None = None
+    """Whether records have their rows' numbers as ids; None if there is no record."""
 
     @classmethod
     def from_note(cls, note: Mapping[str, Any] | None) -> Checkpoint | None:
@@ -42,6 +44,7 @@ class Checkpoint:
             note["records"],
             note["failed"],
             note["pipeline"],
+            note["numbered"],
         )
 
     def to_note(self) -> dict[str, Any]:
@@ -53,6 +56,7 @@ class Checkpoint:
             "records": self.records,
             "failed": self.failed,
             "pipeline": self.pipeline,
+            "numbered": self.numbered,
         }
 
     def check_pipeline(self, store: str, pipeline: Sequence[Mapping[str, Any]]) -> None:

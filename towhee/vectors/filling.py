@@ -29,7 +29,7 @@ class Filling(TypedDict, total=False):
     metric: Literal["L2", "IP", "cosine"] | None
     """The store's own, or L2, if nothing is said."""
     id: str
-    """The column for the id; a row without one gets the number of its source row."""
+    """The column for the id; if no row has one, each gets its source row's number."""
     vector: str
     metadata: Sequence[str] | None
     """Columns to keep; None keeps all."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from plugin_spec.records import InvalidRecord
@@ -28,8 +28,11 @@ class Form:
     """Columns to keep; None keeps all."""
     source: str | None = None
     """A column for what the row began as, a path for example."""
-    numbered: bool = True
-    """Whether a row without an id gets its number: not among another's records."""
+    numbered: bool | None = None
+    """Whether rows get their numbers as ids, or have ids; None if no row said yet.
+
+    Not both in one store: a row's number may be another's id.
+    """
     several: bool = False
     """Whether a source row may become several, so that its number is not enough."""
 
@@ -48,7 +51,8 @@ class Form:
 
         :param number: of the value among those of its source row.
         :param origin: the source row, or its mark if it is no text or number.
-        :raises InvalidRecord: if a column is not there.
+        :raises InvalidRecord: if a column is not there, or if it has an id and rows
+            before had none, or the other way round.
         """
         default = f"{row}-{number}" if self.several else row
         found = self._columns(value)
@@ -56,12 +60,7 @@ class Form:
         columns = {self.id: default, **found}
         if columns[self.id] is None:
             columns[self.id] = default
-        if not self.numbered and found.get(self.id) is None:
-            raise InvalidRecord(
-                f"The row has no `{self.id}`, and its number may be that of a record "
-                "which the store holds already",
-                hint=f"Give rows an `{self.id}`, or write to a store of their own",
-            )
+        self._check_id(found.get(self.id))
         if self.source is not None:
             if isinstance(origin, Mark):
                 raise InvalidRecord(
@@ -70,6 +69,28 @@ class Form:
                 )
             columns[self.source] = origin
         return columns
+
+    def decided_by(self, value: object) -> Form:
+        """The same for the rows that follow a first one, which has an id or has none.
+
+        >>> Form().decided_by({"id": 1, "vector": [0]}).numbered
+        False
+        """
+        return replace(self, numbered=self._columns(value).get(self.id) is None)
+
+    def _check_id(self, given: object) -> None:
+        if given is None and self.numbered is False:
+            raise InvalidRecord(
+                f"The row has no `{self.id}`, and its number may be that of a record "
+                "which the store holds already",
+                hint=f"Give rows an `{self.id}`, or write to a store of their own",
+            )
+        if given is not None and self.numbered:
+            raise InvalidRecord(
+                f"The row has the `{self.id}` {short_repr(given)}, which may be the "
+                "number of another row: those before it have none, and got numbers",
+                hint=f"Give all rows an `{self.id}`, or none",
+            )
 
     def _columns(self, value: object) -> dict[str, object]:
         if isinstance(value, tuple) and len(value) in (2, 3):

@@ -37,7 +37,10 @@ class Written:
     rows: int
     """Source rows that are settled, in this run and before it."""
     records: int
-    """Records written, in this run and before it."""
+    """Records written, in this run and before it.
+
+    One that replaces another of the same id counts too: the store may hold fewer.
+    """
     new: int
     """Records written in this run."""
     failed: tuple[OperatorFailed, ...] = ()
@@ -77,6 +80,7 @@ class Job:
         if self._begun is not None:
             self._begun.check_pipeline(place, self._pipeline)
             self._pipeline = without_changed(self._begun.pipeline, self._bound)
+            self._form = replace(form, numbered=self._begun.numbered)
         self._source = Source(chain.rows)
         self._pending: list[tuple[int, Record]] = []
         self._failed: list[OperatorFailed] = []
@@ -143,6 +147,8 @@ class Job:
                     outcome.unwrap(), row=row, number=number, origin=origin
                 )
                 taken.append((row, self._store.prepare(columns)))
+                if self._form.numbered is None:
+                    self._form = self._form.decided_by(outcome.value)
             except OperatorFailed as error:
                 self._fail(error)
             except InvalidRecord as error:
@@ -198,6 +204,7 @@ class Job:
             self._new + len(records) + (begun.records if begun else 0),
             len(self._failed) + (begun.failed if begun else 0),
             self._pipeline,
+            self._form.numbered,
         )
         self._store.insert(records, note=checkpoint.to_note())
         self._new += len(records)

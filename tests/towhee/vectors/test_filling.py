@@ -289,6 +289,30 @@ def test_numbers_of_rows_do_not_replace_the_records_of_others(store: Store) -> N
     assert sorted(store.search([0, 0])[0]) == [0, 1, 7]
 
 
+def test_ids_and_numbers_of_rows_are_not_mixed(tmp_path: Path) -> None:
+    given, missing = ({"id": 1, "vector": [0.0, 1.0]}, {"id": None, "vector": [1, 1]})
+    with pytest.raises(OperatorFailed) as caught:
+        DataCollection([given, missing]).to_faiss(tmp_path / "s")
+    assert str(caught.value).endswith(
+        "The row has no `id`, and its number may be that of a record which the store "
+        "holds already"
+    )
+    rows = DataCollection([None, missing, given, [0, 1]]).exception_safe()
+    written = rows.map(lambda row: row).to_faiss(tmp_path / "t", batch_size=1)
+    assert (written.records, written.new) == (2, 2)
+    assert str(written.failed[1]).endswith(
+        "The row has the `id` 1, which may be the number of another row: those before "
+        "it have none, and got numbers"
+    )
+
+
+def test_a_job_that_goes_on_mixes_no_ids_and_numbers(tmp_path: Path) -> None:
+    rows: list[object] = [[0.0, 1.0]]
+    DataCollection(rows).to_faiss(tmp_path / "s")
+    with pytest.raises(OperatorFailed, match="which may be the number of another row"):
+        DataCollection([*rows, (0, [1, 1])]).to_faiss(tmp_path / "s")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["faiss", "lancedb"])
 def test_a_full_disk_is_named_and_with_room_again_the_job_goes_on(
