@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from plugin_spec.errors import HubError
 from towhee.executors.fusion import Failed
+from towhee.executors.salvage import loss, salvaged
 from towhee.outcome import OperatorFailed, short_repr
 
 if TYPE_CHECKING:
@@ -42,10 +43,32 @@ def pack(rows: Sequence[Numbered], *, place: str, note: str = "") -> bytes:
         return pickle.dumps((_compact(numbers), movable), _NEWEST)
 
 
-def unpack(packed: bytes) -> list[Numbered]:
-    """The rows that ``pack`` made bytes of."""
-    numbers, values = pickle.loads(packed)  # noqa: S301  (from our own process)
+def unpack(packed: bytes, *, place: str) -> list[Numbered]:
+    """The rows that ``pack`` made bytes of; one that cannot be read has failed.
+
+    :param place: the function to name in such a failure.
+    """
+    try:
+        numbers, values = pickle.loads(packed)  # noqa: S301  (from our own process)
+    except Exception:  # noqa: BLE001  (as above)
+        numbers, values = salvaged(packed)
+        rows = zip(numbers, values, strict=True)
+        return [(row, readable(row, value, place)) for row, value in rows]
     return list(zip(numbers, values, strict=True))
+
+
+def readable(
+    row: int,
+    value: object,
+    place: str,
+    pickler: type[pickle.Pickler] = pickle.Pickler,
+) -> object:
+    """A salvaged row's value, or its failure."""
+    if (error := loss(value, pickler)) is None:
+        return value
+    words = f"it cannot be read in another process: {type(error).__name__}: {error}"
+    value = _Described(short_repr(value))
+    return Failed(OperatorFailed(place, value, CannotSend(words), row=row))
 
 
 def _compact(numbers: list[int]) -> Sequence[int]:

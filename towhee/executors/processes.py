@@ -50,7 +50,7 @@ class Processes:
         :raises CannotSend: naming the first that cannot be.
         """
         self._names = ".".join(map(str, calls))
-        self._place = str(calls[0])
+        self._first, self._last = str(calls[0]), str(calls[-1])
         self._setup = _main_module(), _packed(calls)
         self._mine = threading.local()
         self._lock = threading.Lock()
@@ -74,7 +74,7 @@ class Processes:
         """
         process = self._process()
         try:
-            answer = process.ask(pack(chunk, place=self._place))
+            answer = process.ask(pack(chunk, place=self._first))
         except (EOFError, OSError) as error:
             raise WorkerDied(f"`{self._names}`", chunk, process.status()) from error
         if isinstance(answer, Problem):
@@ -82,7 +82,7 @@ class Processes:
             raised.add_note(answer.traceback)
             raise raised
         packed, rows, seconds = answer
-        return unpack(packed), rows, seconds
+        return unpack(packed, place=self._last), rows, seconds
 
     def _process(self) -> _Process:
         found: _Process | None = getattr(self._mine, "process", None)

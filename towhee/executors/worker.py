@@ -97,7 +97,7 @@ class _Worker:
         """Packed results, with rows and seconds; or a ``Problem``."""
         try:
             calls = self._load(packed)
-            rows = unpack(packed)
+            rows = unpack(packed, place=str(calls[0]))
         except Exception as error:  # noqa: BLE001  (it is raised over there)
             return _told("cannot be read by", error)
         try:

@@ -164,6 +164,47 @@ def test_a_value_that_cannot_travel_fails_its_row_on_either_way() -> None:
     )
 
 
+class Unreadable(Exception):
+    """Can be written, and not be read: its constructor wants more."""
+
+    def __init__(self, number: int, more: int) -> None:
+        super().__init__(number)
+        self.more = more
+
+
+class Touchy:
+    """Cannot be read either, once it is made."""
+
+    def __setstate__(self, state: object) -> None:
+        raise OSError("it is touchy")
+
+
+def unreadable_from_three(number: int) -> object:
+    touchy = Touchy()
+    touchy.number = number  # type: ignore[attr-defined]  # a state
+    return {3: Unreadable(3, 1), 4: [{"a": touchy}, touchy]}.get(number, number)
+
+
+def test_a_value_that_cannot_be_read_fails_its_row_on_either_way() -> None:
+    coming = chain("process", ("map", unreadable_from_three))
+    outcomes = list(LocalExecutor().run(coming, range(6)))
+    assert [outcome.value for outcome in outcomes] == [0, 1, 2, None, None, 5]
+    assert str(outcomes[3].error) == (
+        "`map(unreadable_from_three)` failed on row 3, <Unreadable>: it cannot be read "
+        "in another process: TypeError: Unreadable.__init__() missing 1 required "
+        "positional argument: 'more'"
+    )
+    assert str(outcomes[4].error) == (
+        "`map(unreadable_from_three)` failed on row 4, [{'a': <Touchy>}, <Touchy>]: "
+        "it cannot be read in another process: OSError: it is touchy"
+    )
+    going = chain("process", ("map", str))
+    rows = [1, unreadable_from_three(3), unreadable_from_three(4), 4]
+    outcomes = list(LocalExecutor().run(going, rows))
+    assert [outcome.value for outcome in outcomes] == ["1", None, None, "4"]
+    assert str(outcomes[1].error).startswith("`map(str)` failed on row 1, <Unreadable>")
+
+
 def test_a_process_that_dies_is_told_with_its_rows() -> None:
     with pytest.raises(WorkerDied) as caught:
         list(LocalExecutor().values(chain("process", ("map", os._exit)), [7, 8, 9]))

@@ -212,6 +212,19 @@ def test_what_cannot_go_to_a_worker_is_named() -> None:
 
 
 @pytest.mark.slow
+def test_a_value_that_cannot_travel_is_settled_like_any_failure() -> None:
+    def untold(number: int) -> object:
+        return threading.Lock() if number == 2 else number
+
+    dropped: list[object] = []
+    rows = DataCollection(range(4)).set_engine("ray", concurrency=1).exception_safe()
+    chain = rows.map(untold)
+    assert chain.fill_empty("F").to_list() == [0, 1, "F", 3]
+    assert chain.drop_empty(dropped.append).to_list() == [0, 1, 3]
+    assert len(dropped) == 1
+
+
+@pytest.mark.slow
 def test_a_run_whose_rows_come_out_of_another_does_not_wait_for_ever() -> None:
     pairs = (
         DataCollection(range(2000)).set_engine("ray", block_size=8).map(str).batch(2)

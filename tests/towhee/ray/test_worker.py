@@ -117,6 +117,34 @@ def test_a_value_that_cannot_leave_a_worker_has_failed(
     )
 
 
+class Unreadable(Exception):
+    """Can be written, and not be read: its constructor wants more."""
+
+    def __init__(self, number: int, more: int) -> None:
+        super().__init__(number)
+        self.more = more
+
+
+def test_a_value_that_cannot_be_read_fails_its_row_on_either_way() -> None:
+    chain = DataCollection([]).map(lambda row: Unreadable(row, 1) if row > 8 else row)
+    pairs = [(0, 5), (1, Unreadable(7, 1)), (2, 9)]
+    good, going, coming = carry(chain, pairs).pairs
+    assert good == (0, 5)
+    reason = (
+        "it cannot be read in another process: TypeError: Unreadable.__init__() "
+        "missing 1 required positional argument: 'more'"
+    )
+    for row, failed in (going, coming):
+        assert str(failed.error).endswith(f"row {row}, <Unreadable>: {reason}")
+
+
+def test_that_a_failure_is_final_is_known_on_the_other_side() -> None:
+    failed = Failed(OperatorFailed("before", "x", ValueError("bad"), row=6))
+    failed.is_final = True
+    ((_, moved),) = unpack(pack(Block([(6, failed)]))).pairs
+    assert moved.is_final
+
+
 def test_a_function_that_exits_ends_the_run_and_no_worker() -> None:
     block = carry(DataCollection([]).exception_safe().map(sys.exit), [(0, 3)])
     assert not block.pairs

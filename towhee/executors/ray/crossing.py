@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from plugin_spec.errors import HubError
 from towhee.executors.fusion import Failed
+from towhee.executors.portable import readable
+from towhee.executors.salvage import salvaged
 from towhee.outcome import OperatorFailed, short_repr
 
 if TYPE_CHECKING:
@@ -42,10 +44,7 @@ def pack(block: Block, *, place: str = "") -> bytes:
     :param place: the step that rows come out of, to name where one cannot travel.
     """
     pairs = [
-        (
-            row,
-            Failed(_portable_failure(value.error)) if type(value) is Failed else value,
-        )
+        (row, _portable_failed(value) if type(value) is Failed else value)
         for row, value in block.pairs
     ]
     problem = block.problem and portable(block.problem)
@@ -69,11 +68,20 @@ def carry_classes() -> None:
         )
 
 
-def unpack(packed: bytes) -> Block:
-    """The block that ``pack`` made bytes of."""
+def unpack(packed: bytes, *, place: str = "") -> Block:
+    """The block that ``pack`` made bytes of; a row that cannot be read has failed.
+
+    :param place: the step to name where one cannot.
+    """
     from ray import cloudpickle
 
-    block: Block = cloudpickle.loads(packed)
+    try:
+        block: Block = cloudpickle.loads(packed)
+    except Exception:  # noqa: BLE001  (as above)
+        block = salvaged(packed)
+        seek = cloudpickle.Pickler
+        pairs = [(row, readable(row, value, place, seek)) for row, value in block.pairs]
+        return Block(pairs, block.problem)
     return block
 
 
@@ -100,6 +108,12 @@ def portable(error: BaseException) -> BaseException:
         error = _stand_in(error)
     error.add_note(f"In a worker:\n{lines}")
     return error
+
+
+def _portable_failed(failed: Failed) -> Failed:
+    moved = Failed(_portable_failure(failed.error))
+    moved.is_final = failed.is_final
+    return moved
 
 
 def _portable_failure(failure: OperatorFailed) -> OperatorFailed:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from towhee.bound import BoundPipeline
 from towhee.executors import Executor
-from towhee.executors.fusion import Failed
+from towhee.executors.fusion import Failed, fused_pairs
+from towhee.executors.loops import SETTLING
 from towhee.executors.ray.blocks import Blocks
 from towhee.executors.ray.cluster import check_ray, ensure_started
 from towhee.executors.ray.crossing import unpack
@@ -17,10 +18,12 @@ from towhee.executors.ray.pools import pools
 from towhee.executors.ray.stages import InvalidResources, Workers, stages, workers
 from towhee.maybe import Empty, Some
 from towhee.outcome import Outcome
+from towhee.pipelines import FunctionCall
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from towhee.bound import BoundOperator
     from towhee.executors.fusion import Pairs
     from towhee.executors.ray.flow import Flow
     from towhee.executors.ray.stages import Concurrency
@@ -112,7 +115,7 @@ class RayExecutor(Executor):
         # Rows come numbered, and are boxed at the end: what fails on its way to the
         # first worker is kept like any other if failures are, from the start.
         groups = tuple(dropwhile(_only_keeps_failures, bound.groups))
-        bound = BoundPipeline(groups)
+        bound, settling = _split(BoundPipeline(groups).steps)
         split = pools(stages(bound, self._default, self._resources))
         blocks = Blocks(
             enumerate(rows, start),
@@ -124,7 +127,9 @@ class RayExecutor(Executor):
         )
         through = flow(split, ordered=self._keep_order, strict=strict)
         try:
-            yield from _through(through, blocks)
+            last = "".join(map(str, bound.steps[-1:]))
+            pairs = _through(through, blocks, place=last)
+            yield from fused_pairs(settling, pairs, strict=strict)
         finally:
             # Also when the caller stops early or is interrupted: no worker stays.
             through.close()
@@ -134,8 +139,27 @@ def _only_keeps_failures(group: tuple[object, ...]) -> bool:
     return all(getattr(step, "kind", None) == "safe" for step in group)
 
 
-def _through(flow: Flow, blocks: Blocks) -> Pairs:
-    """Keep as many blocks on their way as keep every worker busy, and no more."""
+def _split(
+    steps: Sequence[FunctionCall | BoundOperator],
+) -> tuple[BoundPipeline, Sequence[FunctionCall]]:
+    """What workers do; and what settles failures at the end, which is done here.
+
+    A value that cannot leave its worker is settled like any other failure then.
+    """
+    settling: list[FunctionCall] = []
+    for step in reversed(steps):
+        if not (isinstance(step, FunctionCall) and step.kind in SETTLING):
+            break
+        settling.insert(0, step)
+    rest = steps[: len(steps) - len(settling)]
+    return BoundPipeline(tuple((step,) for step in rest)), settling
+
+
+def _through(flow: Flow, blocks: Blocks, *, place: str) -> Pairs:
+    """Keep as many blocks on their way as keep every worker busy, and no more.
+
+    :param place: the step that rows come out of.
+    """
     waiting, ended = 0, False
     while True:
         while not ended and waiting < flow.capacity:
@@ -150,7 +174,7 @@ def _through(flow: Flow, blocks: Blocks) -> Pairs:
         waiting -= 1
         packed, seconds = answer
         blocks.learn(seconds)
-        block = unpack(packed)
+        block = unpack(packed, place=place)
         yield from block.pairs
         if block.problem is not None:
             raise block.problem

@@ -38,13 +38,15 @@ class StageWorker:
         self._strict = strict
         self._problem: BaseException | None = None
         self._pipeline: BoundPipeline
-        self._place = ""
+        self._first = self._place = ""
         try:
             from ray import cloudpickle
 
             self._pipeline = cloudpickle.loads(shipment).unpack()
-            # What the last step gives is what leaves.
-            self._place = "".join(map(str, self._pipeline.load()[-1:]))
+            # What the first step takes comes, and what the last one gives leaves.
+            loaded = self._pipeline.load()
+            self._first = "".join(map(str, loaded[:1]))
+            self._place = "".join(map(str, loaded[-1:]))
             carry_classes()
         except Exception as error:  # noqa: BLE001  (told with the first rows)
             self._problem = error
@@ -59,7 +61,7 @@ class StageWorker:
         return packed, time.perf_counter() - start
 
     def _give_up(self, packed: bytes) -> bytes:
-        block = unpack(packed)
+        block = unpack(packed, place=self._first)
         return pack(
             Block([(row, self._lost(row, value)) for row, value in block.pairs])
         )
@@ -77,7 +79,7 @@ class StageWorker:
         if self._problem is not None:
             return pack(Block(problem=self._problem))
         try:
-            block = unpack(packed)
+            block = unpack(packed, place=self._first)
         except Exception as error:  # noqa: BLE001  (told as any other)
             return pack(Block(problem=error))
         if block.problem is not None:
