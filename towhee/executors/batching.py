@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from plugin_spec.errors import InvalidOperator
+from towhee.executors.fusion import Failed
 from towhee.executors.segments import Prepared, failed
 
 if TYPE_CHECKING:
@@ -68,12 +69,15 @@ class Batches:
             outputs = self.model.operator.predict(
                 [prepared.value for _, prepared in batch], at_once=self._at_once
             )
-            return [
+            written = [
                 self.model.write(prepared.row, output)
                 for (_, prepared), output in zip(batch, outputs, strict=True)
             ]
         except (Exception, SystemExit) as caught:  # noqa: BLE001  (the rows' failure)
             error = caught
+        else:
+            self._fit.worked(len(batch))
+            return written
         if len(batch) == 1 or isinstance(error, InvalidOperator):
             # A broken operator did not meet a bad row.
             return [
@@ -83,18 +87,28 @@ class Batches:
         is_full = is_out_of_memory(error)
         # Not in the handler: what did not fit is held by the error's traceback.
         del error
-        if is_full:
-            self._fit.halve(str(self.model), len(batch))
-        outputs = []
-        while batch:
+        if not is_full:
             # One row may have spoilt it for all.
-            size = self.size if is_full else 1
+            return self._in_parts(batch, 1)
+        outputs = self._in_parts(batch, len(batch) // 2)
+        if not any(map(_fits_not_alone, outputs)):
+            self._fit.failed(str(self.model), len(batch))
+        return outputs
+
+    def _in_parts(self, batch: Sequence[Numbered], most: int) -> list[Any]:
+        outputs: list[Any] = []
+        while batch:
+            size = min(self.size, most)
             outputs += self._outputs(batch[:size])
             batch = batch[size:]
         return outputs
 
 
-def is_out_of_memory(error: BaseException) -> bool:
+def _fits_not_alone(output: object) -> bool:
+    return type(output) is Failed and is_out_of_memory(output.error.__cause__)
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether a smaller batch may fit where one failed so.
 
     torch's own error is no MemoryError, and is known by its name: torch may be absent.

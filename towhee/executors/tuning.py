@@ -156,5 +156,5 @@ def measure(
                 # While the first batch is prepared there is nothing to overlap with.
                 counted, start = counted - len(chunk), time.perf_counter()
     seconds = time.perf_counter() - start
-    fits = plan.batch_size <= run.fit.largest
+    fits = run.fit.allows(plan.batch_size)
     return results, counted / seconds if fits else 0.0

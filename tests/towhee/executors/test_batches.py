@@ -106,7 +106,7 @@ def test_a_key_that_cannot_be_compared_fails_its_row(
 
 
 @pytest.mark.parametrize("error", ["MemoryError", "torch"])
-def test_a_batch_that_does_not_fit_is_halved_for_the_rest_and_that_is_said_once(
+def test_batches_that_do_not_fit_are_halved_for_the_rest_and_that_is_said_once(
     write_fresh: Write, bound: Bound, error: str
 ) -> None:
     operator = write_fresh(SMALL_MEMORY, parameters={"error": {}})
@@ -115,10 +115,9 @@ def test_a_batch_that_does_not_fit_is_halved_for_the_rest_and_that_is_said_once(
     with pytest.warns(BatchHalved) as warned:
         values = list(LocalExecutor(plan=plan).values(chain, [1] * 40))
     assert values == [1] * 40
-    assert model_of(chain).batches == [16, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4]
+    assert model_of(chain).batches == [16, 8, 4, 4, 8, *[4] * 8]
     assert [str(warning.message) for warning in warned] == [
-        "`test/subject` ran out of memory with a batch of 16: from here on batches have at most 8 rows",
-        "`test/subject` ran out of memory with a batch of 8: from here on batches have at most 4 rows",
+        "`test/subject` ran out of memory with batches of 8: from here on batches have at most 4 rows"
     ]
 
 
@@ -126,15 +125,29 @@ def test_a_row_that_does_not_fit_alone_fails_and_the_others_go_on(
     write_fresh: Write, bound: Bound
 ) -> None:
     chain = bound(write_fresh(SMALL_MEMORY))
-    with pytest.warns(BatchHalved):
-        outcomes = list(
-            LocalExecutor(plan=Plan(batch_size=4)).run(chain, [1, 1, 9, 1, 1])
-        )
+    outcomes = list(LocalExecutor(plan=Plan(batch_size=4)).run(chain, [1, 1, 9, 1, 1]))
     assert [outcome.value for outcome in outcomes] == [1, 1, None, 1, 1]
     assert (
         str(outcomes[2].error)
         == "`test/subject` failed on row 2, 9: MemoryError: no room"
     )
+
+
+@pytest.mark.parametrize("heavy", [5, 9])
+def test_after_heavy_rows_batches_are_as_large_as_before(
+    write_fresh: Write, bound: Bound, heavy: int
+) -> None:
+    rows = [0] * 60
+    rows[3] = rows[5] = rows[41] = heavy
+    rows[40] = 1
+    chain = bound(write_fresh(SMALL_MEMORY))
+    plan = Plan("phases", batch_size=8)
+    outcomes = list(LocalExecutor(plan=plan).run(chain, rows))
+    lost = [outcome.row for outcome in outcomes if outcome.error]
+    assert lost == ([3, 5, 41] if heavy == 9 else [])
+    sizes = model_of(chain).batches
+    assert sizes.count(8) == 7
+    assert len(sizes) < 30
 
 
 @pytest.mark.parametrize("arrangement", get_args(Arrangement))
