@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import secrets
@@ -109,25 +110,38 @@ def unit_vector(vector: Vector) -> Vector:
     return result
 
 
-def columns_of(records: Sequence[Record]) -> dict[str, str]:
+def columns_of(records: Sequence[Record], *, mixed: bool = True) -> dict[str, str]:
     """Columns and what they hold: ``text``, ``int``, ``float``, ``bool`` or ``json``.
+
+    :param mixed: whether a store's ``json`` can be a number or a text. Where it cannot,
+        a column of several types holds that of its first value.
 
     >>> first = Record(0, None, {"file": "a.jpg", "width": 2})
     >>> columns_of([first, Record(1, None, {"width": 0.5, "note": None})])
     {'file': 'text', 'width': 'float', 'note': 'text'}
     """
-    kinds: dict[str, set[str]] = {}
+    kinds: dict[str, dict[str, None]] = {}
+    numbers: set[str] = set()
     for record in records:
         for name, value in record.metadata.items():
-            found = kinds.setdefault(name, set())
-            if value is not None:
-                found.add(_kind(value))
-    return {name: _common(found) for name, found in kinds.items()}
+            found = kinds.setdefault(name, {})
+            if storable(value) is not None:
+                found.setdefault(_kind(value))
+            elif value is not None:
+                numbers.add(name)
+    # NaN says what a column holds where nothing else does.
+    return {
+        name: "float" if not found and name in numbers else _column(found, mixed=mixed)
+        for name, found in kinds.items()
+    }
 
 
-def check_columns(records: Iterable[Record], columns: Mapping[str, str]) -> None:
+def check_columns(
+    records: Iterable[Record], columns: Mapping[str, str], *, mixed: bool = True
+) -> None:
     """Refuse what a store that has these columns cannot hold.
 
+    :param mixed: as in ``columns_of``.
     :raises InvalidRecord: naming the record, and the columns that there are.
     """
     for record in records:
@@ -140,11 +154,21 @@ def check_columns(records: Iterable[Record], columns: Mapping[str, str]) -> None
                     hint="The records that are written first decide the columns",
                 )
             kind, expected = _kind(value), columns[name]
-            if value is not None and _common({kind, expected}) != expected:
+            fits = kind == expected or (kind, expected) == ("int", "float")
+            if not (storable(value) is None or fits or (mixed and expected == "json")):
                 raise InvalidRecord(
                     f"Record {record.id!r} has {kind} in the column `{name}`, "
                     f"which holds {expected}"
                 )
+
+
+def storable(value: object) -> object:
+    """A value as every store can keep it: NaN, which some cannot, is None.
+
+    >>> storable(float("nan")), storable(0.5), storable("nan")
+    (None, 0.5, 'nan')
+    """
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _kind(value: object) -> str:
@@ -155,6 +179,14 @@ def _common(kinds: set[str]) -> str:
     if len(kinds) < 2:  # noqa: PLR2004
         return next(iter(kinds), "text")
     return "float" if kinds == {"int", "float"} else "json"
+
+
+def _column(found: Mapping[str, None], *, mixed: bool) -> str:
+    kind = _common({*found})
+    if kind != "json" or mixed:
+        return kind
+    first = next(iter(found))
+    return "float" if first == "int" and "float" in found else first
 
 
 def _parse_id(value: object) -> Id:

@@ -252,6 +252,47 @@ def test_values_that_no_column_holds_are_refused_and_nothing_is_written(
     assert sorted(store.search([0, 0])[0]) == [1, 2, 3]
 
 
+def test_nan_among_the_metadata_is_kept_as_none(store: Store) -> None:
+    values = [1.5, float("nan"), float("inf")]
+    store.insert([(n, [n, 1], {"m": value}) for n, value in enumerate(values)])
+    found = [{"m": 1.5}, {"m": None}, {"m": float("inf")}]
+    assert store.search([0, 1])[2] == found
+    store.insert([(7, [9, 9], {"m": float("nan")})])
+    assert store.search([9, 9], {"topk": 1})[2] == [{"m": None}]
+
+
+def test_nan_fits_in_every_column(store: Store) -> None:
+    nan = float("nan")
+    store.insert([(0, [0, 1], {"text": nan, "n": nan}), (1, [1, 1], {"text": "x"})])
+    store.insert([(2, [2, 1], {"text": nan, "n": 0.5})])
+    found = [("x", None), (None, None), (None, 0.5)]
+    assert store.search([0.9, 1])[2] == [{"text": t, "n": n} for t, n in found]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "expected"),
+    [
+        ((1, "x"), "text", "int"),
+        ((True, 5), "int", "bool"),
+        (("x", [1]), "json", "text"),
+        (([1], "x"), "text", "json"),
+        (([1], 5), "int", "json"),
+        ((1, "x", 0.5), "text", "float"),
+    ],
+)
+def test_a_column_of_milvus_holds_the_type_of_its_first_value(
+    tmp_path: Path, values: tuple[object, ...], kind: str, expected: str
+) -> None:
+    store = store_in(tmp_path, "milvus")
+    records = [(n, [n, 1], {"m": value}) for n, value in enumerate(values)]
+    assert refusal(store.insert, records) == (
+        f"InvalidRecord: Record 1 has {kind} in the column `m`, which holds {expected}"
+    )
+    del records[1]
+    store.insert(records)
+    assert store.search([0, 1])[2] == [{"m": v} for v in (values[0], *values[2:])]
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [

@@ -144,6 +144,24 @@ def test_one_row_that_does_not_fit_is_named_and_costs_no_other(store: Store) -> 
     assert sorted(store.search([0, 1])[0]) == [0, 3]
 
 
+def test_a_value_that_its_column_cannot_hold_costs_its_row_alone(
+    tmp_path: Path,
+) -> None:
+    rows = [{"id": n, "vector": [n, 1], "m": m} for n, m in enumerate((1, "x", 2))]
+    written = (
+        DataCollection(rows)
+        .exception_safe()
+        .map(lambda row: row)
+        .to_milvus(tmp_path / "m.db", "c")
+    )
+    assert (written.rows, written.records) == (3, 2)
+    (failure,) = written.failed
+    assert str(failure) == (
+        "`to_milvus` failed on row 1, 1: Record 1 has text in the column `m`, which "
+        "holds int"
+    )
+
+
 def test_what_a_filter_drops_is_settled_too(tmp_path: Path) -> None:
     seen: list[int] = []
 

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from plugin_spec.records import storable
 from plugin_spec.spaces import EmbeddingSpace
 from plugin_spec.vector_stores import StoreUnavailable
 
@@ -205,4 +206,5 @@ def _settings(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def _stored(value: object, kind: str) -> object:
+    value = storable(value)
     return value if value is None or kind != "json" else json.dumps(value)

@@ -10,7 +10,13 @@ import lancedb
 import numpy as np
 import pyarrow as pa
 
-from plugin_spec.records import InvalidRecord, check_columns, columns_of, unit_vector
+from plugin_spec.records import (
+    InvalidRecord,
+    check_columns,
+    columns_of,
+    storable,
+    unit_vector,
+)
 from plugin_spec.spaces import EmbeddingSpace
 from plugin_spec.vector_stores import (
     InsertOperator,
@@ -205,7 +211,7 @@ class LanceInsert(InsertOperator):
             vectors.ravel(), vectors.shape[1]
         )
         for name, kind in self._columns.items():
-            values = [record.metadata.get(name) for record in records]
+            values = [storable(record.metadata.get(name)) for record in records]
             if kind == "json" and name in self._made.get("columns", ()):
                 values = [None if v is None else json.dumps(v) for v in values]
             columns[name] = pa.array(values, schema.field(name).type)

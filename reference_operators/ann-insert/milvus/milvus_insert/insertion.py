@@ -15,7 +15,13 @@ from plugin_spec.milvus_connection import (
     held_space,
     is_file,
 )
-from plugin_spec.records import InvalidRecord, check_columns, columns_of, unit_vector
+from plugin_spec.records import (
+    InvalidRecord,
+    check_columns,
+    columns_of,
+    storable,
+    unit_vector,
+)
 from plugin_spec.vector_stores import (
     InsertOperator,
     check_columns_there,
@@ -152,7 +158,7 @@ class MilvusInsert(InsertOperator):
         schema.add_field(
             self.vector_column, DataType.FLOAT_VECTOR, dim=len(first.vector)
         )
-        for name, kind in columns_of(records).items():
+        for name, kind in columns_of(records, mixed=False).items():
             length = {"max_length": _LONGEST} if kind == "text" else {}
             schema.add_field(name, _TYPES[kind], nullable=True, **length)
         self._clear_unfinished()
@@ -222,7 +228,8 @@ class MilvusInsert(InsertOperator):
                     f"`{self._name}` has ids of the type {DataType(key).name}, "
                     f"got {record.id!r}"
                 )
-        check_columns(records, self._columns)
+        # A file's JSON is a list or a mapping, and pymilvus reads a text as JSON.
+        check_columns(records, self._columns, mixed=False)
 
     @property
     def _columns(self) -> dict[str, str]:
@@ -234,6 +241,6 @@ class MilvusInsert(InsertOperator):
         }
 
     def _row(self, record: Record) -> dict[str, Any]:
-        metadata = {name: record.metadata.get(name) for name in self._columns}
+        metadata = {n: storable(record.metadata.get(n)) for n in self._columns}
         keys = {self.id_column: record.id, self.vector_column: record.vector}
         return {**keys, **metadata}
