@@ -149,8 +149,12 @@ class BoundPipeline:
         """What is left for rows that went through the first ``calls``."""
         rest = self.groups[calls:]
         if rest and ends_safe(BoundPipeline(self.groups[:calls]).steps):
-            rest = ((FunctionCall("resume", bool),), *rest)
+            return BoundPipeline(rest).resumed()
         return BoundPipeline(rest)
+
+    def resumed(self) -> BoundPipeline:
+        """The same steps, for rows that come as ``Some`` and ``Empty``."""
+        return BoundPipeline(((FunctionCall("resume", bool),), *self.groups))
 
     def load(self) -> list[FunctionCall | LoadedStep]:
         """The same steps, with every operator loaded.

@@ -12,6 +12,7 @@ from towhee.executors import DEFAULT_ENGINE
 from towhee.executors.engines import get_executor
 from towhee.joined_rows import Joined
 from towhee.pipelines import FunctionCall, Pipeline, ends_safe
+from towhee.row_numbers import NumberedRows, RowNumbers, numbered
 from towhee.rows import KeptRows, OneTimeRows, SourcedRows, is_sized
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from towhee.outcome import Outcome
     from towhee.pipelines import Call, Parallel
     from towhee.sources import Known
+
+
+_RENUMBERING = frozenset({"filter", "flat_map", "drop_empty"})
+"""Kinds of calls that leave rows out, or make several of one."""
 
 
 class NotIndexable(HubError, TypeError):
@@ -47,6 +52,8 @@ class _Memory:
 
     bound: BoundPipeline | None = None
     rows: Sequence[Any] | None = None
+    numbers: RowNumbers | None = None
+    """Those of ``rows`` in the source, if they are not 0, 1, 2 and so on."""
     trainings: tuple[int, ...] = ()
 
 
@@ -127,7 +134,9 @@ class Chain(Iterable[Any]):
 
     def values(self) -> Iterator[Any]:
         """Compute every row, keeping none."""
-        rows, bound = self._work()
+        return self._values(*self._work())
+
+    def _values(self, rows: Iterable[Any], bound: BoundPipeline) -> Iterator[Any]:
         if not bound.groups:
             return iter(rows)
         return self.engine.executor().values(bound, rows)
@@ -135,6 +144,9 @@ class Chain(Iterable[Any]):
     def outcomes(self) -> Iterator[Outcome]:
         """Compute every row; one that fails does not stop the rest."""
         rows, bound = self._work()
+        if self.is_safe and not bound.groups:
+            # They were kept as ``Some`` and ``Empty``, and an outcome holds no such.
+            bound = bound.resumed()
         return self.engine.executor().run(bound, rows)
 
     def explain(self) -> Explanation:
@@ -145,16 +157,17 @@ class Chain(Iterable[Any]):
     def first(self, count: int) -> Iterator[Any]:
         """Compute at most ``count`` rows, and pull no more rows than they need."""
         rows, bound = self._work()
-        source, executor, start = iter(rows), self.engine.executor(), 0
+        source, executor = numbered(rows), self.engine.executor()
         # Where one row may become many, nobody knows how many of them are enough.
         widens = any(getattr(step, "kind", None) == "flat_map" for step in bound.steps)
         while block := list(islice(source, min(count, 1) if widens else count)):
-            for value in executor.values(bound, block, start=start):
+            numbers, values = zip(*block, strict=True)
+            taken = NumberedRows(values, RowNumbers.of(numbers))
+            for value in executor.values(bound, taken, start=numbers[0]):
                 yield value
                 count -= 1
                 if not count:
                     return
-            start += len(block)
 
     def peek(self, count: int) -> list[Any]:
         """The first values; an iterator's rows can still be read afterwards."""
@@ -186,7 +199,10 @@ class Chain(Iterable[Any]):
                 hint="Call `unstream()`, which keeps the rows",
             )
         kept = self.kept_rows()
-        return self._keep(tuple(self.values())) if kept is None else kept
+        if kept is None:
+            values, numbers = self._noted()
+            kept = self._keep(tuple(values), numbers)
+        return kept
 
     def __iter__(self) -> Iterator[Any]:
         if not self.pipeline.calls and is_sized(self.rows):
@@ -215,11 +231,11 @@ class Chain(Iterable[Any]):
         # Nothing starts before the first row: list() asks for the length in between.
         known = self.kept_rows()
         if known is None:
-            kept = []
-            for value in self.values():
+            kept, (values, numbers) = [], self._noted()
+            for value in values:
                 kept.append(value)
                 yield value
-            self._keep(kept)
+            self._keep(kept, numbers)
         else:
             yield from known
 
@@ -242,9 +258,29 @@ class Chain(Iterable[Any]):
             memory.rows = None
         return memory.rows
 
-    def _keep(self, rows: Sequence[Any]) -> Sequence[Any]:
-        self.memory.rows, self.memory.trainings = rows, self.trainings()
+    def _keep(self, rows: Sequence[Any], numbers: RowNumbers | None) -> Sequence[Any]:
+        memory = self.memory
+        memory.rows, memory.numbers = rows, numbers
+        memory.trainings = self.trainings()
         return rows
+
+    def _noted(self) -> tuple[Iterator[Any], RowNumbers | None]:
+        """Every row, to be computed, and what will hold their numbers in the source."""
+        rows, bound = self._work()
+        if self._keeps_numbers(bound):
+            numbers = rows.numbers if isinstance(rows, NumberedRows) else None
+            return self._values(rows, bound), numbers
+        numbers = RowNumbers()
+        return self.engine.executor().noted_values(bound, rows, numbers), numbers
+
+    def _keeps_numbers(self, bound: BoundPipeline) -> bool:
+        """Whether each row that goes in comes out, and in that order."""
+        if not bound.groups:
+            return True
+        # Other engines may give rows as they become ready.
+        return self.engine.name == DEFAULT_ENGINE and not any(
+            getattr(step, "kind", None) in _RENUMBERING for step in bound.steps
+        )
 
     def _bind(self) -> BoundPipeline:
         if self.memory.bound is None:
@@ -262,6 +298,8 @@ class Chain(Iterable[Any]):
         while chain is not None:
             kept = chain.kept_rows()
             if kept is not None:
-                return kept, bound.after(len(chain.pipeline.calls))
+                numbers = chain.memory.numbers
+                rows = kept if numbers is None else NumberedRows(kept, numbers)
+                return rows, bound.after(len(chain.pipeline.calls))
             chain = chain.parent
         return self.rows, bound

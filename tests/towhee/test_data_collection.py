@@ -26,7 +26,7 @@ from towhee.outcome import OperatorFailed
 from towhee.rows import EmptyGlob, StreamConsumed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 ROOT = Path(__file__).parents[2]
 
@@ -296,6 +296,52 @@ def test_a_failure_in_head_names_the_row_of_the_source() -> None:
     chain = DataCollection([9, 9, 9, 0]).filter(lambda n: n != 9).map(half).head(1)
     with pytest.raises(OperatorFailed, match="row 3, 0"):
         chain.to_list()
+
+
+def test_run_tells_of_failures_also_once_they_were_kept() -> None:
+    chain = DataCollection(["1", "x"]).exception_safe().map(int)
+    first = [(each.row, each.value, str(each.error)) for each in chain.run()]
+    assert first[1][1] is None
+    assert len(chain) == 2
+    assert [(each.row, each.value, str(each.error)) for each in chain.run()] == first
+    after = [(each.value, each.error and each.error.row) for each in chain.run()]
+    assert after == [(1, None), (None, 1)]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("begin", [list, iter])
+def test_rows_keep_their_numbers_in_the_source_once_some_were_computed(
+    begin: Callable[[Iterable[int]], Iterable[int]], workers: int
+) -> None:
+    rows = DataCollection(begin(range(6))).unstream()
+    if workers:
+        rows = rows.set_parallel(workers)
+    odd = rows.filter(lambda n: n % 2)
+    late = odd.filter(lambda n: n > 1)
+    doubled = late.map(lambda n: [n, n]).flatten()
+    failing = doubled.map(lambda n: 1 / (n - 5))
+
+    def numbers() -> list[int]:
+        with pytest.raises(OperatorFailed, match="failed on row 5, 5"):
+            failing.to_list()
+        with pytest.raises(OperatorFailed, match="failed on row 5, 5"):
+            failing.head(4).to_list()
+        return [each.row for each in failing.run()]
+
+    expected = [3, 3, 5, 5]
+    assert numbers() == expected
+    for each in (odd, late, doubled):
+        assert len(list(each)) == len(each)
+        assert numbers() == expected
+
+
+def test_failures_that_were_kept_and_settled_leave_rows_their_numbers() -> None:
+    kept = DataCollection([0, 1, 2]).exception_safe().map(lambda n: 1 / n)
+    good = kept.drop_empty()
+    assert (len(kept), len(good)) == (3, 2)
+    assert [each.row for each in good.run()] == [1, 2]
+    with pytest.raises(OperatorFailed, match=r"failed on row 2, 0\.5"):
+        good.map(lambda n: 1 / (n - 0.5)).to_list()
 
 
 def test_an_unknown_engine_is_refused_at_once_with_those_there_are() -> None:

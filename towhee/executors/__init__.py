@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from towhee.bound import BoundPipeline
     from towhee.executors.explanation import Explanation
     from towhee.outcome import Outcome
+    from towhee.row_numbers import RowNumbers
 
 DEFAULT_ENGINE: Final = "local"
 
@@ -41,7 +42,9 @@ class Executor(ABC):
 
         Closing the iterator stops the work and leaves no thread or process behind.
 
-        :param rows: pulled in the calling thread, at most a bounded number ahead.
+        :param rows: pulled in the calling thread, at most a bounded number ahead. Those
+            that have numbers of their own, as ``towhee.row_numbers.numbered`` gives,
+            keep them.
         :param start: the number of the first row.
         """
 
@@ -62,10 +65,20 @@ class Executor(ABC):
 
         :raises OperatorFailed: in the place of the first row that failed.
         """
-        safe = bound.ends_safe
         for outcome in self.run(bound, rows, start=start):
-            if safe and outcome.error is not None:
-                yield Empty(outcome.error)
-            else:
-                value = outcome.unwrap()
-                yield Some(value) if safe else value
+            yield _value(outcome, wrapped=bound.ends_safe)
+
+    def noted_values(
+        self, bound: BoundPipeline, rows: Iterable[object], numbers: RowNumbers
+    ) -> Iterator[object]:
+        """Give the values alone; ``numbers`` takes that of each row before it comes."""
+        for outcome in self.run(bound, rows):
+            numbers.note(outcome.row)
+            yield _value(outcome, wrapped=bound.ends_safe)
+
+
+def _value(outcome: Outcome, *, wrapped: bool) -> object:
+    if wrapped and outcome.error is not None:
+        return Empty(outcome.error)
+    value = outcome.unwrap()
+    return Some(value) if wrapped else value

@@ -6,35 +6,49 @@ which function failed on which value; nested generators or ``map`` objects do ne
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import compress, count
 from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 from towhee.executors.loops import SETTLING, Failed, Form, compiled
+from towhee.maybe import Empty, Some
 from towhee.outcome import OperatorFailed
 from towhee.pipelines import ends_safe
+from towhee.row_numbers import NumberedRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     from towhee.executors.loops import Step
     from towhee.pipelines import FunctionCall
+    from towhee.row_numbers import RowNumbers
 
     Pairs: TypeAlias = Iterator[tuple[int, Any]]
 
-__all__ = ["Failed", "fused_pairs", "fused_values"]
+__all__ = ["Failed", "bare_values", "fused_pairs", "fused_values"]
 
 
 def fused_values(
-    calls: Sequence[FunctionCall], rows: Iterable[object], start: int
+    calls: Sequence[FunctionCall],
+    rows: Iterable[object],
+    start: int,
+    numbers: RowNumbers | None = None,
 ) -> Iterator[object]:
     """Apply ``calls`` to each row; no object but the values is made for a row.
 
     :param start: the number of the first row.
+    :param numbers: take that of each row that comes out.
     :raises OperatorFailed: on the first row that fails, unless failures are kept.
     """
-    iterator, position = _counted(rows)
+    own: RowNumbers | None = None
+    if isinstance(rows, NumberedRows):
+        own, rows = rows.numbers, rows.rows
+    iterator, position, left = _counted(rows)
+    if numbers is not None:
+        origin = start if own is None else 0
+        numbers.last, numbers.source = origin + position() + left(), own
     for first, last in _loops(calls):
         here = calls[first:last]
 
@@ -45,16 +59,21 @@ def fused_values(
             *,
             here: Sequence[FunctionCall] = here,
         ) -> OperatorFailed:
-            return _failure(here[stage], value, error, start + position())
+            row = start + position() if own is None else own[position()]
+            return _failure(here[stage], value, error, row)
 
+        is_last = last == len(calls)
+        is_noted = is_last and numbers is not None
         loop = compiled(
             _steps(here),
             Form(
                 arriving=ends_safe(calls[:first]),
-                wrapped=last == len(calls) and ends_safe(calls),
+                wrapped=is_last and ends_safe(calls),
+                noted=is_noted,
             ),
         )
-        iterator = loop(iterator, fail, *(call.function for call in here))
+        noting = (numbers.marks.append, left) if is_noted and numbers else ()
+        iterator = loop(iterator, fail, *(call.function for call in here), *noting)
     return iterator
 
 
@@ -83,6 +102,30 @@ def fused_pairs(
     return pairs
 
 
+def bare_values(
+    pairs: Generator[tuple[int, Any], None, None],
+    *,
+    wrapped: bool,
+    numbers: RowNumbers | None = None,
+) -> Iterator[object]:
+    """The values alone.
+
+    :param wrapped: give ``Some`` and ``Empty``; otherwise what failed is raised.
+    :param numbers: take that of each row.
+    """
+    # A traceback keeps this frame: what works for the pairs must not live as long.
+    with closing(pairs):
+        for row, value in pairs:
+            if numbers is not None:
+                numbers.note(row)
+            if type(value) is not Failed:
+                yield Some(value) if wrapped else value
+            elif wrapped:
+                yield Empty(value.error)
+            else:
+                raise value.error
+
+
 def _failure(
     call: FunctionCall, value: object, error: Exception, row: int
 ) -> OperatorFailed:
@@ -102,14 +145,24 @@ def _loops(calls: Sequence[FunctionCall]) -> list[tuple[int, int]]:
     return list(zip([0, *ends], ends, strict=False))
 
 
-def _counted(rows: Iterable[object]) -> tuple[Iterator[object], Callable[[], int]]:
-    """An iterator, and the position of the row it gave last."""
+def _counted(
+    rows: Iterable[object],
+) -> tuple[Iterator[object], Callable[[], int], Callable[[], int]]:
+    """An iterator, the position of the row it gave last, and one that falls with it.
+
+    Positions and what falls have the same sum whenever they are asked for.
+    """
     if type(rows) in {list, range, tuple}:
-        iterator = iter(rows)
+        iterator: Any = iter(rows)
         # These know how much is left, so that counting is free.
         total = length_hint(iterator)
-        return iterator, lambda: total - length_hint(iterator) - 1
+        left = iterator.__length_hint__
+        return iterator, lambda: total - left() - 1, left
     counter, asked = count(1), count(2)
+
+    def position() -> int:
+        # Asking counts too, so that what was asked before is taken off.
+        return next(counter) - next(asked)
+
     # A positive number is true, so that every row passes and is counted on the way.
-    # Asking counts too, so that what was asked before is taken off.
-    return compress(rows, counter), lambda: next(counter) - next(asked)
+    return compress(rows, counter), position, lambda: -position()

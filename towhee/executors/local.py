@@ -11,24 +11,25 @@ from towhee.executors import Executor, InvalidEngineOptions
 from towhee.executors.arrangements import arrange
 from towhee.executors.choosing import Chooser
 from towhee.executors.explanation import Explanation, StagePlan
-from towhee.executors.fusion import Failed, fused_pairs, fused_values
+from towhee.executors.fusion import Failed, bare_values, fused_pairs, fused_values
 from towhee.executors.machine import available_processors
 from towhee.executors.parallel import in_parallel
 from towhee.executors.plan import Plan
 from towhee.executors.run import Run
 from towhee.executors.segments import Functions, parts
 from towhee.executors.tuning import tuned
-from towhee.maybe import Empty, Some
 from towhee.outcome import Outcome
 from towhee.pipelines import FunctionCall
+from towhee.row_numbers import numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from towhee.bound import BoundPipeline
     from towhee.executors.fusion import Pairs
     from towhee.executors.recorder import Recorder
     from towhee.executors.segments import Segment
+    from towhee.row_numbers import RowNumbers
 
 
 class LocalExecutor(Executor):
@@ -73,7 +74,7 @@ class LocalExecutor(Executor):
         self, bound: BoundPipeline, rows: Iterable[object], *, start: int = 0
     ) -> Iterator[Outcome]:
         """Give one outcome a row, in order."""
-        for row, value in self.pairs(bound, enumerate(rows, start)):
+        for row, value in self.pairs(bound, numbered(rows, start)):
             if type(value) is Failed:
                 yield Outcome(row, error=value.error)
             else:
@@ -83,26 +84,30 @@ class LocalExecutor(Executor):
         self, bound: BoundPipeline, rows: Iterable[object], *, start: int = 0
     ) -> Iterator[object]:
         """Give the values alone; functions without operators run as one flat loop."""
-        calls = [step for step in bound.steps if _is_plain(step)]
-        if len(calls) == len(bound.steps) and self._recorder is None:
-            return fused_values(calls, rows, start)
         return self._values(bound, rows, start)
 
-    def _values(
-        self, bound: BoundPipeline, rows: Iterable[object], start: int
+    def noted_values(
+        self, bound: BoundPipeline, rows: Iterable[object], numbers: RowNumbers
     ) -> Iterator[object]:
-        wrapped = bound.ends_safe
-        for _, value in self.pairs(bound, enumerate(rows, start), strict=True):
-            if type(value) is not Failed:
-                yield Some(value) if wrapped else value
-            elif wrapped:
-                yield Empty(value.error)
-            else:
-                raise value.error
+        """Give the values alone, as ``values`` does."""
+        return self._values(bound, rows, 0, numbers)
+
+    def _values(
+        self,
+        bound: BoundPipeline,
+        rows: Iterable[object],
+        start: int,
+        numbers: RowNumbers | None = None,
+    ) -> Iterator[object]:
+        calls = [step for step in bound.steps if _is_plain(step)]
+        if len(calls) == len(bound.steps) and self._recorder is None:
+            return fused_values(calls, rows, start, numbers)
+        pairs = self.pairs(bound, numbered(rows, start), strict=True)
+        return bare_values(pairs, wrapped=bound.ends_safe, numbers=numbers)
 
     def pairs(
         self, bound: BoundPipeline, pairs: Pairs, *, strict: bool = False
-    ) -> Iterator[tuple[int, Any]]:
+    ) -> Generator[tuple[int, Any], None, None]:
         """Take numbered values, ``Failed`` among them, and give them as they become.
 
         What runs a part of a chain elsewhere hands rows over in this form.

@@ -44,7 +44,7 @@ class Loop(Protocol):
         self,
         rows: Iterable[Any],
         fail: Callable[..., Any],
-        *functions: Callable[[Any], Any],
+        *functions: Callable[..., Any],
     ) -> Iterator[Any]:
         """Give what becomes of rows; ``fail`` makes a failure of an exception."""
 
@@ -61,6 +61,8 @@ class Form:
     """Values, among which there may be ``Empty``."""
     wrapped: bool = False
     """Values leave as ``Some`` and ``Empty``."""
+    noted: bool = False
+    """Values, before each of which ``note`` is told what is ``left`` of the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class _Value:
 def compiled(steps: tuple[Step, ...], form: Form) -> Loop:
     """The loop that applies ``steps`` to rows of that form."""
     functions = "".join(f"f{stage}, " for stage in range(len(steps)))
+    functions += "note, left" if form.noted else ""
     lines = [f"def loop(rows, fail, {functions}):", *_body(steps, form)]
     scope: dict[str, Any] = {
         "Empty": Empty,
@@ -106,7 +109,8 @@ def _body(steps: tuple[Step, ...], form: Form) -> Iterator[str]:
     kinds = [kind for kind, _ in steps]
     number = "row, " if form.numbered else ""
     settle = _settling(kinds, form, number)
-    given = f"yield {number}{'Some(result)' if form.wrapped else 'result'}"
+    give = _giving(form)
+    given = f"{give} {number}{'Some(result)' if form.wrapped else 'result'}"
     yield f" for {number}value in rows:"
     yield from _arriving(kinds, form, settle)
     safe, row = form.arriving, _Value()
@@ -131,6 +135,11 @@ def _body(steps: tuple[Step, ...], form: Form) -> Iterator[str]:
         row = row.after(kind, columns)
     if kinds[-1] != "flat_map":
         yield f"  {given.replace('result', 'value')}"
+
+
+def _giving(form: Form) -> str:
+    """What comes before a result."""
+    return "note(left()); yield" if form.noted else "yield"
 
 
 def _arriving(kinds: list[Kind], form: Form, settle: str) -> Iterator[str]:
@@ -165,8 +174,8 @@ def _settling(kinds: list[Kind], form: Form, number: str) -> str:
     if kinds[-1] == "drop_empty":
         return f"{settled}; continue"
     if kinds[-1] == "fill_empty":
-        return f"yield {number}{settled}; continue"
-    return _LEAVE if form.numbered else "yield failed; continue"
+        return f"{_giving(form)} {number}{settled}; continue"
+    return _LEAVE if form.numbered else f"{_giving(form)} failed; continue"
 
 
 def _applied(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from towhee.bound import BoundPipeline
 from towhee.executors import Executor
-from towhee.executors.fusion import Failed, fused_pairs
+from towhee.executors.fusion import Failed, bare_values, fused_pairs
 from towhee.executors.loops import SETTLING
 from towhee.executors.ray.blocks import Blocks
 from towhee.executors.ray.cluster import check_ray, ensure_started
@@ -16,17 +16,18 @@ from towhee.executors.ray.crossing import unpack
 from towhee.executors.ray.flow import flow
 from towhee.executors.ray.pools import pools
 from towhee.executors.ray.stages import InvalidResources, Workers, stages, workers
-from towhee.maybe import Empty, Some
 from towhee.outcome import Outcome
 from towhee.pipelines import FunctionCall
+from towhee.row_numbers import NumberedRows, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from towhee.bound import BoundOperator
     from towhee.executors.fusion import Pairs
     from towhee.executors.ray.flow import Flow
     from towhee.executors.ray.stages import Concurrency
+    from towhee.row_numbers import RowNumbers
 
 
 class RayExecutor(Executor):
@@ -94,14 +95,15 @@ class RayExecutor(Executor):
         self, bound: BoundPipeline, rows: Iterable[object], *, start: int = 0
     ) -> Iterator[object]:
         """Give the values alone."""
-        safe = bound.ends_safe
-        for _, value in self._pairs(bound, rows, start, strict=True):
-            if type(value) is not Failed:
-                yield Some(value) if safe else value
-            elif safe:
-                yield Empty(value.error)
-            else:
-                raise value.error
+        pairs = self._pairs(bound, rows, start, strict=True)
+        return bare_values(pairs, wrapped=bound.ends_safe)
+
+    def noted_values(
+        self, bound: BoundPipeline, rows: Iterable[object], numbers: RowNumbers
+    ) -> Iterator[object]:
+        """Give the values alone, as ``values`` does."""
+        pairs = self._pairs(bound, rows, 0, strict=True)
+        return bare_values(pairs, wrapped=bound.ends_safe, numbers=numbers)
 
     def _pairs(
         self,
@@ -110,18 +112,19 @@ class RayExecutor(Executor):
         start: int,
         *,
         strict: bool = False,
-    ) -> Pairs:
+    ) -> Generator[tuple[int, Any], None, None]:
         ensure_started()
         # Rows come numbered, and are boxed at the end: what fails on its way to the
         # first worker is kept like any other if failures are, from the start.
         groups = tuple(dropwhile(_only_keeps_failures, bound.groups))
         bound, settling = _split(BoundPipeline(groups).steps)
         split = pools(stages(bound, self._default, self._resources))
+        given = rows.rows if isinstance(rows, NumberedRows) else rows
         blocks = Blocks(
-            enumerate(rows, start),
+            numbered(rows, start),
             size=self._block_size,
             # What else has a length may have to compute its rows for it.
-            total=len(rows) if isinstance(rows, list | tuple | range) else 0,
+            total=len(given) if isinstance(given, list | tuple | range) else 0,
             workers=sum(pool.most for pool in split),
             place="".join(map(str, bound.steps[:1])),
         )
