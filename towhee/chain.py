@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 from plugin_spec.errors import HubError
 from towhee.executors import DEFAULT_ENGINE
 from towhee.executors.engines import get_executor
-from towhee.joined_rows import Joined
 from towhee.pipelines import FunctionCall, Pipeline, ends_safe
 from towhee.row_numbers import NumberedRows, RowNumbers, numbered
-from towhee.rows import KeptRows, OneTimeRows, SourcedRows, is_sized
+from towhee.rows import (
+    DerivedRows,
+    KeptRows,
+    OneTimeRows,
+    SourcedRows,
+    is_sized,
+)
+from towhee.shared_rows import GrowingRows
 
 if TYPE_CHECKING:
     from towhee.bound import BoundPipeline
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from towhee.sources import Known
 
 
+_BEGINNING = threading.Lock()
 _RENUMBERING = frozenset({"filter", "flat_map", "drop_empty"})
 """Kinds of calls that leave rows out, or make several of one."""
 
@@ -55,6 +63,10 @@ class _Memory:
     numbers: RowNumbers | None = None
     """Those of ``rows`` in the source, if they are not 0, 1, 2 and so on."""
     trainings: tuple[int, ...] = ()
+    growing: GrowingRows | None = None
+    """Rows that somebody computes just now."""
+    is_shared: bool = False
+    """Whether chains that go on from here read its rows, rather than compute them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +211,12 @@ class Chain(Iterable[Any]):
                 hint="Call `unstream()`, which keeps the rows",
             )
         kept = self.kept_rows()
-        if kept is None:
-            values, numbers = self._noted()
-            kept = self._keep(tuple(values), numbers)
-        return kept
+        if kept is not None:
+            return kept
+        if self.memory.growing is not None:
+            return list(self.memory.growing)
+        numbers = self._numbers()
+        return self._keep(tuple(self._noted(numbers)), numbers)
 
     def __iter__(self) -> Iterator[Any]:
         if not self.pipeline.calls and is_sized(self.rows):
@@ -230,20 +244,39 @@ class Chain(Iterable[Any]):
     def _walk(self) -> Iterator[Any]:
         # Nothing starts before the first row: list() asks for the length in between.
         known = self.kept_rows()
-        if known is None:
-            kept, (values, numbers) = [], self._noted()
-            for value in values:
-                kept.append(value)
-                yield value
-            self._keep(kept, numbers)
-        else:
-            yield from known
+        if known is not None or self.memory.is_shared:
+            yield from self._growing() if known is None else known
+            return
+        kept, numbers = [], self._numbers()
+        for value in self._noted(numbers):
+            kept.append(value)
+            yield value
+        self._keep(kept, numbers)
+
+    def share(self) -> Chain:
+        """Compute a list's rows once for all who read them at the same time.
+
+        Chains that go on from it read its rows, too, and do not compute their own. It
+        costs half a microsecond a row. Streams stay as they are.
+        """
+        self.memory.is_shared = not self.is_stream
+        return self
+
+    def before(self) -> tuple[Chain, ...]:
+        """The chains that this one goes on from."""
+        return self._origins() if self.parent is None else (self.parent,)
+
+    def _origins(self) -> tuple[Chain, ...]:
+        rows = self.rows
+        if isinstance(rows, Chain):
+            return (rows,)
+        return rows.origins() if isinstance(rows, DerivedRows) else ()
 
     def trainings(self) -> tuple[int, ...]:
         """How often each operator that is mapped here, or below, was trained."""
         rows = self.rows
         below: tuple[int, ...] = ()
-        if isinstance(rows, SourcedRows | Chain | Joined):
+        if isinstance(rows, SourcedRows | Chain):
             below = rows.trainings()
         functions: list[Any] = [
             getattr(call, "function", None) for call in self.pipeline.calls
@@ -264,14 +297,36 @@ class Chain(Iterable[Any]):
         memory.trainings = self.trainings()
         return rows
 
-    def _noted(self) -> tuple[Iterator[Any], RowNumbers | None]:
-        """Every row, to be computed, and what will hold their numbers in the source."""
+    def _growing(self) -> GrowingRows:
+        """Its rows, computed once for all who read them meanwhile."""
+        growing = self.memory.growing
+        if growing is None:
+            growing = GrowingRows(self._noted, self._settle, self._numbers())
+            with _BEGINNING:
+                # Another thread may have been faster: one computes for both.
+                growing = self.memory.growing = self.memory.growing or growing
+        return growing
+
+    def _settle(self, rows: list[Any] | None, numbers: RowNumbers | None) -> None:
+        self.memory.growing = None
+        if rows is not None:
+            self._keep(rows, numbers)
+
+    def _numbers(self) -> RowNumbers | None:
+        """What is to hold the numbers of its rows, unless they are 0, 1, 2, …."""
         rows, bound = self._work()
-        if self._keeps_numbers(bound):
-            numbers = rows.numbers if isinstance(rows, NumberedRows) else None
-            return self._values(rows, bound), numbers
-        numbers = RowNumbers()
-        return self.engine.executor().noted_values(bound, rows, numbers), numbers
+        if self._keeps_numbers(bound) and not isinstance(rows, NumberedRows):
+            return None
+        return RowNumbers()
+
+    def _noted(self, numbers: RowNumbers | None) -> Iterator[Any]:
+        """Compute every row; ``numbers`` takes that of each before it comes."""
+        rows, bound = self._work()
+        if numbers is None:
+            return self._values(rows, bound)
+        if not bound.groups:
+            return numbers.noted(rows)
+        return self.engine.executor().noted_values(bound, rows, numbers)
 
     def _keeps_numbers(self, bound: BoundPipeline) -> bool:
         """Whether each row that goes in comes out, and in that order."""
@@ -291,15 +346,29 @@ class Chain(Iterable[Any]):
             self.memory.bound = bind(self.pipeline, {} if plain else self.given())
         return self.memory.bound
 
+    def _begins_at(self) -> Chain | None:
+        """The nearest chain before this one whose rows need not be computed for it."""
+        chain: Chain | None = self
+        keeps = True
+        while chain is not None:
+            if chain.kept_rows() is not None:
+                return chain
+            keeps = keeps and not chain.is_stream
+            if keeps and chain.memory.is_shared and chain is not self:
+                return chain
+            chain = chain.parent
+        return None
+
     def _work(self) -> tuple[Iterable[Any], BoundPipeline]:
         """Rows to start from, and the steps that they still have to go through."""
-        bound = self._bind()
-        chain: Chain | None = self
-        while chain is not None:
-            kept = chain.kept_rows()
-            if kept is not None:
-                numbers = chain.memory.numbers
-                rows = kept if numbers is None else NumberedRows(kept, numbers)
-                return rows, bound.after(len(chain.pipeline.calls))
-            chain = chain.parent
-        return self.rows, bound
+        bound, chain = self._bind(), self._begins_at()
+        if chain is None:
+            return self.rows, bound
+        rows: Iterable[Any] | None = chain.kept_rows()
+        numbers = chain.memory.numbers
+        if rows is None:
+            rows = growing = chain._growing()  # noqa: SLF001  (of our own kind)
+            numbers = growing.numbers
+        if numbers is not None:
+            rows = NumberedRows(rows, numbers)
+        return rows, bound.after(len(chain.pipeline.calls))

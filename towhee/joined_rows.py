@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from towhee.columns import Entity, columns_of
 from towhee.maybe import Empty, Some
+from towhee.rows import DerivedRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,14 +17,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(DerivedRows):
     """Rows that several chains make."""
 
     chains: tuple[Chain, ...]
 
-    def trainings(self) -> tuple[int, ...]:
-        """How often each operator that is mapped in one of them was trained."""
-        return tuple(count for each in self.chains for count in each.trainings())
+    def origins(self) -> tuple[Chain, ...]:
+        """The chains."""
+        return self.chains
+
+    def over(self, chains: tuple[Chain, ...]) -> Iterable[Any]:
+        """The same, of other chains."""
+        return replace(self, chains=chains)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,12 @@ class RowNumbers:
         """Add the number of one more row, where nothing counts what is left."""
         self.marks.append(self.last - number)
 
+    def noted(self, rows: Iterable[Any]) -> Iterator[Any]:
+        """Rows, the number of each of which is added before it comes."""
+        for number, row in numbered(rows):
+            self.note(number)
+            yield row
+
     def __getitem__(self, index: int) -> int:
         position = self.last - self.marks[index]
         return position if self.source is None else self.source[position]

@@ -6,9 +6,9 @@ import glob
 import os
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from towhee.maybe import Empty, Some
 from towhee.outcome import Brief
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from towhee.chain import Chain
     from towhee.sources import Known
@@ -36,6 +36,24 @@ class SourcedRows:
     def trainings(self) -> tuple[int, ...]:
         """How often what makes the rows was trained: rows from before are others."""
         return ()
+
+
+class DerivedRows(SourcedRows, Iterable[Any]):
+    """Rows that are made of those of other chains."""
+
+    __slots__ = ()
+
+    def origins(self) -> tuple[Chain, ...]:
+        """Those chains, in the order in which a person reads them."""
+        raise NotImplementedError
+
+    def over(self, chains: tuple[Chain, ...]) -> Iterable[Any]:
+        """What these rows would be, made of as many other chains."""
+        raise NotImplementedError
+
+    def trainings(self) -> tuple[int, ...]:
+        """How often what makes the chains' rows was trained."""
+        return tuple(count for each in self.origins() for count in each.trainings())
 
 
 class EmptyGlob(HubError, FileNotFoundError):
@@ -127,7 +145,7 @@ class KeptRows:
 
 
 @dataclass(frozen=True, slots=True)
-class Rearranged(SourcedRows):
+class Rearranged(DerivedRows):
     """Rows of a chain in another number or order."""
 
     chain: Chain
@@ -143,9 +161,13 @@ class Rearranged(SourcedRows):
         """What the chain's rows are known by, if they come out as they were."""
         return self.chain.made() if self.keeps else {}
 
-    def trainings(self) -> tuple[int, ...]:
-        """How often what makes the chain's rows was trained."""
-        return self.chain.trainings()
+    def origins(self) -> tuple[Chain, ...]:
+        """The chain."""
+        return (self.chain,)
+
+    def over(self, chains: tuple[Chain, ...]) -> Iterable[Any]:
+        """The same, of another chain."""
+        return replace(self, chain=chains[0])
 
     def __iter__(self) -> Iterator[Any]:
         rows = iter(self.chain)
@@ -161,7 +183,7 @@ class Rearranged(SourcedRows):
 
 
 @dataclass(frozen=True, slots=True)
-class FirstRows(SourcedRows):
+class FirstRows(DerivedRows):
     """The first rows of a collection; no more of its source is read than they need."""
 
     chain: Chain
@@ -171,9 +193,13 @@ class FirstRows(SourcedRows):
         """What the chain's rows are known by."""
         return self.chain.made()
 
-    def trainings(self) -> tuple[int, ...]:
-        """How often what makes the chain's rows was trained."""
-        return self.chain.trainings()
+    def origins(self) -> tuple[Chain, ...]:
+        """The chain."""
+        return (self.chain,)
+
+    def over(self, chains: tuple[Chain, ...]) -> Iterable[Any]:
+        """The same, of another chain."""
+        return replace(self, chain=chains[0])
 
     def __iter__(self) -> Iterator[object]:
         return self.chain.first(self.count)

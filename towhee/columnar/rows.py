@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from towhee.columnar.chunks import Packing, Rechunking
@@ -12,20 +12,28 @@ from towhee.maybe import Empty, Some
 from towhee.outcome import OperatorFailed
 from towhee.pipelines import FunctionCall, Pipeline
 from towhee.reading.table import TableRows, entities
-from towhee.rows import Rearranged
+from towhee.rows import DerivedRows, Rearranged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from towhee.chain import Chain
     from towhee.columnar.packing import Batch
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnRows(Iterable[Any]):
+class ColumnRows(DerivedRows):
     """Rows of a chain of batches, made as they are asked for."""
 
     batches: Chain
+
+    def origins(self) -> tuple[Chain, ...]:
+        """The batches."""
+        return (self.batches,)
+
+    def over(self, chains: tuple[Chain, ...]) -> Iterable[Any]:
+        """Rows of other batches."""
+        return replace(self, batches=chains[0])
 
     def __iter__(self) -> Iterator[Any]:
         """Make rows of a batch at a time; each of one that failed is ``Empty``."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from towhee.functional.core import Core
 from towhee.joined_rows import Concatenated, Zipped, merged
+from towhee.lineage import compute_once
 from towhee.pipelines import FunctionCall
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ class Joining(Core):
         >>> DataCollection([1, 2]).zip(["a", "b", "c"]).to_list()
         [(1, 'a'), (2, 'b')]
 
+        What several of them go on from is computed once, and kept, unless it is a
+        stream.
+
         Where a row of an ``exception_safe`` one failed, so has the tuple: what stands
         side by side belongs together.
 
@@ -37,6 +41,7 @@ class Joining(Core):
         [(1, 0), None, (3, 2)]
         """
         chains = self._with(others)
+        compute_once(chains)
         return self._joined(chains, Zipped(chains))
 
     def combine(self, *others: Iterable[Any]) -> Self:
@@ -49,6 +54,7 @@ class Joining(Core):
         :raises ValueError: when rows are read, if one has fewer than another.
         """
         chains = self._with(others)
+        compute_once(chains)
         joined = self._joined(chains, Zipped(chains, strict=True))
         return joined.then(FunctionCall("map", merged, method="combine"))
 

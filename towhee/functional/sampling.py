@@ -26,11 +26,11 @@ class Sampling(Core):
         >>> DataCollection.range(1000).sample(0.01, seed=7).to_list()
         [...]
 
-        :param seed: for the same rows whenever they are read; otherwise a stream gives
-            others each time.
+        :param seed: for the same rows from run to run of a program; without it a list
+            is drawn once, here, and a stream anew whenever it is read.
         :raises ValueError: at once, if ``ratio`` is not from 0 to 1.
         """
-        sample = Sample(fraction("ratio", ratio), seed)
+        sample = Sample(fraction("ratio", ratio), self._drawn(seed))
         return self.rearranged(f"sample({ratio})", sample, boxed=True, keeps=True)
 
     def shuffle(self, seed: int | None = None, *, buffer: int = _BUFFER) -> Self:
@@ -42,10 +42,11 @@ class Sampling(Core):
         A stream keeps no more than ``buffer`` rows: each time, one of these is given
         and the next row takes its place. So a row comes at most that much too early.
 
+        :param seed: as for ``sample``.
         :raises ValueError: at once, if ``buffer`` is less than 1.
         """
         kept = whole("buffer", buffer)
-        shuffled = Shuffled(seed, kept if self.is_stream else None)
+        shuffled = Shuffled(self._drawn(seed), kept if self.is_stream else None)
         return self.rearranged("shuffle()", shuffled, boxed=True, keeps=True)
 
     def split_train_test(
@@ -75,8 +76,8 @@ class Sampling(Core):
         if not shuffle:
             seed = None
         elif seed is None:
-            seed = random.randrange(2**63)  # noqa: S311  (both have to draw alike)
-        kept = self.unstream()
+            seed = _chance()  # Both have to draw alike.
+        kept = type(self)(self._chain.unstream().share())
         train, test = (
             kept.rearranged(
                 name, Split(size, seed, second=second), boxed=True, keeps=True
@@ -84,3 +85,11 @@ class Sampling(Core):
             for name, second in (("train", False), ("test", True))
         )
         return train, test
+
+    def _drawn(self, seed: int | None) -> int | None:
+        """The seed, or one for a list: it stays what it is, however it is read."""
+        return _chance() if seed is None and not self.is_stream else seed
+
+
+def _chance() -> int:
+    return random.randrange(2**63)  # noqa: S311  (for statistics)

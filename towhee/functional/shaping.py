@@ -58,7 +58,8 @@ class Shaping(Core):
         if self.is_stream:
             shared = SharedRows(self._chain)
             return tuple(self.over(shared.reader()).then(call) for call in calls)
-        return tuple(self.over(self._chain).then(call) for call in calls)
+        shared_list = self._chain.share()
+        return tuple(self.over(shared_list).then(call) for call in calls)
 
     @takes_columns(outputs=False)
     def filter(

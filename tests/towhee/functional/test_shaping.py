@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -148,6 +150,93 @@ def test_shared_rows_can_be_pickled_and_copied() -> None:
     first, _ = DataCollection.range(3).map(abs, str)
     assert pickle.loads(pickle.dumps(first)).to_list() == [0, 1, 2]  # noqa: S301  (our own)
     assert copy.deepcopy(first).to_list() == [0, 1, 2]
+
+
+BRANCHES: list[Callable[[DataCollection], DataCollection]] = [
+    lambda rows: rows.zip(rows.map(str)),
+    lambda rows: rows.map(str).zip(rows),
+    lambda rows: rows.map(str).zip(rows.map(float)),
+    lambda rows: rows.set_parallel(2).map(str).zip(rows.map(float)),
+    lambda rows: rows.batch(1).map(str).zip(rows.map(str).batch(1)),
+    lambda rows: rows.exception_safe().map(str).zip(rows).drop_empty(),
+    lambda rows: rows.map(str, str)[0].zip(rows),
+    lambda rows: rows.as_entity("a").combine(rows.map(str).as_entity("b")).as_raw(),
+]
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_branches_of_a_list_stay_paired_and_compute_it_once(
+    branch: Callable[[DataCollection], DataCollection],
+) -> None:
+    source, seen = Source(9), list[object]()
+    rows = DataCollection(source()).unstream().map(lambda n: seen.append(n) or object())
+    pairs = branch(rows.map(id)).to_list()
+    for left, right in pairs:
+        assert str(left).strip("'[]") == str(right).strip("'[]").removesuffix(".0")
+    assert (len(pairs), len(seen)) == (9, 9)
+
+
+def test_chance_leaves_a_list_what_it_is() -> None:
+    for rows in (
+        DataCollection(range(99)).shuffle(),
+        DataCollection(range(99)).sample(0.5),
+    ):
+        assert rows.map(str).to_list() == [str(n) for n in rows]
+        assert (
+            rows.zip(rows.map(str)).map(lambda p: str(p[0]) == p[1]).count(False) == 0
+        )
+        again = pickle.loads(pickle.dumps(rows))  # noqa: S301  (our own)
+        assert again.to_list() == rows.to_list()
+
+
+def test_a_shared_list_that_was_left_or_failed_is_computed_anew() -> None:
+    closed, broken = list[int](), [True]
+
+    def rows() -> Iterator[int]:
+        try:
+            yield from range(4)
+        finally:
+            closed.append(1)
+
+    def check(number: int) -> int:
+        if number == 2 and broken:
+            raise ValueError("not yet")
+        return number
+
+    class Again:
+        def __iter__(self) -> Iterator[int]:
+            return rows()
+
+    left, right = DataCollection(Again()).unstream().map(check).map(str, float)
+    both = left.zip(right)
+    assert (both.head(1).to_list(), len(closed)) == ([("0", 0.0)], 1)
+    with pytest.raises(OperatorFailed, match="`map\\(check\\)` failed on row 2, 2"):
+        both.to_list()
+    broken.clear()
+    assert both.to_list() == [(str(n), float(n)) for n in range(4)]
+    assert len(closed) == 3
+
+
+def test_branches_keep_the_numbers_of_a_shared_list_after_a_filter() -> None:
+    odd = DataCollection(range(4)).filter(lambda n: n % 2)
+    both = odd.map(lambda n: 1 / (n - 3)).zip(odd.map(str))
+    with pytest.raises(OperatorFailed, match="failed on row 3, 3"):
+        both.to_list()
+
+
+@both
+def test_branches_can_be_read_in_several_threads(make: Make) -> None:
+    rows, calls = list(range(500)), list[int]()
+
+    def note(number: int) -> int:
+        calls.append(number)
+        time.sleep(0)
+        return number
+
+    branches = make(rows).map(note).map(int, int, int)
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(list, branches)) == [rows] * 3
+    assert calls == rows
 
 
 def test_map_without_a_function_is_refused() -> None:
