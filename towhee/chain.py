@@ -172,14 +172,15 @@ class Chain(Iterable[Any]):
         source, executor = numbered(rows), self.engine.executor()
         # Where one row may become many, nobody knows how many of them are enough.
         widens = any(getattr(step, "kind", None) == "flat_map" for step in bound.steps)
-        while block := list(islice(source, min(count, 1) if widens else count)):
-            numbers, values = zip(*block, strict=True)
-            taken = NumberedRows(values, RowNumbers.of(numbers))
-            for value in executor.values(bound, taken, start=numbers[0]):
-                yield value
-                count -= 1
-                if not count:
-                    return
+        with executor.lasting():
+            while block := list(islice(source, min(count, 1) if widens else count)):
+                numbers, values = zip(*block, strict=True)
+                taken = NumberedRows(values, RowNumbers.of(numbers))
+                for value in executor.values(bound, taken, start=numbers[0]):
+                    yield value
+                    count -= 1
+                    if not count:
+                        return
 
     def peek(self, count: int) -> list[Any]:
         """The first values; an iterator's rows can still be read afterwards."""

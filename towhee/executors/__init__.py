@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from plugin_spec.errors import HubError
@@ -10,6 +11,7 @@ from towhee.maybe import Empty, Some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from towhee.bound import BoundPipeline
     from towhee.executors.explanation import Explanation
@@ -47,6 +49,10 @@ class Executor(ABC):
             keep them.
         :param start: the number of the first row.
         """
+
+    def lasting(self) -> AbstractContextManager[None]:
+        """Let what a run has started stay for the next ones, until this ends."""
+        return nullcontext()
 
     def explain(self, bound: BoundPipeline) -> Explanation:
         """How the next run would go, as far as this engine says."""

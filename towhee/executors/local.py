@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -13,7 +13,8 @@ from towhee.executors.choosing import Chooser
 from towhee.executors.explanation import Explanation, StagePlan
 from towhee.executors.fusion import Failed, bare_values, fused_pairs, fused_values
 from towhee.executors.machine import available_processors
-from towhee.executors.parallel import in_parallel
+from towhee.executors.parallel import Lasting, in_parallel
+from towhee.executors.parallel import workers as lend_workers
 from towhee.executors.plan import Plan
 from towhee.executors.run import Run
 from towhee.executors.segments import Functions, parts
@@ -63,6 +64,17 @@ class LocalExecutor(Executor):
             )
         self._chooser = Chooser(workers or available_processors(), plan)
         self._recorder = recorder
+        self._lend = lend_workers
+
+    @contextmanager
+    def lasting(self) -> Iterator[None]:
+        """Let the threads and processes of functions stay from run to run."""
+        with Lasting() as lasting:
+            self._lend = lasting.workers
+            try:
+                yield
+            finally:
+                self._lend = lend_workers
 
     def explain(self, bound: BoundPipeline) -> Explanation:
         """How the next run would go, and why so; operators are loaded for it."""
@@ -133,7 +145,7 @@ class LocalExecutor(Executor):
     ) -> Pairs:
         if part.parallel is None:
             return fused_pairs(part.calls, pairs, strict=strict)
-        chunks = in_parallel(part.calls, part.parallel, pairs)
+        chunks = in_parallel(part.calls, part.parallel, pairs, self._lend)
         stack.callback(chunks.close)
         return chain.from_iterable(chunks)
 

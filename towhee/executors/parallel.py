@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from towhee.executors.chunks import Chunks
 from towhee.executors.threads import in_order, threads
 from towhee.executors.worker import timed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from concurrent.futures import ThreadPoolExecutor
     from contextlib import AbstractContextManager
+    from typing import TypeAlias
 
     from towhee.executors.chunks import Numbered
     from towhee.executors.worker import Timed
     from towhee.pipelines import FunctionCall, Parallel
+
+    Workers: TypeAlias = tuple[ThreadPoolExecutor, Callable[[list[Numbered]], Timed]]
+    Lend: TypeAlias = Callable[
+        [Sequence[FunctionCall], Parallel], AbstractContextManager[Workers]
+    ]
 
 _WANTED_SECONDS = 0.05
 _LARGEST_CHUNK = 16384
@@ -35,8 +42,47 @@ class ChunkSize:
         self.rows = max(1, min(int(wanted), _GROWTH * rows, _LARGEST_CHUNK))
 
 
+@contextmanager
+def workers(calls: Sequence[FunctionCall], parallel: Parallel) -> Iterator[Workers]:
+    """Lend threads, and what they apply to a chunk; no process is left behind.
+
+    :raises CannotSend: naming a function that no other process can be given.
+    """
+    # Processes end first: a thread waits for what its process does.
+    with threads(parallel.workers) as pool, _backend(calls, parallel) as apply:
+        yield pool, apply
+
+
+class Lasting:
+    """Workers that several runs of the same functions use, one after the other."""
+
+    def __init__(self) -> None:
+        self._begun: dict[tuple[int, ...], Workers] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def workers(
+        self, calls: Sequence[FunctionCall], parallel: Parallel
+    ) -> Iterator[Workers]:
+        """Lend those that an earlier run had, or begin some."""
+        # Not by value: a function of the caller's need not be hashable.
+        key = tuple(map(id, calls))
+        if key not in self._begun:
+            self._begun[key] = self._stack.enter_context(workers(calls, parallel))
+        yield self._begun[key]
+
+
 def in_parallel(
-    calls: Sequence[FunctionCall], parallel: Parallel, pairs: Iterable[Numbered]
+    calls: Sequence[FunctionCall],
+    parallel: Parallel,
+    pairs: Iterable[Numbered],
+    lend: Lend = workers,
 ) -> Generator[list[Numbered], None, None]:
     """Apply ``calls`` to numbered values; the order stays.
 
@@ -45,8 +91,7 @@ def in_parallel(
     """
     size, ahead = ChunkSize(), 2 * parallel.workers
     chunks = Chunks(pairs, lambda: size.rows)
-    # Processes end first: a thread waits for what its process does.
-    with threads(parallel.workers) as pool, _backend(calls, parallel) as apply:
+    with lend(calls, parallel) as (pool, apply):
         for results, rows, seconds in in_order(pool, apply, chunks, ahead=ahead):
             size.learn(rows, seconds)
             yield results

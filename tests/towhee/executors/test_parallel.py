@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from towhee import DataCollection
 from towhee.bound import BoundPipeline
 from towhee.executors.local import LocalExecutor
 from towhee.executors.parallel import ChunkSize
@@ -85,6 +86,19 @@ def test_values_stop_at_the_first_failure(backend: Backend) -> None:
     assert next(values) == 2
     with pytest.raises(OperatorFailed, match="row 1, -1: ValueError"):
         next(values)
+    assert children() == []
+    assert [t for t in threading.enumerate() if t.name.startswith("towhee")] == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes have no groups")
+def test_head_keeps_its_processes_until_it_has_its_rows() -> None:
+    pulled = count()
+    rows = DataCollection([0] for _ in pulled).flatten().set_parallel(2, "process")
+    # Each process of ours is in a group of its own; a block is a row here.
+    groups = rows.map(os.getpgid).head(6).to_list()
+    assert len(groups) == 6
+    assert len(set(groups)) <= 2
+    assert next(pulled) == 6
     assert children() == []
     assert [t for t in threading.enumerate() if t.name.startswith("towhee")] == []
 
