@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from towhee.rows import (
     SourcedRows,
     is_sized,
 )
-from towhee.shared_rows import GrowingRows
+from towhee.shared_rows import GrowingRows, Reader
 
 if TYPE_CHECKING:
     from towhee.bound import BoundPipeline
@@ -183,12 +184,30 @@ class Chain(Iterable[Any]):
                         return
 
     def peek(self, count: int) -> list[Any]:
-        """The first values; an iterator's rows can still be read afterwards."""
-        rows = self.rows
-        if not isinstance(rows, OneTimeRows):
+        """The first values; what iterators gave for them can still be read."""
+        with ExitStack() as stack:
+            for rows in self._given_once():
+                stack.enter_context(rows.lent())
             return list(self.first(count))
-        with rows.lent() as lent:
-            return list(self.derive(rows=lent, parent=None).first(count))
+
+    def begins_once(self) -> bool:
+        """Whether some of its rows come of an iterator that gives each once."""
+        return any(
+            isinstance(rows, OneTimeRows) or rows.shared.rows.begins_once()
+            for rows in self._given_once()
+        )
+
+    def _given_once(self) -> list[OneTimeRows | Reader]:
+        """Where rows come from that are gone once they were read."""
+        found: dict[int, OneTimeRows | Reader] = {}
+        left: list[Chain] = [self]
+        while left:
+            chain = left.pop()
+            if isinstance(chain.rows, OneTimeRows | Reader):
+                found[id(chain.rows)] = chain.rows
+            elif (at := chain._begins_at()) is None or at.kept_rows() is None:  # noqa: SLF001  (of our own kind)
+                left += chain._origins()  # noqa: SLF001
+        return list(found.values())
 
     def at_hand(self) -> Sequence[Any] | None:
         """Every row, if they are there without computing one."""

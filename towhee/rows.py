@@ -82,9 +82,13 @@ class OneTimeRows:
         return self._iterator
 
     @contextmanager
-    def lent(self) -> Iterator[Iterator[object]]:
-        """Rows to look at; those that were pulled are there again afterwards."""
-        iterator, pulled = iter(self), list[object]()
+    def lent(self) -> Iterator[None]:
+        """Rows that are pulled meanwhile are there again afterwards."""
+        if self._taken:
+            # Who reads them is told that they are gone.
+            yield
+            return
+        iterator, pulled = self._iterator, list[object]()
 
         def remembered() -> Iterator[object]:
             nonlocal iterator
@@ -97,8 +101,9 @@ class OneTimeRows:
                 iterator = _failing(error)
                 raise
 
+        self._iterator = remembered()
         try:
-            yield remembered()
+            yield
         finally:
             self._iterator, self._taken = chain(pulled, iterator), False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import tee
 from typing import TYPE_CHECKING, Any, Final
@@ -128,14 +129,25 @@ class SharedRows:
     def begin(self, reader: Reader) -> Iterator[Any]:
         """The rows that others read already, or are about to."""
         with self._lock:
+            waiting = self.take(reader)
+            return iter(self.rows) if waiting is None else self._raising(waiting)
+
+    def take(self, reader: Reader) -> Iterator[Any] | None:
+        """What waits for a reader; None if it goes on alone, as it did before."""
+        with self._lock:
             if reader not in self._waiting:
                 if self._waiting:
-                    # Others have yet to read what this one read: it goes on alone.
-                    return iter(self.rows)
+                    # Others have yet to read what this one read.
+                    return None
                 readers = list(self._readers)
                 copies = tee(_with_failure(iter(self.rows)), len(readers))
                 self._waiting.update(zip(readers, copies, strict=True))
-            return self._raising(self._waiting.pop(reader))
+            return self._waiting.pop(reader)
+
+    def give_back(self, reader: Reader, rows: Iterator[Any]) -> None:
+        """Let rows that were taken wait for the reader again."""
+        with self._lock:
+            self._waiting[reader] = rows
 
     def _raising(self, rows: Iterator[Any]) -> Iterator[Any]:
         while True:
@@ -168,6 +180,21 @@ class Reader(DerivedRows):
 
     def __iter__(self) -> Iterator[Any]:
         return self.shared.begin(self)
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Rows that are pulled meanwhile wait for this reader afterwards."""
+        shared = self.shared
+        rows = shared.take(self)
+        if rows is None:
+            yield
+            return
+        seen, left = tee(rows)
+        shared.give_back(self, seen)
+        try:
+            yield
+        finally:
+            shared.give_back(self, left)
 
     def __reduce__(self) -> tuple[object, ...]:
         return SharedRows.reader, (self.shared,)

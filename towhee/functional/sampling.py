@@ -27,7 +27,7 @@ class Sampling(Core):
         [...]
 
         :param seed: for the same rows from run to run of a program; without it a list
-            is drawn once, here, and a stream anew whenever it is read.
+            is drawn once, here, and a stream whenever it is read.
         :raises ValueError: at once, if ``ratio`` is not from 0 to 1.
         """
         sample = Sample(fraction("ratio", ratio), self._drawn(seed))
@@ -87,8 +87,9 @@ class Sampling(Core):
         return train, test
 
     def _drawn(self, seed: int | None) -> int | None:
-        """The seed, or one for a list: it stays what it is, however it is read."""
-        return _chance() if seed is None and not self.is_stream else seed
+        """The seed, or one for rows that stay what they are, however one looks."""
+        stays = not self.is_stream or self._chain.begins_once()
+        return _chance() if seed is None and stays else seed
 
 
 def _chance() -> int:

@@ -47,8 +47,7 @@ class Showing(Core):
 
         No more is computed than that takes, and nothing of it is kept, so that rows are
         computed again when they are asked for. A stream over an iterator has its rows
-        back afterwards, unless it was rearranged, by ``batch`` or the like: then they
-        were read, and are gone.
+        back afterwards.
 
         In a notebook pictures are thumbnails: RGB arrays of uint8, (height, width, 3),
         and those of Pillow, also in lists. Sound can be played: arrays in the column

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+import random
 import re
 import sys
 import types
 import wave
 from html.parser import HTMLParser
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ from towhee.extras import MissingExtra
 from towhee.outcome import OperatorFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 HOSTILE = "<script>alert('1')</script>\" onerror=\"alert(2)\" '&lt; <img src=x>"
 
@@ -114,6 +116,55 @@ def test_an_iterator_has_its_rows_back_after_a_look(
     assert stream.to_list() == [1, 3, 5]
     assert pulled == [0, 1, 2, 3, 4, 5]
     assert repr(stream) == "DataCollection(<generator>).filter(<lambda>)"
+
+
+ARRANGED: list[Callable[[DataCollection], DataCollection]] = [
+    lambda rows: rows.batch(2),
+    lambda rows: rows.rolling(2).map(str),
+    lambda rows: rows + DataCollection([9]),
+    lambda rows: DataCollection([9]) + rows,
+    lambda rows: rows.zip(iter("abcde")),
+    lambda rows: rows.as_entity("a").combine(
+        DataCollection(iter("abcde")).as_entity("b")
+    ),
+    lambda rows: rows.head(3),
+    lambda rows: rows.sample(0.7),
+    lambda rows: rows.shuffle(buffer=2),
+    lambda rows: rows.shuffle().unstream(),
+    lambda rows: rows.as_entity("a").set_chunksize(2),
+    lambda rows: rows.exception_safe().map(str).batch(2),
+    lambda rows: rows.map(str, float)[0],
+    lambda rows: rows.map(str, float)[1].batch(2),
+    lambda rows: rows.map(str, float)[0].map(str, float)[1],
+    lambda rows: rows.set_parallel(2).map(str).batch(1),
+]
+
+
+@pytest.mark.parametrize("arrange", ARRANGED)
+def test_an_iterator_has_its_rows_back_however_they_were_arranged(
+    arrange: Callable[[DataCollection], DataCollection],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    random.seed(4)
+    expected = arrange(DataCollection(iter(range(5)))).to_list()
+    random.seed(4)
+    rows = arrange(DataCollection(iter(range(5))))
+    for _ in range(2):
+        rows.show(1)
+    assert capsys.readouterr().out
+    assert rows.to_list() == expected
+
+
+def test_a_look_at_one_branch_of_a_stream_leaves_both() -> None:
+    pulled = count()
+    numbers = DataCollection(n for n in pulled)
+    text, real = numbers.map(str, float)
+    text.show(2)
+    assert next(pulled) == 2
+    text.zip(real).show(2)
+    assert next(pulled) == 3
+    both = text.zip(real)
+    assert both.head(3).to_list() == [("0", 0.0), ("1", 1.0), ("4", 4.0)]
 
 
 def test_an_iterator_has_its_rows_back_after_a_look_that_failed() -> None:
