@@ -164,7 +164,9 @@ class Chain(Iterable[Any]):
 
     def explain(self) -> Explanation:
         """How the next run would go; rows that were kept are not computed again."""
-        _, bound = self._work()
+        bound, at = self._bind(), self._begins_at()
+        if at is not None:
+            bound = bound.after(len(at.pipeline.calls))
         return self.engine.executor().explain(bound)
 
     def first(self, count: int) -> Iterator[Any]:
@@ -285,6 +287,16 @@ class Chain(Iterable[Any]):
     def before(self) -> tuple[Chain, ...]:
         """The chains that this one goes on from."""
         return self._origins() if self.parent is None else (self.parent,)
+
+    def origins(self) -> tuple[Chain, ...]:
+        """The chains that have to be computed before this one begins.
+
+        Not those whose rows were kept, nor those of a list that was.
+        """
+        at = self._begins_at()
+        if at is None:
+            return self._origins()
+        return () if at.kept_rows() is not None else (at,)
 
     def _origins(self) -> tuple[Chain, ...]:
         rows = self.rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,16 +31,39 @@ class Recorder:
         self._lock = threading.Lock()
         # The last ones, so that a long run does not fill the memory.
         self._spans: deque[Span] = deque(maxlen=_MOST_SPANS)
+        self._source = SOURCE
+        # In the order in which rows go through them, and what each has seen.
+        self._parts = [self]
+        self._seen: dict[str, None] = {}
+
+    def part(self, source: str = SOURCE) -> Recorder:
+        """Where another run is noted, whose rows may be made of what earlier ones give.
+
+        :param source: what makes its rows; what those runs take is not its own time.
+        """
+        part = copy(self)
+        part._source, part._seen = source, {}  # noqa: SLF001  (one of our own)
+        self._parts.append(part)
+        return part
 
     @property
     def profile(self) -> Profile:
         """What was noted until now; functions' seconds are those of the whole part."""
-        stages = tuple(stage.summary(name) for name, stage in self._stages.items())
+        names = dict.fromkeys(name for each in self._parts for name in each._seen)  # noqa: SLF001  (of our own kind)
+        stages = tuple(self._stages[name].summary(name) for name in names)
         return Profile(stages, tuple(self._spans))
 
     def source(self, pairs: Iterator[Numbered]) -> Iterator[Numbered]:
         """The same rows; the time that pulling each takes is noted."""
-        return self._watched(self.stage(SOURCE), pairs, lambda: 0.0)
+        if self._source == SOURCE:
+            return self._watched(self.stage(SOURCE), pairs, lambda: 0.0)
+        stage = self.stage(self._source)
+
+        def below() -> float:
+            others = list(self._stages.values())
+            return sum(each.seconds for each in others if each is not stage)
+
+        return self._watched(stage, pairs, below)
 
     def functions(
         self,
@@ -63,6 +87,7 @@ class Recorder:
     def stage(self, name: str) -> _Stage:
         """The notes on a stage, in the order in which stages were first seen."""
         with self._lock:
+            self._seen[name] = None
             return self._stages.setdefault(name, _Stage())
 
     def note(self, name: str, start: float, rows: int, waited: float = 0.0) -> None:
@@ -82,7 +107,9 @@ class Recorder:
         while True:
             start, inner = time.perf_counter(), below()
             pair = next(pairs, None)
-            stage.seconds += time.perf_counter() - start - (below() - inner)
+            taken = time.perf_counter() - start
+            # Several threads below may have worked for longer than this one waited.
+            stage.seconds += max(0.0, taken - (below() - inner))
             if pair is None:
                 return
             stage.rows += 1

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
-from towhee.chain import Engine
+from towhee.chain import Chain, Engine
+from towhee.columnar.rows import ColumnRows
 from towhee.executors import DEFAULT_ENGINE
 from towhee.functional.core import Core
-from towhee.rows import FirstRows, Rearranged
+from towhee.rows import DerivedRows, Rearranged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Self
 
-    from towhee.chain import Chain
     from towhee.executors.explanation import Explanation
     from towhee.executors.profile import Profile
     from towhee.executors.recorder import Recorder
@@ -40,7 +38,8 @@ class Observing(Core):
     ) -> Explanation | Self:
         """How the next run would go, stage by stage; with a method, rows' heatmaps.
 
-        Operators are loaded for it, and no row is computed.
+        Operators are loaded for it, and no row is computed. Collections that were zipped
+        or added are told one after the other; what was computed and kept is left out.
 
         >>> print(DataCollection([1, 2]).map(str).batch(2).map(len).explain())
         1. map(str)
@@ -65,8 +64,7 @@ class Observing(Core):
             return self._with_heatmaps(method, target)
         from towhee.executors.explanation import Explanation  # noqa: PLC0415  (as used)
 
-        chains = list(_upwards(self._chain))
-        explained = (each.explain() for each in reversed(chains))
+        explained = (each.explain() for each in _in_order(self._chain))
         return Explanation(tuple(stage for each in explained for stage in each.stages))
 
     def _with_heatmaps(self, method: str | None, target: object) -> Self:
@@ -87,12 +85,17 @@ class Observing(Core):
         [('source', 1000), ('map(str)', 1000)]
 
         ``profile.to_chrome_trace("trace.json")`` writes the calls of operators for
-        ``ui.perfetto.dev``. Only what the local engine does can be seen.
+        ``ui.perfetto.dev``. Only what the local engine does can be seen; sources are
+        one stage, and so is what comes before a stream is shared by several functions.
+
+        >>> profile = DataCollection(range(4)).map(abs).batch(2).map(len).profile()
+        >>> [(each.stage, each.rows) for each in profile.stages]
+        [('source', 4), ('map(abs)', 4), ('batch(2)', 2), ('map(len)', 2)]
         """
         from towhee.executors.recorder import Recorder  # noqa: PLC0415  (as it is used)
 
         recorder = Recorder()
-        for _ in _recorded(self._chain, recorder).values():
+        for _ in _Recording(recorder).of(self._chain).values():
             pass
         return recorder.profile
 
@@ -101,20 +104,59 @@ def _begins(pipeline: Pipeline, other: Pipeline) -> bool:
     return pipeline.calls[: len(other.calls)] == other.calls
 
 
-def _upwards(chain: Chain) -> Iterator[Chain]:
-    """A chain, and those that its rows come from."""
-    yield chain
-    if isinstance(chain.rows, Rearranged | FirstRows):
-        yield from _upwards(chain.rows.chain)
+def _in_order(chain: Chain) -> list[Chain]:
+    """The chains that a chain's rows come from, each once, and the chain itself."""
+    found: dict[int, Chain] = {}
+
+    def add(chain: Chain) -> None:
+        if id(chain) not in found:
+            for each in chain.origins():
+                add(each)
+            found[id(chain)] = chain
+
+    add(chain)
+    return list(found.values())
 
 
-def _recorded(chain: Chain, recorder: Recorder) -> Chain:
-    """The same chain, computed anew, with every local run noted."""
-    changes: dict[str, Any] = {"parent": None}
-    if chain.engine.name == DEFAULT_ENGINE:
-        options = {**dict(chain.engine.options), "recorder": recorder}
-        changes["engine"] = Engine(DEFAULT_ENGINE, tuple(options.items()))
-    if isinstance(chain.rows, Rearranged | FirstRows):
-        upward = _recorded(chain.rows.chain, recorder)
-        changes["rows"] = replace(chain.rows, chain=upward)
-    return chain.derive(**changes)
+class _Recording:
+    """Makes the same chains again, to be computed anew with every local run noted."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        # By identity; the chains are kept, so that no other takes the place of one.
+        self._made: dict[int, tuple[Chain, Chain]] = {}
+
+    def of(self, chain: Chain) -> Chain:
+        if id(chain) not in self._made:
+            self._made[id(chain)] = chain, self._make(chain)
+        return self._made[id(chain)][1]
+
+    def _make(self, chain: Chain) -> Chain:
+        from towhee.executors.recorder import SOURCE  # noqa: PLC0415  (as it is used)
+
+        rows, source = chain.rows, SOURCE
+        changes: dict[str, Any] = {}
+        parent = chain.parent
+        while parent is not None and not parent.memory.is_shared:
+            parent = parent.parent
+        changes["parent"] = None if parent is None else self.of(parent)
+        if isinstance(rows, Chain):
+            changes["rows"], source = self.of(rows), "shared rows"
+        elif isinstance(rows, DerivedRows):
+            origins = tuple(map(self.of, rows.origins()))
+            changes["rows"] = rows.over(origins)
+            if changes["rows"] is not rows:
+                source = _words(rows)
+        if chain.engine.name == DEFAULT_ENGINE:
+            recorder = self._recorder.part(source)
+            options = {**dict(chain.engine.options), "recorder": recorder}
+            changes["engine"] = Engine(DEFAULT_ENGINE, tuple(options.items()))
+        made = chain.derive(**changes)
+        return made.share() if chain.memory.is_shared else made
+
+
+def _words(rows: DerivedRows) -> str:
+    """What is done to rows of other chains, for people."""
+    if isinstance(rows, ColumnRows):
+        return "rows of columns"
+    return str(rows.name) if isinstance(rows, Rearranged) else repr(rows).strip("<>")
