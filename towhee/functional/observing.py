@@ -38,8 +38,8 @@ class Observing(Core):
     ) -> Explanation | Self:
         """How the next run would go, stage by stage; with a method, rows' heatmaps.
 
-        Operators are loaded for it, and no row is computed. Collections that were zipped
-        or added are told one after the other; what was computed and kept is left out.
+        Operators are loaded for it, and no row is computed. Collections that were
+        zipped or added are told one after the other; what was kept is left out.
 
         >>> print(DataCollection([1, 2]).map(str).batch(2).map(len).explain())
         1. map(str)
