@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +26,9 @@ TIP: Final = "refs/hub/tip"
 _ANSWERED: Final = re.compile(r"^ ! \[(remote )?rejected\]", re.MULTILINE)
 """How git tells that a ref was not taken, and not merely that it heard nothing."""
 _OVERTAKEN = re.compile(r"\((already exists|fetch first|non-fast-forward)\)")
-_LEFT_LOCK: Final = re.compile(r"Unable to create '([^']+\.lock)': File exists")
+_WAITS: Final = (0.3, 1.0, 3.0)
+"""Seconds between tries where a lock is held: whoever is at work there is soon done."""
+_LOCKED: Final = re.compile(r"Unable to create '([^']+\.lock)': File exists")
 
 
 class PushRefused(HubError):
@@ -94,6 +97,17 @@ class Remote:
         :raises PushRefused: and nothing of it is there.
         :raises PushUnanswered: if nobody can tell.
         """
+        for wait in (*_WAITS, None):
+            try:
+                self._push(*refspecs)
+            except PushRefused as refusal:
+                if wait is None or not _is_locked(refusal):
+                    raise
+                time.sleep(wait)
+            else:
+                return
+
+    def _push(self, *refspecs: str) -> None:
         words = ("--quiet", "--atomic", "--no-signed", "--recurse-submodules=no")
         try:
             self.scratch.as_user("push", *words, "--", str(self.url), *refspecs)
@@ -134,6 +148,11 @@ class Remote:
         )
 
 
+def _is_locked(refusal: PushRefused) -> bool:
+    failure = refusal.__cause__
+    return isinstance(failure, GitFailed) and bool(_LOCKED.search(failure.stderr))
+
+
 def push_reason(error: GitFailed) -> str:
     r"""What the server said, or else what git did.
 
@@ -162,7 +181,7 @@ def push_hint(error: GitFailed) -> str:
     >>> push_hint(GitFailed("push", said))
     'If no git is at work there, a killed one left `/srv/a.git/refs/heads/main.lock...
     """
-    if left := _LEFT_LOCK.search(error.stderr):
+    if left := _LOCKED.search(error.stderr):
         return (
             f"If no git is at work there, a killed one left `{left[1]}`: "
             "delete it, and run this again"

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -395,9 +396,25 @@ def test_what_nobody_can_tell_of_a_push_is_not_told(
     )
 
 
-def test_a_lock_that_a_killed_git_left_is_named_and_not_taken_away(
+def test_who_is_at_work_there_is_waited_for(
     publisher: Publisher, repository: GitRepository, author: Author
 ) -> None:
+    lock = repository.path / "refs" / "heads" / "main.lock"
+    lock.touch()
+    done = Timer(1, lock.unlink)
+    done.start()
+    publisher.publish(author.folder)
+    done.join()
+    assert publisher.versions() == ["1.0.0"]
+
+
+def test_a_lock_that_a_killed_git_left_is_named_and_not_taken_away(
+    publisher: Publisher,
+    repository: GitRepository,
+    author: Author,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hub_client.publisher.remote._WAITS", (0.01,))
     lock = repository.path / "refs" / "heads" / "main.lock"
     lock.touch()
     with pytest.raises(PushRefused, match="has none of it") as caught:
