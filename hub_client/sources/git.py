@@ -214,7 +214,7 @@ class GitSource:
     def _preview(self, name: OperatorName) -> GitPreview:
         return GitPreview(self._url(name), self._cache_dir)
 
-    def _readable(self, name: OperatorName, release: Release) -> GitMirror | GitPreview:
+    def _readable(self, name: OperatorName, release: Release) -> GitCopy:
         """Where the release's paths and manifest can be read."""
         mirror = self._mirror(name)
         whole = self._trusted or mirror.has(release.revision)
@@ -235,9 +235,6 @@ class GitSource:
         self, copy: GitCopy, entry: TreeEntry, what: str, release: Release
     ) -> int:
         """Bytes of a file, which is here then."""
-        if not isinstance(copy, GitPreview):
-            assert entry.size is not None
-            return entry.size
         size = copy.size(entry)
         if size is None:
             if self._offline:

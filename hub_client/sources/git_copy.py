@@ -182,6 +182,19 @@ class GitCopy:
         """
         return tree_entries(self.path, full_id(commit), sizes=not self._filters)
 
+    def size(self, entry: TreeEntry) -> int | None:
+        """Bytes of a file; None if it is not here."""
+        return entry.size
+
+    def bring(self, entry: TreeEntry) -> None:
+        """Have a file here that is not.
+
+        :raises GitFailed: if the server does not give it.
+        :raises CacheUnwritable: as ``fetch``.
+        """
+        with self._locked(entry.object_id):
+            self._run_fetch(entry.object_id)
+
     def read(self, entry: TreeEntry, into: IO[bytes]) -> None:
         """Copy one file's bytes, exactly as they were committed."""
         with open_objects(self.path) as copy:

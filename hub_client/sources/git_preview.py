@@ -58,7 +58,7 @@ class GitPreview(GitCopy):
         super().__init__(url, path.with_name(f"{path.name}-preview"))
 
     def size(self, entry: TreeEntry) -> int | None:
-        """Bytes of a file; None if it is not here."""
+        """As everywhere; the names of files came without their sizes."""
         try:
             found = run_git("cat-file", "-s", entry.object_id, git_dir=self.path)
         except GitFailed:
@@ -73,8 +73,7 @@ class GitPreview(GitCopy):
         :raises CacheUnwritable: as ``fetch``.
         """
         try:
-            with self._locked(entry.object_id):
-                self._run_fetch(entry.object_id)
+            super().bring(entry)
         except GitFailed as error:
             if not any(said in error.stderr for said in _NOT_GIVEN):
                 raise
