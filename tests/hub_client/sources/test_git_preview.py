@@ -62,6 +62,14 @@ def blobs(copy: Path) -> set[str]:
     return {object_id for object_id, kind, _ in lines if kind == "blob"}
 
 
+def with_paths_alone(url: str, cache: Path) -> tuple[GitSource, Release]:
+    """A source, and its only release, of which the paths are in the preview."""
+    source = GitSource(url, cache_dir=cache)
+    (release,) = source.versions(NAME)
+    source.files(Candidate(NAME, release, "git+test", MANIFEST))
+    return source, release
+
+
 def fetch(source: GitSource, release: Release, into: Path) -> dict[str, bytes]:
     into.mkdir()
     manifest = source.manifest(NAME, release)
@@ -112,9 +120,7 @@ def test_offline_no_manifest_is_fetched_for_paths_that_are_here(
     http: GitHttpServer, embed: GitRepository, cache: Path
 ) -> None:
     embed.release("1.0.0", FILES)
-    source = GitSource(f"{http.url}/embed.git", cache_dir=cache)
-    (release,) = source.versions(NAME)
-    source.files(Candidate(NAME, release, "git+test", MANIFEST))
+    _, release = with_paths_alone(f"{http.url}/embed.git", cache)
     asked = len(http.requests)
     offline = GitSource(f"{http.url}/embed.git", cache_dir=cache, offline=True)
     with pytest.raises(OfflineMiss, match="was not fetched before"):
@@ -127,9 +133,7 @@ def test_a_server_that_is_gone_is_no_reason_to_trust(
 ) -> None:
     embed.release("1.0.0", FILES)
     with serve_http(repositories) as http:
-        source = GitSource(f"{http.url}/embed.git", cache_dir=cache)
-        (release,) = source.versions(NAME)
-        source.files(Candidate(NAME, release, "git+test", MANIFEST))
+        source, release = with_paths_alone(f"{http.url}/embed.git", cache)
     with pytest.raises(RepositoryUnreachable, match="Failed to connect"):
         source.manifest(NAME, release)
 
