@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tempfile
+from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -18,7 +19,6 @@ from installation import build_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from servers.hugging_face import HuggingFaceServer
 
@@ -66,12 +66,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def package_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package_cache() -> Path:
     """One cache of Python packages for all tests that install from the registry.
 
-    Processes that share the tests share it, too: torch and its like are fetched once.
+    Processes that share the tests share it, too: torch and its like are fetched once. It
+    takes gigabytes, and so goes with the run even where tests failed.
     """
-    folder = tmp_path_factory.getbasetemp()
+    folder = Path(_temporary.name)
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
     (folder / "packages").mkdir(exist_ok=True)
