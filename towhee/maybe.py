@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from towhee.outcome import OperatorFailed
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Some:
+class Some(Struct, frozen=True, gc=False):
     """A row's value.
 
-    Not frozen, which would make it twice as slow to build: one is built for each row.
+    One is built for each row that is kept: Python's collector does not visit it, which
+    would cost more than building it. So a value that leads back to its own ``Some`` is
+    kept until the process ends.
     """
 
     value: Any
