@@ -32,10 +32,14 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 # Ray, torch and processes that are killed leave files where temporary ones lie: a folder
-# that goes with the run. Its name is short, as sockets lie below it; what pytest keeps of
-# tests that failed stays where it always is.
+# that goes with the run. Its name is short, as sockets lie below it, also where several
+# processes share the tests, whose folders lie in one; what pytest keeps of tests that
+# failed stays where it always is.
+_SHARED = "PYTEST_XDIST_WORKER" in os.environ
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
-_temporary = TemporaryDirectory(prefix="hub-tests-", ignore_cleanup_errors=True)
+_temporary = TemporaryDirectory(
+    prefix="" if _SHARED else "hub-tests-", ignore_cleanup_errors=True
+)
 os.environ["TMPDIR"] = tempfile.tempdir = _temporary.name
 
 # Without it, Ray writes one into the home of whoever starts it first in a process, and
@@ -73,7 +77,7 @@ def package_cache() -> Path:
     takes gigabytes, and so goes with the run even where tests failed.
     """
     folder = Path(_temporary.name)
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if _SHARED:
         folder = folder.parent
     (folder / "packages").mkdir(exist_ok=True)
     return folder / "packages"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from installation import UV, Installation
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROJECT = """
 operators = ["test/subject"]
@@ -75,3 +72,4 @@ def test_workers_have_the_locked_packages_whatever_their_node_has(
     version, file = installation.run("python", "-c", RUN, folder=folder).stdout.split()
     assert version == "1.16.0"
     assert "/runtime_resources/uv/" in file
+    assert not Path(file).exists(), "the environment went with the run"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import shutil
 import socket
 import tempfile
 from importlib.util import find_spec
@@ -80,7 +82,8 @@ def ray_start(
     if address is None:
         # Without a word, Ray would join whatever was started on this machine before.
         ours = {**quiet, **_folder(), "include_dashboard": False}
-        ray.init("local", **{**ours, **options})
+        started: Any = ray.init("local", **{**ours, **options})
+        atexit.register(_end, Path(started.address_info["session_dir"]))
         return
     try:
         _check_answer(address)
@@ -102,6 +105,14 @@ def ensure_started() -> None:
 
     if not ray.is_initialized():
         ray_start()
+
+
+def _end(session: Path) -> None:
+    """End Ray, and take away the environments that it made: it keeps gigabytes."""
+    import ray
+
+    ray.shutdown()
+    shutil.rmtree(session / "runtime_resources", ignore_errors=True)
 
 
 def _folder() -> dict[str, str]:
