@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from towhee.columns import Entity, columns_of
+from towhee.lineage import compute_once
 from towhee.maybe import Empty, Some
 from towhee.rows import DerivedRows
 
@@ -57,6 +58,7 @@ class Concatenated(Joined):
     """The rows of one chain, then those of the next."""
 
     def __iter__(self) -> Iterator[Any]:
+        compute_once(self.chains)
         return chain.from_iterable(self.chains)
 
     def __repr__(self) -> str:

@@ -176,6 +176,14 @@ def test_branches_of_a_list_stay_paired_and_compute_it_once(
     assert (len(pairs), len(seen)) == (9, 9)
 
 
+def test_a_sum_computes_what_its_parts_go_on_from_once() -> None:
+    seen: list[int] = []
+    rows = DataCollection([0, 1, 2]).map(lambda n: seen.append(n) or n)
+    whole = rows.map(str) + rows.filter(bool) + rows.map(float)
+    assert whole.to_list() == ["0", "1", "2", 1, 2, 0.0, 1.0, 2.0]
+    assert seen == [0, 1, 2]
+
+
 def test_chance_leaves_a_list_what_it_is() -> None:
     for rows in (
         DataCollection(range(99)).shuffle(),
