@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import importlib
 import re
+import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +28,6 @@ from plugin_spec import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PAGES = sorted(
     page.relative_to(ROOT)
@@ -109,11 +111,24 @@ def written_model(operator: str, module: str, folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
+def desk() -> Iterator[Path]:
+    """An empty folder that has one name for all pages.
+
+    So Python finds what it compiled of the packages that several pages install.
+    """
+    folder = Path(tempfile.gettempdir(), "desk")
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
 def reader(
-    page: Path, tmp_path: Path, wheel: Path, package_cache: Path, model_server: str
+    page: Path, desk: Path, wheel: Path, package_cache: Path, model_server: str
 ) -> Iterator[Reader]:
     environment = {
         "UV_CACHE_DIR": str(package_cache),
+        "PYTHONPYCACHEPREFIX": f"{desk}-compiled",
         "HF_ENDPOINT": model_server,
         # The real service's own storage; the server takes large files as git-lfs does.
         "HF_HUB_DISABLE_XET": "1",
@@ -122,9 +137,9 @@ def reader(
         "GIT_CONFIG_KEY_0": f"url.{ROOT.as_uri()}.insteadOf",
         "GIT_CONFIG_VALUE_0": PUBLISHED,
     }
-    folder = tmp_path / "reader"
+    folder = desk / "reader"
     write_photographs(folder)
-    installation = Installation.create(tmp_path / "venv", wheel, **environment)
+    installation = Installation.create(desk / "venv", wheel, **environment)
     profile = "" if page.name == BY_PIP else UV_FOR_PIP
     reader = Reader(folder, installation.environment, profile)
     yield reader
