@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
-from robustness.world import World, make_world, open_forks
+from forking import open_parent
+from robustness.world import World, make_world
 from servers.python_packages import PackageFolder
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ YEAR = 365 * 24 * 3600
 def world(tmp_path: Path) -> Iterator[World]:
     # Beside pytest's own folders, which it closes for other users again and again.
     beside = tmp_path.parents[2]
-    with open_forks() as forks, TemporaryDirectory(dir=beside) as folder:
-        world = make_world(Path(folder, "world"), forks)
+    with open_parent() as parent, TemporaryDirectory(dir=beside) as folder:
+        world = make_world(Path(folder, "world"), parent)
         assert world.hub("lock").status == 0
         yield world
 
@@ -143,7 +144,7 @@ def read_only_disk(folder: Path) -> Iterator[None]:
 # As another user: the superuser may write anywhere.
 AS_NOBODY = """
 import os, sys
-from robustness.forks import import_all
+from forking.parent import import_all
 from hub_client.interpreter_facts import interpreter_facts
 import_all()
 interpreter_facts()  # now: who we become may not read the standard library everywhere

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
-from robustness.world import PAGES, World, make_world, open_forks, write_work
+from forking import Parent, open_parent
+from robustness.world import PAGES, World, make_world, write_work
 from servers.operator_files import operator_files
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
 
 KILLS = 104
@@ -238,9 +238,9 @@ def kill_again_and_again(scenario: Scenario, kills: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def parents() -> Iterator[list[subprocess.Popen[str]]]:
+def parents() -> Iterator[list[Parent]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(open_forks()) for _ in range(WORKERS)]
+        yield [stack.enter_context(open_parent()) for _ in range(WORKERS)]
 
 
 @pytest.mark.slow
@@ -249,7 +249,7 @@ def parents() -> Iterator[list[subprocess.Popen[str]]]:
     "scenario", [Install, Sync, Lock, Add, Publish, Prune], ids=lambda each: each.name
 )
 def test_a_kill_at_any_moment_leaves_all_or_nothing_and_the_next_command_completes(
-    scenario: type[Scenario], tmp_path: Path, parents: list[subprocess.Popen[str]]
+    scenario: type[Scenario], tmp_path: Path, parents: list[Parent]
 ) -> None:
     seed = time.time_ns()
     print(f"seed {seed}")  # shown if it fails

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
-import sys
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from forking import NEVER, Parent
 from servers.git_repository import GitRepository
 from servers.operator_files import operator_files, write_files
 from servers.python_packages import PackageFolder, make_environment
@@ -23,13 +20,10 @@ from hub_client.store import Store
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from hub_client.environment import Environment
 
-ROOT = Path(__file__).parents[2]
-NEVER = 120.0
-"""Seconds; a command that takes longer hangs."""
 PAGES = {"README.md": b"# Echo\n", "LICENSE": b"Apache License\n"}
 
 
@@ -48,8 +42,8 @@ class World:
     folder: Path
     target: Environment
     store: Store
-    forks: subprocess.Popen[str]
-    """The parent of its commands."""
+    parent: Parent
+    """Its commands are forked from it."""
     variables: dict[str, str]
     published: list[str] = field(default_factory=list)
     """Versions of ``acme/embed``, oldest first."""
@@ -90,21 +84,10 @@ class World:
         self, *words: object, kill_after: float = NEVER, group: bool = True
     ) -> Ended:
         """Run a command in a process forked from one that has imported the code."""
-        output = self.folder / "output"
-        order: dict[str, Any] = {
-            "words": [*map(str, words)],
-            "folder": str(self.project),
-            "variables": self.variables,
-            "output": str(output),
-            "kill_after": kill_after,
-            "group": group,
-        }
-        assert self.forks.stdin is not None
-        assert self.forks.stdout is not None
-        self.forks.stdin.write(f"{json.dumps(order)}\n")
-        self.forks.stdin.flush()
-        status, seconds = json.loads(self.forks.stdout.readline())
-        return Ended(status, seconds, output.read_text(errors="replace"))
+        ended = self.parent.run(
+            words, self.project, self.variables, kill_after=kill_after, group=group
+        )
+        return Ended(ended.status, ended.seconds, ended.output + ended.errors)
 
     def forget(self, moment: random.Random) -> None:
         """Undo a part of what was installed and fetched, as chance has it."""
@@ -158,25 +141,8 @@ class World:
         ]
 
 
-@contextmanager
-def open_forks() -> Iterator[subprocess.Popen[str]]:
-    """Start the parent of commands, which takes seconds to import the code."""
-    with subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("forks.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    ) as forks:
-        assert forks.stdout is not None
-        assert forks.stdin is not None
-        assert forks.stdout.readline() == "ready\n"
-        yield forks
-        forks.stdin.close()
-
-
-def make_world(folder: Path, forks: subprocess.Popen[str]) -> World:
-    """Make a world whose commands are forked from ``forks``."""
+def make_world(folder: Path, parent: Parent) -> World:
+    """Make a world whose commands are forked from ``parent``."""
     home, repositories = folder / "home", folder / "repositories"
     for each in (home / "tmp", home / "config", folder / "project", repositories):
         each.mkdir(parents=True)
@@ -206,7 +172,7 @@ def make_world(folder: Path, forks: subprocess.Popen[str]) -> World:
         folder,
         make_environment(folder / "target"),
         Store(home / "cache" / "store"),
-        forks,
+        parent,
         {**os.environ, **{key: str(value) for key, value in variables.items()}},
     )
     world.repository("blur").release("1.0.0", operator_files("acme/blur", "1.0.0"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def whole_hub(hub: Hub) -> Hub:
     """The command with what runs operators."""
-    return type(hub)("towhee")
+    return replace(hub, module="towhee")
 
 
 def test_a_bundled_operator_can_be_published(hub: Hub, root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ def test_what_fails_when_it_runs_is_not_published(
 ) -> None:
     target = f"git+{repository.url}"
     # First what takes a moment, then what may take minutes.
-    unknown = type(hub)("towhee")(
+    unknown = replace(hub, module="towhee")(
         "publish", broken, "--to", target, "--yes", GIT_AUTHOR_NAME=""
     )
     assert unknown.returncode == 1
@@ -36,11 +37,11 @@ def test_what_fails_when_it_runs_is_not_published(
         "hint: Run `git config --global user.name NAME` "
         "and `git config --global user.email ADDRESS`\n"
     )
-    refused = type(hub)("towhee")("publish", broken, "--to", target, "--yes")
+    refused = replace(hub, module="towhee")("publish", broken, "--to", target, "--yes")
     assert refused.returncode == 1
     assert refused.stderr.startswith("Checking acme/my-op\n")
     assert "fails on a made-up image: AttributeError" in refused.stderr
     assert repository.git("tag") == ""
     words = ("publish", broken, "--to", target, "--yes", "--no-run")
-    assert type(hub)("towhee")(*words).returncode == 0
+    assert replace(hub, module="towhee")(*words).returncode == 0
     assert repository.git("tag") == "v0.1.0"

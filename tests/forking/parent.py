@@ -1,8 +1,8 @@
-"""The parent of killed commands: it has imported the code, and forks for each command.
+"""The parent of commands: it has imported the code, and forks for each.
 
-Runs as a program. Reads a JSON line a command: its words, folder, file for what it
-prints, and after how many seconds it is killed. Answers with a line: its exit status,
-negative for a signal, and the seconds that it ran.
+Runs as a program. Reads a JSON line a command: its words, folder, variables, files for
+what it prints, and after how many seconds it is killed. Answers with a line: its exit
+status, negative for a signal, and the seconds that it ran.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from typing import Any
 
 
 def import_all() -> None:
-    """Import what commands would import, so that a kill falls into their work."""
+    """Import what commands would import, so that they come to their work at once."""
     import filelock
+    import jsonschema
     import packaging.markers
+    import rich.console
+    import tomlkit
     import typer
     import yaml
 
     import hub_client
-    import plugin_spec
 
-    del filelock, packaging, typer, yaml
-    for package in (plugin_spec, hub_client):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not module.name.endswith("__main__"):
-                importlib.import_module(module.name)
+    del filelock, jsonschema, packaging, rich, tomlkit, typer, yaml
+    for module in pkgutil.walk_packages(hub_client.__path__, "hub_client."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
 
 
 def become_command(order: dict[str, Any]) -> None:
@@ -44,15 +45,20 @@ def become_command(order: dict[str, Any]) -> None:
 
     os.setsid()
     os.chdir(order["folder"])
+    os.environ.clear()
     os.environ.update(order["variables"])
     # Temporary names must not be the same in every child, and be where it has them.
     random.seed()
     tempfile.tempdir = None
-    output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for descriptor in (1, 2):
-        os.dup2(output, descriptor)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    status = main(order["words"])
+    for descriptor, path in enumerate(order["streams"], 1):
+        stream = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(stream, descriptor)
+        os.close(stream)
+    try:
+        status = main(order["words"])
+    except SystemExit as left:
+        status = int(left.code or 0)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
