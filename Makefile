@@ -19,7 +19,7 @@ test-fast: .venv/ready
 	$(MAKE) --jobs 2 --output-sync=target test-hub test-towhee
 
 # Two halves that take about as long, each in a plain process.
-HALF := $(filter-out %/packages %/sources %/__pycache__,$(wildcard tests/hub_client/*))
+HALF := $(filter-out %/sources %/__pycache__,$(wildcard tests/hub_client/*))
 
 test-hub: .venv/ready
 	$(BIN)/python -m pytest -q -m "not slow" $(HALF)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hub_client.packages import PackageInstaller
 
 
-@pytest.fixture(params=["uv", "pip"])
+@pytest.fixture(params=["uv", pytest.param("pip", marks=pytest.mark.slow)])
 def kind(request: pytest.FixtureRequest) -> str:
     """Each program in turn: what one does, the other does."""
     return request.param

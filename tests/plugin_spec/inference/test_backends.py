@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from plugin_spec.inference.backend import Backend
 
-FAST = ["eager", "onnxruntime", "openvino"]
+FAST = ["eager", "onnxruntime", pytest.param("openvino", marks=pytest.mark.slow)]
 EVERY = [*FAST, pytest.param("compiled", marks=pytest.mark.slow)]
 
 

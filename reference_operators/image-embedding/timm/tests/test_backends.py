@@ -16,7 +16,7 @@ SMALL = {"model_name": "test_resnet", "pretrained": False}
 PHOTOGRAPHS = [data.astronaut(), data.coffee(), data.chelsea()[:, :300]]
 EXPORTED = [
     "onnxruntime",
-    "openvino",
+    pytest.param("openvino", marks=pytest.mark.slow),
     pytest.param("compiled", marks=pytest.mark.slow),
 ]
 
