@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from itertools import chain
+from statistics import fmean
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,10 @@ _MOST_ROWS: Final = 256
 # What is simpler stays unless something else is clearly faster.
 _CLEARLY: Final = 1.03
 _FINALISTS: Final = 3
+_ROUNDS: Final = 2
 _LARGEST_BATCH: Final = 256
+_STEPS_IN_VAIN: Final = 2
+_SHORT_JOBS: Final = 4
 
 
 class Search:
@@ -42,6 +46,7 @@ class Search:
         """Held by the run that searches."""
         self._space = space
         self._rates: dict[Plan, float] = {}
+        self._too_short = 0
         self._steps = self._explore()
         self.candidate: Plan | None = next(self._steps)
 
@@ -77,10 +82,20 @@ class Search:
     def note(self, rate: float) -> None:
         """Take the candidate's rows a second, and go on to the next, if any."""
         assert self.candidate is not None
+        self._too_short = 0
         try:
             self.candidate = self._steps.send(rate)
         except StopIteration:
             self.candidate = None
+
+    def pass_over(self) -> None:
+        """Take a job that was too short for the candidate.
+
+        After some in a row the next candidate's turn comes: jobs here are that short.
+        """
+        self._too_short += 1
+        if self.has_begun and self._too_short == _SHORT_JOBS:
+            self.note(0.0)
 
     def _explore(self) -> Generator[Plan, float, None]:
         space, plan = self._space, self._space.default
@@ -92,9 +107,12 @@ class Search:
             plan = yield from self._climb(plan)
         # What suits one arrangement need not suit another.
         yield from self._improve(plan, space.settings_moves)
-        for finalist in sorted(self._rates, key=self._rates.__getitem__)[-_FINALISTS:]:
-            again = yield finalist
-            self._rates[finalist] = (self._rates[finalist] + again) / 2
+        finalists = sorted(self._rates, key=self._rates.__getitem__)[-_FINALISTS:]
+        seen = {finalist: [self._rates[finalist]] for finalist in finalists}
+        for finalist in finalists * _ROUNDS:
+            if again := (yield finalist):
+                seen[finalist].append(again)
+            self._rates[finalist] = fmean(seen[finalist])
 
     def _improve(
         self, plan: Plan, moves: Iterable[Move]
@@ -109,13 +127,16 @@ class Search:
         return other if self._rates[other] > _CLEARLY * self._rates[plan] else plan
 
     def _climb(self, plan: Plan) -> Generator[Plan, float, Plan]:
-        """Double the batch while that helps; if it never does, halve it."""
+        """Double the batch while that helps; if it never does, halve it.
+
+        What does not help at once may do so at the next step: each step's gain can be
+        too small to be clear, and that of both is not.
+        """
         for factor in (2, 0.5):
-            started, size = plan, int(plan.batch_size * factor)
-            while 1 <= size <= _LARGEST_BATCH:
+            started, size, in_vain = plan, int(plan.batch_size * factor), 0
+            while 1 <= size <= _LARGEST_BATCH and in_vain < _STEPS_IN_VAIN:
                 plan = yield from self._duel(plan, plan.but(batch_size=size))
-                if plan.batch_size != size:
-                    break
+                in_vain = 0 if plan.batch_size == size else in_vain + 1
                 size = int(size * factor)
             if plan is not started:
                 break
@@ -124,7 +145,7 @@ class Search:
 
 def tuned(segment: Segment, search: Search, rows: Iterable[Numbered], run: Run) -> Work:
     """Run the first blocks under the candidates, and the rest under the winner."""
-    rows = iter(rows)
+    rows, is_first = iter(rows), True
     blocks = iter(Chunks(rows, lambda: search.rows))
     while search.candidate is not None:
         fewest = search.fewest_rows
@@ -134,10 +155,14 @@ def tuned(segment: Segment, search: Search, rows: Iterable[Numbered], run: Run) 
         if len(block) < fewest or segment.is_shared:
             # Too few rows, or company: nothing can be learned here.
             yield from arrange(segment, search.best, block, run)
-            continue
-        results, rate = measure(segment, search.candidate, block, run, search.warm_up)
-        yield results
-        search.note(rate)
+            if is_first and len(block) < fewest:
+                search.pass_over()
+        else:
+            candidate, warm_up = search.candidate, search.warm_up
+            results, rate = measure(segment, candidate, block, run, warm_up)
+            yield results
+            search.note(rate)
+        is_first = False
     yield from arrange(segment, search.best, rows, run)
 
 

@@ -123,6 +123,26 @@ def test_no_candidate_puts_more_threads_to_work_than_there_are_processors() -> N
             assert at_work[plan.arrangement](plan) == workers
 
 
+def test_gains_that_are_small_at_each_step_are_found() -> None:
+    """Plans get rates, as if they had been measured."""
+    rates = {4: 100.0, 8: 102.5, 16: 105.0, 32: 104.0}
+    search = Search(Space(2, 4, can_share=True))
+    while search.candidate is not None:
+        slower = search.candidate.arrangement != "rows"
+        search.note(90.0 if slower else rates.get(search.candidate.batch_size, 80.0))
+    assert search.best.batch_size == 16
+
+
+def test_a_search_ends_where_jobs_are_too_short_for_some_plans(
+    chain: BoundPipeline,
+) -> None:
+    for _ in range(60):
+        assert len(list(LocalExecutor(2).values(chain, range(20)))) == 20
+    ((source, plan), (file,)) = choice(chain), plan_files()
+    assert (source, plan.batch_size) == ("measured", 8)
+    assert file.exists()
+
+
 def test_the_first_rows_of_a_job_show_the_fastest_plan(chain: BoundPipeline) -> None:
     rows = range(5000)
     assert list(LocalExecutor(2).values(chain, rows)) == [row + 1 for row in rows]
