@@ -41,6 +41,7 @@ _temporary = TemporaryDirectory(
     prefix="" if _SHARED else "hub-tests-", ignore_cleanup_errors=True
 )
 os.environ["TMPDIR"] = tempfile.tempdir = _temporary.name
+os.environ["RAY_TMPDIR"] = _temporary.name
 
 # Without it, Ray writes one into the home of whoever starts it first in a process, and
 # looks for it in the home of whoever starts it next.
