@@ -42,7 +42,7 @@ SIZE = (640, 480)
 MODELS = ("resnet50", "mobilenetv3_small_050")
 THREADS = os.cpu_count() or 1
 BLOCK = 32
-MOST_SEARCHED = 40
+RUNS_TO_SEARCH = 40
 LOOP = "one-by-one loop"
 LOADER = "DataLoader, 2 workers, batch 32"
 
@@ -216,7 +216,7 @@ def compare(name: str, paths: list[Path], folder: Path, rounds: int) -> None:
         )
         files = [str(path) for path in paths]
         # A plan is found once for a model and a machine.
-        for _ in range(MOST_SEARCHED):
+        for _ in range(RUNS_TO_SEARCH):
             if "(measured" in str(embed.explain()):
                 break
             embed(files)

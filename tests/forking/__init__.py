@@ -34,6 +34,11 @@ class Ended(NamedTuple):
     output: str
     errors: str
 
+    @property
+    def said(self) -> str:
+        """All that it printed."""
+        return self.output + self.errors
+
 
 @dataclass(frozen=True, slots=True)
 class Parent:

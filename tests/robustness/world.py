@@ -7,9 +7,9 @@ import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from forking import NEVER, Parent
+from forking import NEVER, Ended, Parent
 from servers.git_repository import GitRepository
 from servers.operator_files import operator_files, write_files
 from servers.python_packages import PackageFolder, make_environment
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
     from hub_client.environment import Environment
 
 PAGES = {"README.md": b"# Echo\n", "LICENSE": b"Apache License\n"}
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    seconds: float
-    said: str
 
 
 @dataclass(slots=True)
@@ -84,10 +76,9 @@ class World:
         self, *words: object, kill_after: float = NEVER, group: bool = True
     ) -> Ended:
         """Run a command in a process forked from one that has imported the code."""
-        ended = self.parent.run(
+        return self.parent.run(
             words, self.project, self.variables, kill_after=kill_after, group=group
         )
-        return Ended(ended.status, ended.seconds, ended.output + ended.errors)
 
     def forget(self, moment: random.Random) -> None:
         """Undo a part of what was installed and fetched, as chance has it."""

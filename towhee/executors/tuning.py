@@ -79,8 +79,11 @@ class Search:
         """With fewer nothing can be learned."""
         return self.warm_up + self._space.turn(self.candidate or self.best)
 
-    def note(self, rate: float) -> None:
-        """Take the candidate's rows a second, and go on to the next, if any."""
+    def note(self, rate: float | None) -> None:
+        """Take the candidate's rows a second, and go on to the next, if any.
+
+        :param rate: 0 if it does not fit into memory, None if nobody can tell.
+        """
         assert self.candidate is not None
         self._too_short = 0
         try:
@@ -95,12 +98,12 @@ class Search:
         """
         self._too_short += 1
         if self.has_begun and self._too_short == _SHORT_JOBS:
-            self.note(0.0)
+            self.note(None)
 
-    def _explore(self) -> Generator[Plan, float, None]:
+    def _explore(self) -> Generator[Plan, float | None, None]:
         space, plan = self._space, self._space.default
         yield plan  # The first rows bring in libraries and weights; they do not count.
-        self._rates[plan] = yield plan
+        self._rates[plan] = (yield plan) or 0.0
         plan = yield from self._improve(plan, space.settings_moves)
         plan = yield from self._improve(plan, space.arrangement_moves)
         if not space.batch_is_fixed:
@@ -110,23 +113,23 @@ class Search:
         finalists = sorted(self._rates, key=self._rates.__getitem__)[-_FINALISTS:]
         seen = {finalist: [self._rates[finalist]] for finalist in finalists}
         for finalist in finalists * _ROUNDS:
-            if again := (yield finalist):
+            if (again := (yield finalist)) is not None:
                 seen[finalist].append(again)
             self._rates[finalist] = fmean(seen[finalist])
 
     def _improve(
         self, plan: Plan, moves: Iterable[Move]
-    ) -> Generator[Plan, float, Plan]:
+    ) -> Generator[Plan, float | None, Plan]:
         for move in moves:
             plan = yield from self._duel(plan, move(plan))
         return plan
 
-    def _duel(self, plan: Plan, other: Plan) -> Generator[Plan, float, Plan]:
+    def _duel(self, plan: Plan, other: Plan) -> Generator[Plan, float | None, Plan]:
         if other not in self._rates:
-            self._rates[other] = yield other
+            self._rates[other] = (yield other) or 0.0
         return other if self._rates[other] > _CLEARLY * self._rates[plan] else plan
 
-    def _climb(self, plan: Plan) -> Generator[Plan, float, Plan]:
+    def _climb(self, plan: Plan) -> Generator[Plan, float | None, Plan]:
         """Double the batch while that helps; if it never does, halve it.
 
         What does not help at once may do so at the next step: each step's gain can be

@@ -133,6 +133,18 @@ def test_gains_that_are_small_at_each_step_are_found() -> None:
     assert search.best.batch_size == 16
 
 
+def test_a_finalist_that_does_not_fit_any_more_is_not_chosen() -> None:
+    """Plans get rates, as if they had been measured."""
+    search, tried = Search(Space(2, 4, can_share=True)), list[Plan]()
+    while search.candidate is not None:
+        plan = search.candidate
+        fits = plan.batch_size == 4 or plan not in tried
+        rate = {4: 100.0, 8: 120.0}.get(plan.batch_size, 80.0)
+        tried.append(plan)
+        search.note(rate / 2 if plan.arrangement != "rows" else rate * fits)
+    assert search.best.batch_size == 4
+
+
 def test_a_search_ends_where_jobs_are_too_short_for_some_plans(
     chain: BoundPipeline,
 ) -> None:
