@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import sys
 from pathlib import Path
 
 
@@ -22,3 +23,15 @@ def processor_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def accelerator_models() -> list[str]:
+    """GPUs that torch computes on in this process, as it calls them.
+
+    None where nothing was computed on one yet: looking alone would take its memory.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return []
+    count = torch.cuda.device_count()
+    return [torch.cuda.get_device_name(number) for number in range(count)]

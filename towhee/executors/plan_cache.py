@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from hub_client.atomic_file import write_atomically
-from towhee.executors.machine import processor_model
+from towhee.executors.machine import accelerator_models, processor_model
 from towhee.executors.plan import InvalidPlan, Plan
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def fingerprint(segment: Segment, workers: int) -> str | None:
-    """What a plan was measured for: processors, the operators' code, their options.
+    """What a plan was measured for: the machine, the operators' code, their options.
 
     :returns: None if options are objects, which no other process can compare.
     """
@@ -27,10 +27,14 @@ def fingerprint(segment: Segment, workers: int) -> str | None:
         for step in segment.bound
     ]
     try:
-        text = json.dumps([processor_model(), workers, operators], sort_keys=True)
+        text = json.dumps([_machine(), workers, operators], sort_keys=True)
     except (TypeError, ValueError):
         return None
     return sha256(text.encode()).hexdigest()[:32]
+
+
+def _machine() -> list[str]:
+    return [processor_model(), *accelerator_models()]
 
 
 class PlanCache:
@@ -51,7 +55,7 @@ class PlanCache:
         """Keep a plan; where the folder cannot be written, the next run measures."""
         document = {
             "segment": segment,
-            "machine": processor_model(),
+            "machine": _machine(),
             "plan": plan.to_dict(),
         }
         text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"

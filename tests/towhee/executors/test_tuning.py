@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from hub_client.config import HubConfig
 from towhee.executors.choosing import Chooser
 from towhee.executors.local import LocalExecutor
+from towhee.executors.machine import accelerator_models
 from towhee.executors.plan import Plan
 from towhee.executors.plan_cache import PlanCache
 from towhee.executors.segments import Segment, parts
@@ -183,7 +186,7 @@ def test_a_search_goes_on_in_the_next_run_of_a_short_job(chain: BoundPipeline) -
 
 
 def test_what_was_found_is_kept_for_the_next_process(
-    chain: BoundPipeline, bound: Bound
+    chain: BoundPipeline, bound: Bound, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     list(LocalExecutor(2).values(chain, range(5000)))
     _, found = choice(chain)
@@ -199,6 +202,14 @@ def test_what_was_found_is_kept_for_the_next_process(
     assert choice(again) == ("cached", found)
     # Other options or another machine are another matter.
     assert choice(again, workers=4)[0] == "default"
+    cuda = SimpleNamespace(
+        is_initialized=lambda: True,
+        device_count=lambda: 2,
+        get_device_name="GPU {}".format,
+    )
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    assert accelerator_models() == ["GPU 0", "GPU 1"]
+    assert choice(again)[0] == "default"
 
 
 def _copy(chain: BoundPipeline) -> LoadedOperator:
