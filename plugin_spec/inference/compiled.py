@@ -39,14 +39,7 @@ class Compiled(Eager):
         from torch import _inductor as inductor
 
         sample = tuple(map(self.moved, self.workload.largest))
-        with (
-            torch.no_grad(),
-            torch.autocast(
-                self.device.type,
-                self.workload.precision,
-                enabled=self.workload.autocast,
-            ),
-        ):
+        with torch.no_grad(), self.casting():
             inductor.aoti_compile_and_package(
                 export_program(self.workload, sample),
                 package_path=str(path),

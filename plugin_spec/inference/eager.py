@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from plugin_spec.inference.backend import Backend
 from plugin_spec.inference.memory import memory_errors
+from plugin_spec.inference.products import float32_products
 from plugin_spec.inference.threads import torch_threads
+from plugin_spec.inference.workload import TF32
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor, memory_format, nn
 
@@ -31,7 +34,7 @@ class Eager(Backend):
 
         super().__init__(workload)
         self.device = torch.device(workload.device)
-        self.dtype = torch.float32 if workload.autocast else workload.precision
+        self.dtype = torch.float32 if workload.keeps_weights else workload.precision
         self.memory_format = torch.channels_last
         self.folds = True
         self._folding: Folding | None = None
@@ -47,14 +50,24 @@ class Eager(Backend):
             torch_threads(threads),
             memory_errors(len(inputs[0]), self.device),
             torch.inference_mode(),
-            torch.autocast(
-                self.device.type,
-                self.workload.precision,
-                enabled=self.workload.autocast,
-            ),
+            self.casting(),
         ):
             result: Tensor = self.compute(*map(self.moved, inputs))
             return result.float().cpu()
+
+    @contextmanager
+    def casting(self) -> Iterator[None]:
+        """Multiply in the workload's precision."""
+        import torch
+
+        workload, kind = self.workload, self.device.type
+        with (
+            torch.autocast(kind, workload.precision, enabled=workload.autocast),
+            float32_products(exact=workload.dtype != TF32)
+            if kind == "cuda"
+            else nullcontext(),
+        ):
+            yield
 
     def compute(self, *inputs: Tensor) -> Tensor:
         """Compute on inputs that lie where and as they have to."""

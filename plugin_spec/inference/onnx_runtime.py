@@ -75,7 +75,9 @@ def _provider(device: str) -> Any:  # noqa: ANN401  (a name, or with its options
             if kind == "cuda"
             else "Leave out `device`",
         )
-    return (names[kind], {"device_id": number or "0"} if kind == "cuda" else {})
+    # By itself it rounds there.
+    on_a_gpu = {"device_id": number or "0", "use_tf32": "0"}
+    return (names[kind], on_a_gpu if kind == "cuda" else {})
 
 
 def _open(path: Path, threads: int, provider: Any) -> Any:  # noqa: ANN401

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 from plugin_spec.inference.agreement import compare
 from plugin_spec.inference.compiled import Compiled
 from plugin_spec.inference.eager import Eager
-from plugin_spec.inference.errors import BackendDiffers
+from plugin_spec.inference.errors import BackendDiffers, BackendUnavailable
 from plugin_spec.inference.onnx_runtime import OnnxRuntime
 from plugin_spec.inference.open_vino import OpenVino
 from plugin_spec.inference.replicas import Replicas
-from plugin_spec.inference.workload import Workload
+from plugin_spec.inference.workload import TF32, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BACKENDS: Final[Mapping[str, type[Backend]]] = {
     kind.name: kind for kind in (Eager, Compiled, OnnxRuntime, OpenVino)
 }
-BOUNDS: Final = {"float32": 0.99999, "bfloat16": 0.99, "float16": 0.99}
+BOUNDS: Final = {"float32": 0.99999, "tf32": 0.99, "bfloat16": 0.99, "float16": 0.99}
 """The least cosine to eager float32 that a backend may have, by its precision."""
 
 
@@ -48,6 +48,8 @@ def open_backend(  # noqa: PLR0913  (each is a choice that a user may make)
     :param samples: gives inputs of several batch sizes, one of them 1, as varied as
         real ones. Every backend but eager float32, which asks for none, has to agree
         with that on all of them.
+    :param dtype: ``float32``, which a GPU does not round either; ``tf32``, with which
+        it does; ``bfloat16`` or ``float16``.
     :param device: torch's name, or several with commas: each batch is split over them.
     :param dynamic: for each input, the dimensions whose length varies by name; by
         default the first, which is the batch's.
@@ -59,6 +61,12 @@ def open_backend(  # noqa: PLR0913  (each is a choice that a user may make)
     exact = name == Eager.name and dtype == "float32"
     inputs = () if exact else samples()
     devices = [each.strip() for each in device.split(",")]
+    others = [each for each in devices if not each.startswith("cuda")]
+    if dtype == TF32 and others:
+        raise BackendUnavailable(
+            f"`tf32` is a way of NVIDIA's GPUs to multiply, and `{others[0]}` is none",
+            hint="Leave out `dtype`, or take `bfloat16`",
+        )
     workload = Workload(
         module=module,
         samples=inputs,

@@ -233,6 +233,34 @@ def test_what_a_backend_does_not_compute_is_refused(
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_processor_does_not_round_as_gpus_do(name: str) -> None:
+    with pytest.raises(BackendUnavailable) as caught:
+        open_images(name, dtype="tf32")
+    assert str(caught.value) == (
+        "`tf32` is a way of NVIDIA's GPUs to multiply, and `cpu` is none"
+    )
+
+
+def test_onnxruntime_does_not_round_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415  (seconds)
+
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"]
+    )
+    opened: list[object] = []
+    monkeypatch.setattr(
+        onnxruntime,
+        "InferenceSession",
+        lambda *_, providers: opened.extend(providers) or 1 / 0,
+    )
+    backend = BACKENDS["onnxruntime"](workload(device="cuda:1"))
+    with pytest.raises(ZeroDivisionError):
+        backend(*images(1)[0])
+    options = {"device_id": "1", "use_tf32": "0"}
+    assert opened == [("CUDAExecutionProvider", options)]
+
+
 def workload(*, device: str = "cpu", dtype: str = "float32") -> object:
     from plugin_spec.inference.workload import Workload  # noqa: PLC0415
 

@@ -127,10 +127,11 @@ def test_a_lower_precision_says_what_it_changes(autocast: bool) -> None:
     assert cosines(vectors(embed), exact).min() > 0.99
 
 
-def test_autocast_without_a_precision_is_refused() -> None:
+@pytest.mark.parametrize("dtype", ["float32", "tf32"])
+def test_autocast_without_a_precision_is_refused(dtype: str) -> None:
     with pytest.raises(CannotRun) as caught:
-        TimmEmbedding(**SMALL, autocast=True)
-    assert str(caught.value) == "There is nothing to cast to: `dtype` is float32"
+        TimmEmbedding(**SMALL, dtype=dtype, autocast=True)
+    assert str(caught.value) == f"There is nothing to cast to: `dtype` is {dtype}"
     assert caught.value.hint == "Give `dtype='bfloat16'` beside `autocast`"
 
 

@@ -15,6 +15,7 @@ from plugin_spec.domain import Domain, DomainWatch
 from plugin_spec.inference.memory import memory_errors
 from plugin_spec.inference.opening import open_backend
 from plugin_spec.inference.threads import ThreadShare
+from plugin_spec.inference.workload import FLOATS
 from plugin_spec.weights_digest import WeightsDigest
 
 from .conditions import resolve_conditions
@@ -91,9 +92,9 @@ class TimmEmbedding(TrainableOperator):
             "mean": mean,
             "std": std,
         }
-        if autocast and dtype == "float32":
+        if autocast and dtype in FLOATS:
             raise CannotRun(
-                "There is nothing to cast to: `dtype` is float32",
+                f"There is nothing to cast to: `dtype` is {dtype}",
                 hint="Give `dtype='bfloat16'` beside `autocast`",
             )
         self.batch_size = batch_size or type(self).batch_size
@@ -173,7 +174,7 @@ class TimmEmbedding(TrainableOperator):
         except (RuntimeError, AssertionError, ValueError, TypeError) as error:
             raise CannotRun(
                 f"`{self._tag}` cannot run on `{self._device}` with "
-                f"{size[1]} x {size[2]} pixels in torch.{dtype}: "
+                f"{size[1]} x {size[2]} pixels in {dtype}: "
                 f"{str(error).splitlines()[0]}",
                 hint="Leave out `device`, `input_size`, `dtype` or `pooling`",
             ) from error
@@ -184,8 +185,8 @@ class TimmEmbedding(TrainableOperator):
     @property
     def _changes_weights(self) -> bool:
         """Whether the backend changes the weights that it is given, or keeps none."""
-        exact = self._running["dtype"] == "float32" or self._running["autocast"]
-        return not (self._running["backend"] == "eager" and exact)
+        kept = self._running["dtype"] in FLOATS or self._running["autocast"]
+        return not (self._running["backend"] == "eager" and kept)
 
     @property
     def space(self) -> EmbeddingSpace:

@@ -77,7 +77,7 @@ class ClipEmbedding(ModelOperator):
             raise
         except (RuntimeError, AssertionError, ValueError, TypeError) as error:
             raise CannotRun(
-                f"`{self._name}` cannot run on `{device}` in torch.{dtype}: "
+                f"`{self._name}` cannot run on `{device}` in {dtype}: "
                 f"{str(error).splitlines()[0]}",
                 hint="Leave out `device` or `dtype`",
             ) from error

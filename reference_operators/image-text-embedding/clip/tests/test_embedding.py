@@ -208,7 +208,7 @@ def test_a_pickle_is_never_read(folder: Path) -> None:
 
 
 def test_a_device_that_is_not_there_is_refused(folder: Path) -> None:
-    with pytest.raises(CannotRun, match=r"cannot run on `banana` in torch\.float32"):
+    with pytest.raises(CannotRun, match="cannot run on `banana` in float32"):
         embed(folder, device="banana")
 
 

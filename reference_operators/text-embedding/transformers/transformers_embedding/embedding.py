@@ -12,6 +12,7 @@ from plugin_spec import EmbeddingSpace, HubError, ModelOperator
 from plugin_spec.inference.memory import memory_errors
 from plugin_spec.inference.opening import open_backend
 from plugin_spec.inference.threads import ThreadShare
+from plugin_spec.inference.workload import FLOATS
 from plugin_spec.weights_digest import WeightsDigest
 
 from .configuration import own_max_length, own_pooling
@@ -48,9 +49,9 @@ class TransformersEmbedding(ModelOperator):
         backend: str = "eager",
         batch_size: int | None = None,
     ) -> None:
-        if autocast and dtype == "float32":
+        if autocast and dtype in FLOATS:
             raise CannotRun(
-                "There is nothing to cast to: `dtype` is float32",
+                f"There is nothing to cast to: `dtype` is {dtype}",
                 hint="Give `dtype='bfloat16'` beside `autocast`",
             )
         files = at_pinned_revision(Files(model_name, revision))
@@ -99,7 +100,7 @@ class TransformersEmbedding(ModelOperator):
         except (RuntimeError, AssertionError, ValueError, TypeError) as error:
             raise CannotRun(
                 f"`{self._name}` cannot run on `{running['device']}` in "
-                f"torch.{running['dtype']}: {str(error).splitlines()[0]}",
+                f"{running['dtype']}: {str(error).splitlines()[0]}",
                 hint="Leave out `device` or `dtype`",
             ) from error
 
