@@ -4,6 +4,7 @@ Files are decoded and prepared by all threads, a block at a time, and then the m
 runs with all threads: what a pipeline does, without anything that could hide a backend.
 Unless a checkpoint is given, weights are random, with every block in use and the
 normalisations fitted to the photographs: as deep in effect as trained ones are.
+Where torch finds a GPU, models run there, and what does not run there is said.
 """
 
 from __future__ import annotations
@@ -40,17 +41,20 @@ sys.path[:0] = [
     str(OPERATORS / "image-decode" / "cv2"),
     str(OPERATORS / "image-embedding" / "timm"),
 ]
-BATCH: Final = 8
+BATCH: Final = 64 if torch.cuda.is_available() else 8
 VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "eager, contiguous": {},
     "eager, channels last": {},
     "compiled": {"backend": "compiled"},
     "onnxruntime": {"backend": "onnxruntime"},
     "OpenVINO": {"backend": "openvino"},
+    "eager, tf32": {"dtype": "tf32"},
+    "compiled, tf32": {"backend": "compiled", "dtype": "tf32"},
     "eager, fast transform": {"transform": "fast"},
     "OpenVINO, fast transform": {"backend": "openvino", "transform": "fast"},
     "eager, bfloat16 autocast": {"dtype": "bfloat16", "autocast": True},
     "eager, bfloat16": {"dtype": "bfloat16"},
+    "eager, float16": {"dtype": "float16"},
     "OpenVINO, bfloat16": {"backend": "openvino", "dtype": "bfloat16"},
     "OpenVINO, bfloat16, fast transform": {
         "backend": "openvino",
@@ -158,7 +162,7 @@ def print_variants(
     print(
         f"\n{variants[next(iter(variants))].embed.describe()['model']}, "
         f"{len(paths)} photographs, batches of {BATCH}, "
-        f"{torch.get_num_threads()} threads\n"
+        f"{_machine()}\n"
     )
     print("| | model, images/s | files, images/s | cosine | centred | made in |")
     print("|---|---|---|---|---|---|")
@@ -169,6 +173,13 @@ def print_variants(
             f"| {len(paths) / whole.seconds:.1f} | {apart.cosine:.6f} "
             f"| {apart.centred:.4f} | {variants[model.name].seconds:.1f} s |"
         )
+
+
+def _machine() -> str:
+    threads = f"{torch.get_num_threads()} threads"
+    if torch.cuda.is_available():
+        return f"{threads}, {torch.cuda.get_device_name()}"
+    return threads
 
 
 def _model(variant: Variant, prepared: list[Any]) -> Callable[[], object]:

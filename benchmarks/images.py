@@ -3,7 +3,8 @@
 A big model, and a small one where decoding takes most of the time.
 
 The weights are random: they cost what trained ones cost. The vectors of every
-alternative are compared before anything is timed.
+alternative are compared before anything is timed. With ``--device cuda`` the peers are
+those that people write for a GPU.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ BLOCK = 32
 RUNS_TO_SEARCH = 40
 LOOP = "one-by-one loop"
 LOADER = "DataLoader, 2 workers, batch 32"
+UNIQUE = 256
+"""Photographs that are written; more files are the same again."""
 
 
 def write_photographs(folder: Path, count: int) -> list[Path]:
@@ -87,10 +90,12 @@ class Recipe:
     All compute timm's own preprocessing in float32, eager torch unless they say so.
     """
 
-    def __init__(self, name: str, paths: list[Path]) -> None:
+    def __init__(self, name: str, paths: list[Path], device: str) -> None:
         torch.manual_seed(0)
         self.paths = paths
-        self.model: Any = timm.create_model(name, num_classes=0).eval()
+        self.device = torch.device(device)
+        self.model: Any = timm.create_model(name, num_classes=0).eval().to(device)
+        self._loaders: dict[int, torch.utils.data.DataLoader[torch.Tensor]] = {}
         config = timm.data.resolve_model_data_config(self.model)
         self.transform: Any = timm.data.create_transform(**config, is_training=False)
 
@@ -100,11 +105,13 @@ class Recipe:
         return tensor
 
     @torch.inference_mode()
-    def embed(self, images: list[torch.Tensor], layout: torch.memory_format) -> Vectors:
+    def embed(self, batch: torch.Tensor, layout: torch.memory_format) -> Vectors:
         """The vectors of a batch, of length 1."""
-        batch = torch.stack(images).contiguous(memory_format=layout)
-        vectors: Vectors = torch.nn.functional.normalize(self.model(batch)).numpy()
-        return vectors
+        if self.device.type == "cuda" and not batch.is_pinned():
+            batch = batch.pin_memory()
+        batch = batch.to(self.device, non_blocking=True, memory_format=layout)
+        found: Vectors = torch.nn.functional.normalize(self.model(batch)).cpu().numpy()
+        return found
 
     def lay_out(self, layout: torch.memory_format) -> None:
         """Lay out the weights as the images will be."""
@@ -116,21 +123,43 @@ class Recipe:
         self.lay_out(torch.contiguous_format)
         return np.concatenate(
             [
-                self.embed([self.read(path)], torch.contiguous_format)
+                self.embed(self.read(path)[None], torch.contiguous_format)
                 for path in self.paths
             ]
         )
 
-    def data_loader(self) -> Vectors:
-        """The usual advice: two workers, batches of 32."""
+    def data_loader(self, workers: int = 2, size: int = 32) -> Vectors:
+        """The usual advice; the workers stay from one run to the next."""
         keep_memory(keep=False)
         self.lay_out(torch.contiguous_format)
-        loader = torch.utils.data.DataLoader(
-            Files(self.paths, self.transform), batch_size=32, num_workers=2
-        )
+        if workers not in self._loaders:
+            self._loaders[workers] = torch.utils.data.DataLoader(
+                Files(self.paths, self.transform),
+                batch_size=size,
+                num_workers=workers,
+                persistent_workers=True,
+                pin_memory=self.device.type == "cuda",
+            )
         return np.concatenate(
-            [self.embed(list(batch), torch.contiguous_format) for batch in loader]
+            [
+                self.embed(batch, torch.contiguous_format)
+                for batch in self._loaders[workers]
+            ]
         )
+
+    def ahead(self, size: int) -> Vectors:
+        """Threads read ahead of a GPU, which takes a batch when it is there."""
+        self.lay_out(torch.channels_last)
+        found, waiting = [], []
+        with ThreadPoolExecutor(THREADS) as pool:
+            for image in pool.map(self.read, self.paths):
+                waiting.append(image)
+                if len(waiting) == size:
+                    found.append(self.embed(torch.stack(waiting), torch.channels_last))
+                    waiting.clear()
+        if waiting:
+            found.append(self.embed(torch.stack(waiting), torch.channels_last))
+        return np.concatenate(found)
 
     def phases(self, size: int) -> Vectors:
         """All threads read a block, then the model has them all; memory is kept."""
@@ -141,7 +170,9 @@ class Recipe:
             for start in range(0, len(self.paths), BLOCK):
                 images = list(pool.map(self.read, self.paths[start : start + BLOCK]))
                 found += [
-                    self.embed(images[first : first + size], torch.channels_last)
+                    self.embed(
+                        torch.stack(images[first : first + size]), torch.channels_last
+                    )
                     for first in range(0, len(images), size)
                 ]
         return np.concatenate(found)
@@ -175,12 +206,12 @@ class Recipe:
         return np.concatenate(found)
 
     def rows(self) -> Vectors:
-        """Each of two threads carries whole rows, with one thread a model call."""
+        """Each thread carries whole rows, with one thread a model call."""
         keep_memory()
         self.lay_out(torch.channels_last)
 
         def row(path: Path) -> Vectors:
-            return self.embed([self.read(path)], torch.channels_last)
+            return self.embed(self.read(path)[None], torch.channels_last)
 
         with ThreadPoolExecutor(
             THREADS, initializer=partial(torch.set_num_threads, 1)
@@ -198,21 +229,44 @@ def keep_memory(*, keep: bool = True) -> None:
         glibc.mallopt(-1, 2**31 - 1 if keep else 64 << 20)
 
 
-def compare(name: str, paths: list[Path], folder: Path, rounds: int) -> None:
+def by_hand(recipe: Recipe) -> dict[str, Callable[[], Vectors]]:
+    """The arrangements of eager torch."""
+    peers: dict[str, Callable[[], Vectors]] = {
+        LOOP: recipe.loop,
+        LOADER: recipe.data_loader,
+    }
+    if recipe.device.type == "cuda":
+        loader = f"DataLoader, {THREADS} workers, batch 64, pinned"
+        peers[loader] = partial(recipe.data_loader, THREADS, 64)
+        for size in (32, 128):
+            label = f"threads ahead, channels_last, pinned, batch {size}"
+            peers[label] = partial(recipe.ahead, size)
+        return peers
+    for size in (8, 16, 32):
+        label = f"phases, channels_last, memory kept, batch {size}"
+        peers[label] = partial(recipe.phases, size)
+    peers["rows in threads, channels_last, memory kept"] = recipe.rows
+    return peers
+
+
+def compare(
+    name: str, paths: list[Path], folder: Path, rounds: int, device: str
+) -> None:
     """Check that every arrangement gives the same vectors, then time them in turn."""
-    recipe = Recipe(name, paths)
+    recipe = Recipe(name, paths, device)
     weights = folder / f"{name}.safetensors"
     save_file(recipe.model.state_dict(), weights)
-    recipe.export(folder / f"{name}.onnx")
 
-    def hub(backend: str) -> Callable[[], Vectors]:
+    def hub(backend: str, **options: str) -> Callable[[], Vectors]:
         embed = pipeline(
             "image-embedding-resnet50",
             model_name=name,
             pretrained=False,
             checkpoint_path=str(weights),
             num_classes=0,
+            device=device,
             backend=backend,
+            **options,
         )
         files = [str(path) for path in paths]
         # A plan is found once for a model and a machine.
@@ -220,39 +274,34 @@ def compare(name: str, paths: list[Path], folder: Path, rounds: int) -> None:
             if "(measured" in str(embed.explain()):
                 break
             embed(files)
+        print(embed.explain(), file=sys.stderr)
         return lambda: np.stack(embed(files))
 
-    eager: dict[str, Callable[[], Vectors]] = {
-        LOOP: recipe.loop,
-        LOADER: recipe.data_loader,
-        **{
-            f"phases, channels_last, memory kept, batch {size}": partial(
-                recipe.phases, size
-            )
-            for size in (8, 16, 32)
-        },
-        "rows in two threads, channels_last, memory kept": recipe.rows,
-    }
-    onnxruntime: dict[str, Callable[[], Vectors]] = {
-        f"phases, onnxruntime, batch {size}": partial(recipe.onnxruntime, size)
-        for size in (8, 32)
-    }
-    ours = {"pipeline": eager, "pipeline, backend='onnxruntime'": onnxruntime}
-    alternatives = {
-        **eager,
-        **onnxruntime,
-        "pipeline": hub("eager"),
-        "pipeline, backend='onnxruntime'": hub("onnxruntime"),
-    }
+    eager = by_hand(recipe)
+    alternatives = {**eager, "pipeline": hub("eager")}
+    ours = {"pipeline": eager}
+    if device == "cpu":
+        recipe.export(folder / f"{name}.onnx")
+        onnxruntime: dict[str, Callable[[], Vectors]] = {
+            f"phases, onnxruntime, batch {size}": partial(recipe.onnxruntime, size)
+            for size in (8, 32)
+        }
+        label = "pipeline, backend='onnxruntime'"
+        alternatives |= {**onnxruntime, label: hub("onnxruntime")}
+        ours[label] = onnxruntime
+    else:
+        label = "pipeline, dtype='bfloat16', transform='fast'"
+        alternatives[label] = hub("eager", dtype="bfloat16", transform="fast")
     reference = recipe.loop()
     for label, alternative in alternatives.items():
         difference = np.abs(alternative() - reference).max()
         print(f"{label} differs by {difference:.1e} at most", file=sys.stderr)
     table = in_turn(alternatives, rounds=rounds)
+    where = f"{THREADS} threads"
+    if device != "cpu":
+        where += f", {torch.cuda.get_device_name(device)}"
     print_table(
-        f"{len(paths)} JPEG files to {name} vectors, {THREADS} threads",
-        table,
-        count=len(paths),
+        f"{len(paths)} JPEG files to {name} vectors, {where}", table, count=len(paths)
     )
     seconds = {row.name: row.seconds for row in table}
     for label, peers in ours.items():
@@ -271,11 +320,15 @@ def main() -> None:
     parser.add_argument("--model", action="append", help=f"default: {MODELS}")
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_photographs(Path(folder), arguments.count)
+        written = write_photographs(Path(folder), min(arguments.count, UNIQUE))
+        paths = [written[number % UNIQUE] for number in range(arguments.count)]
         for name in arguments.model or MODELS:
-            compare(name, paths, Path(folder), arguments.rounds)
+            compare(
+                name, paths, Path(folder), arguments.rounds, device=arguments.device
+            )
 
 
 if __name__ == "__main__":
