@@ -10,11 +10,10 @@ from hub_client.cli import cache, needs, project, trust
 from hub_client.cli.audit import audit
 from hub_client.cli.bundle import bundle, mirror
 from hub_client.cli.check import check
-from hub_client.cli.command import register
+from hub_client.cli.command import new_group, register
 from hub_client.cli.completion import completion
 from hub_client.cli.env import env
 from hub_client.cli.export import export
-from hub_client.cli.help_page import PageGroup
 from hub_client.cli.index import build, update
 from hub_client.cli.info import info
 from hub_client.cli.init import init
@@ -31,16 +30,6 @@ PUBLISH: Final = "Publish"
 SETTINGS: Final = "Settings"
 
 
-def _new_group() -> typer.Typer:
-    return typer.Typer(
-        cls=PageGroup,
-        add_completion=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-    )
-
-
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
@@ -50,7 +39,7 @@ def _print_version(wanted: bool) -> None:
     raise typer.Exit
 
 
-app = _new_group()
+app = new_group()
 
 
 @app.callback()
@@ -102,7 +91,7 @@ register(app, yank, panel=PUBLISH)
 register(app, env, panel=SETTINGS)
 register(app, completion, panel=SETTINGS)
 
-index_app = _new_group()
+index_app = new_group()
 app.add_typer(
     index_app,
     name="index",
@@ -112,7 +101,7 @@ app.add_typer(
 register(index_app, build)
 register(index_app, update)
 
-trust_app = _new_group()
+trust_app = new_group()
 app.add_typer(
     trust_app, name="trust", help="Whose code may run here", rich_help_panel=SETTINGS
 )
@@ -120,7 +109,7 @@ register(trust_app, trust.add)
 register(trust_app, trust.remove)
 register(trust_app, trust.list_entries, name="list")
 
-cache_app = _new_group()
+cache_app = new_group()
 app.add_typer(
     cache_app, name="cache", help="Where fetched things lie", rich_help_panel=SETTINGS
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
+from functools import cache, partial
 from inspect import Parameter, Signature, cleandoc, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 import typer
 
 from hub_client.cli.console import ColorChoice, Console, choose_color
-from hub_client.cli.help_page import SHARED, PageCommand
+from hub_client.cli.help_page import SHARED, Later, PageCommand, PageGroup
 from hub_client.cli.session import Session
 from hub_client.steps import told
 from hub_client.transfer import shown
@@ -73,6 +74,17 @@ def shared(  # noqa: PLR0913  (one a flag)
 _DEFAULTS: Final[Mapping[str, object]] = {"directory": None, "color": "auto"}
 
 
+def new_group() -> typer.Typer:
+    """Open a group, for ``register`` to fill."""
+    return typer.Typer(
+        cls=type("Group", (PageGroup,), {"later": {}}),
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+
 def register(
     app: typer.Typer,
     function: Run,
@@ -80,10 +92,23 @@ def register(
     panel: str | None = None,
     name: str | None = None,
 ) -> None:
-    """Make a function whose first parameter is a ``Session`` a command of ``app``.
+    """Make a function whose first parameter is a ``Session`` a command of a group.
 
     Its docstring is its help page: laid out by hand, at most 80 columns wide.
     """
+    page = cleandoc(function.__doc__ or "")
+    # Whole, for lists of commands and for shells.
+    summary = page.partition("\n")[0].removesuffix(".")
+    name = name or function.__name__
+    group = app.info.cls
+    assert isinstance(group, type)
+    assert issubclass(group, PageGroup)
+    group.later[name] = Later(
+        partial(_command, function, name, page, summary), summary, panel
+    )
+
+
+def _command(function: Run, name: str, page: str, summary: str) -> Any:  # noqa: ANN401
     _, *own = signature(function, eval_str=True).parameters.values()
     common = _shared_parameters()
 
@@ -96,17 +121,14 @@ def register(
 
     run.__signature__ = Signature([*own, *common])  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in (*own, *common)}
-    page = cleandoc(function.__doc__ or "")
-    app.command(
-        name or function.__name__,
-        cls=PageCommand,
-        help=page,
-        # Whole, for lists of commands and for shells.
-        short_help=page.partition("\n")[0].removesuffix("."),
-        rich_help_panel=panel,
-    )(run)
+    alone = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
+    alone.command(name, cls=PageCommand, help=page, short_help=summary)(run)
+    return typer.main.get_command(alone)
 
 
+@cache
 def _shared_parameters() -> list[Parameter]:
     return [
         each.replace(default=_DEFAULTS.get(each.name, False))

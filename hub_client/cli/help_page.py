@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _WIDEST: Final = 88
 _GAP: Final = 2
@@ -52,8 +53,67 @@ class PageCommand(TyperCommand):
         return "\n\n".join(sections)
 
 
+class Later(NamedTuple):
+    """A command that is made when it is asked for; making all of them takes a while."""
+
+    make: Callable[[], Any]
+    summary: str
+    panel: str | None
+
+
+class _Commands(MutableMapping[str, Any]):
+    """The commands of a group by name, in order."""
+
+    def __init__(self, later: dict[str, Later], groups: dict[str, Any]) -> None:
+        self._later = later
+        self._made = groups
+        self._names = dict.fromkeys([*later, *groups])
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401  (click's, or typer's own)
+        if name not in self._made:
+            self._made[name] = self._later[name].make()
+        return self._made[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:  # noqa: ANN401
+        self._names[name] = None
+        self._made[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._names[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def row(self, name: str) -> tuple[str, str]:
+        """The subject of a command, and what it does, in a line."""
+        if name in self._later:
+            _, summary, panel = self._later[name]
+        else:
+            group = self._made[name]
+            summary, panel = group.short_help or group.help, group.rich_help_panel
+        return panel or "Commands", summary or ""
+
+
 class PageGroup(TyperGroup):
-    """A group of commands whose page lists them by subject."""
+    """A group of commands whose page lists them by subject; ``new_group`` opens one."""
+
+    later: ClassVar[dict[str, Later]] = {}
+    """Of a class of its own for each group, which knows them before it is made."""
+    commands: _Commands
+
+    def __init__(self, *, commands: dict[str, Any], **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(**settings)
+        self.commands = _Commands(self.later, commands)
+
+    def list_commands(self, _ctx: Any) -> list[str]:  # noqa: ANN401
+        """Name them in order."""
+        return list(self.commands)
 
     def get_help(self, ctx: Any) -> str:  # noqa: ANN401  (as above)
         """Set the page: text, usage, commands by subject, options."""
@@ -61,9 +121,7 @@ class PageGroup(TyperGroup):
         sections = [self.help or "", usage]
         panels: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
-            command: Any = self.get_command(ctx, name)
-            summary = command.short_help or command.help or ""
-            panel = command.rich_help_panel or "Commands"
+            panel, summary = self.commands.row(name)
             panels.setdefault(panel, []).append((name, summary))
         sections += [_section(panel, rows) for panel, rows in panels.items()]
         options = _shown(self.get_params(ctx))

@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from plugin_spec.errors import HubError
-from towhee.maybe import Empty, Some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,7 +83,8 @@ class Executor(ABC):
 
 
 def _value(outcome: Outcome, *, wrapped: bool) -> object:
-    if wrapped and outcome.error is not None:
-        return Empty(outcome.error)
-    value = outcome.unwrap()
-    return Some(value) if wrapped else value
+    if not wrapped:
+        return outcome.unwrap()
+    from towhee.maybe import Empty, Some  # noqa: PLC0415  (the program would wait for it)
+
+    return Some(outcome.unwrap()) if outcome.error is None else Empty(outcome.error)

@@ -13,7 +13,7 @@ from servers.operator_files import operator_files
 
 from hub_client import cli
 from hub_client.cli.app import app
-from hub_client.cli.command import register
+from hub_client.cli.command import new_group, register
 from hub_client.cli.session import Session  # noqa: TC001  (as commands do)
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def run_as_command(
     """A hub whose only command is a function of the test."""
 
     def run(function: Callable[[Session], int | None]) -> int:
-        app = typer.Typer(rich_markup_mode=None)
+        app = new_group()
         app.callback()(lambda: None)
         register(app, function, name="it")
         monkeypatch.setattr("hub_client.cli.app.app", app)
