@@ -13,7 +13,6 @@ from hub_client.search.shelves import FolderShelf, IndexShelf
 from hub_client.sources import BUNDLED, DIRECTORY, INDEX, bundled_folder
 from hub_client.sources.rules import SourceRules
 from plugin_spec.errors import HubError
-from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,7 +75,8 @@ class Library:
 
     def answers(self, spec: str, name: str) -> bool:
         """Whether a rule leads from the name to the source."""
-        return self.rules.source_spec(OperatorName.parse(name)) == spec
+        namespace, _, second = name.partition("/")
+        return self.rules.spec_of(namespace, second) == spec
 
 
 def _shelf(spec: str, config: HubConfig, directory: Path | None) -> Shelf | None:

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"\w+")
 _WHOLE: Final = 100
 """The text is the name itself, or its second part."""
-_PLACES: Final = ((8, 6, 4), (5, 3, 2), (2, 1, 1))
-"""What a word is worth in the name, in the namespace and in the summary: as a word of
-it, as the beginning of one, and within one."""
+_IN_NAME: Final = (8, 6, 4)
+_IN_NAMESPACE: Final = (5, 3, 2)
+_IN_SUMMARY: Final = (2, 1, 1)
+"""What a word is worth there: as a word of it, as the beginning of one, and within one.
+In a summary it is never worth more than elsewhere."""
 _ALIKE: Final = 0.6
 _LOOKED_AT: Final = 100
 
@@ -34,8 +36,9 @@ def rank(text: str, cards: Iterable[Card]) -> list[Card]:
 
     Names decide between equals.
     """
-    words = words_of(text)
-    scored = ((_score(text, words, card), card) for card in cards)
+    words = [_Word(each) for each in words_of(text)]
+    wanted = text.strip().casefold().replace("_", "-")
+    scored = ((_score(wanted, words, card), card) for card in cards)
     found = [(-score, card.name, card) for score, card in scored if score]
     return [card for *_, card in sorted(found, key=lambda each: each[:2])]
 
@@ -66,28 +69,35 @@ def nearest(text: str, names: Iterable[str]) -> list[str]:
     return [name for score, name in alike if -score >= _ALIKE][:3]
 
 
-def _score(text: str, words: Sequence[str], card: Card) -> int:
+class _Word:
+    """One of those that must all be found."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        beginning = rf"(?<![^\W_]){re.escape(text)}"
+        self._begins = re.compile(beginning).search
+        self._is_whole = re.compile(rf"{beginning}(?![^\W_])").search
+
+    def worth(self, text: str, places: tuple[int, int, int]) -> int:
+        """What it is worth in a text; 0 if it is not there."""
+        if self._text not in text:
+            return 0
+        if self._is_whole(text):
+            return places[0]
+        return places[1] if self._begins(text) else places[2]
+
+
+def _score(wanted: str, words: Sequence[_Word], card: Card) -> int:
     """0 if a word is nowhere; the sum of what each is worth otherwise."""
     namespace, _, name = card.name.partition("/")
-    texts = (name, namespace, card.summary.casefold())
     total = 0
     for word in words:
-        pairs = zip(texts, _PLACES, strict=True)
-        worth = max(_worth(word, each, places) for each, places in pairs)
+        named = word.worth(name, _IN_NAME), word.worth(namespace, _IN_NAMESPACE)
+        worth = max(named) or word.worth(card.summary.casefold(), _IN_SUMMARY)
         if not worth:
             return 0
         total += worth
-    wanted = text.strip().casefold().replace("_", "-")
     return total + (_WHOLE if wanted in {name, card.name} else 0)
-
-
-def _worth(word: str, text: str, places: tuple[int, int, int]) -> int:
-    if word not in text:
-        return 0
-    parts = words_of(text)
-    if word in parts:
-        return places[0]
-    return places[1] if any(each.startswith(word) for each in parts) else places[2]
 
 
 def _pairs(text: str) -> set[str]:

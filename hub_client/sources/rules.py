@@ -26,10 +26,14 @@ class SourceRules:
 
     def source_spec(self, name: OperatorName) -> str | None:
         """The source of ``name``, placeholders filled; None if no rule covers it."""
-        for pattern in (str(name), f"{name.namespace}/*", "*"):
-            if pattern in self._rules:
-                spec = self._rules[pattern].replace("{namespace}", name.namespace)
-                return spec.replace("{name}", name.name)
+        return self.spec_of(name.namespace, name.name)
+
+    def spec_of(self, namespace: str, name: str) -> str | None:
+        """As ``source_spec``, for a name that is known to be one."""
+        for pattern in (f"{namespace}/{name}", f"{namespace}/*", "*"):
+            if (spec := self._rules.get(pattern)) is not None:
+                spec = spec.replace("{namespace}", namespace)
+                return spec.replace("{name}", name)
         return None
 
     def specs(self) -> tuple[str, ...]:
