@@ -19,7 +19,7 @@ from hub_client.config import (
 from hub_client.discretion import discreet
 from hub_client.packages.uv import find_uv
 from hub_client.settings import SETTINGS
-from hub_client.version import hub_version
+from hub_client.version import VERSION
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class BugReport:
 def _versions(environment: Environment) -> dict[str, str | None]:
     uv = find_uv()
     return {
-        "hub": hub_version(),
+        "hub": VERSION,
         "python": environment.markers["python_full_version"],
         "platform": platform.platform(),
         "git": _program("git", "--version"),

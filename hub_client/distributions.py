@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 _METADATA = re.compile(
     r"(?P<name>[^-]+)-(?P<version>[^-]+)(-py[\d.]+)?\.(dist-info|egg-info)"
@@ -40,8 +40,13 @@ class Distribution:
         )
 
 
-def find_distributions(folders: Iterable[str]) -> Iterator[Distribution]:
-    """Find the packages of each folder, in order, whole or not."""
+def find_distributions(
+    folders: Iterable[str], names: Container[str] | None = None
+) -> Iterator[Distribution]:
+    """Find the packages of each folder, in order, whole or not.
+
+    :param names: canonical ones; others are passed over. None for all.
+    """
     from packaging.utils import canonicalize_name  # noqa: PLC0415  (as in satisfies)
     from packaging.version import InvalidVersion, Version  # noqa: PLC0415
 
@@ -50,11 +55,13 @@ def find_distributions(folders: Iterable[str]) -> Iterator[Distribution]:
             match = _METADATA.fullmatch(entry)
             if match is None:
                 continue
+            name = canonicalize_name(match["name"])
+            if names is not None and name not in names:
+                continue
             try:
                 version = str(Version(match["version"]))
             except InvalidVersion:
                 continue
-            name = canonicalize_name(match["name"])
             yield Distribution(name, version, Path(folder, entry))
 
 

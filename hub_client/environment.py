@@ -112,7 +112,8 @@ class Environment:
         """The version of one installed Python package; None if it is not here."""
         from packaging.utils import canonicalize_name  # noqa: PLC0415
 
-        return self.installed_packages().get(canonicalize_name(package))
+        name = canonicalize_name(package)
+        return next((each.version for each in self._packages({name})), None)
 
     def installed_packages(self) -> dict[str, str]:
         """The version of every installed Python package, by canonical name.
@@ -120,18 +121,22 @@ class Environment:
         One whose installation was cut short does not count.
         """
         found: dict[str, str] = {}
-        for each in find_distributions(self.path):
-            if not self._is_half_installed(each):
-                found.setdefault(each.name, each.version)
+        for each in self._packages():
+            found.setdefault(each.name, each.version)
         return found
+
+    def _packages(self, names: Collection[str] | None = None) -> Iterator[Distribution]:
+        for each in find_distributions(self.path, names):
+            if not self._is_half_installed(each):
+                yield each
 
     def discard_half_installed(self, names: Collection[str]) -> None:
         """Remove the metadata of packages whose installation was cut short.
 
         uv and pip would take them as installed.
         """
-        for each in find_distributions(self.path):
-            if each.name in names and self._is_half_installed(each):
+        for each in find_distributions(self.path, names):
+            if self._is_half_installed(each):
                 shutil.rmtree(each.metadata)
 
     def _is_half_installed(self, distribution: Distribution) -> bool:

@@ -23,6 +23,7 @@ from hub_client.cli.publish import publish
 from hub_client.cli.search import search
 from hub_client.cli.verify import verify
 from hub_client.cli.yank import yank
+from hub_client.version import VERSION
 
 USE: Final = "Use"
 PROJECT: Final = "Project"
@@ -33,9 +34,7 @@ SETTINGS: Final = "Settings"
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    from hub_client.version import hub_version  # noqa: PLC0415  (10 ms)
-
-    typer.echo(f"hub {hub_version()}")
+    typer.echo(f"hub {VERSION}")
     raise typer.Exit
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hub_client.sources import bundled_folder
 from hub_client.sources.directory import DirectorySource, FolderUnreadable
 from hub_client.tree_digest import DigestMismatch, tree_digest
-from hub_client.version import hub_version
+from hub_client.version import VERSION
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class ShippedOtherwise(HubError):
 
     def __init__(self, wanted: Fetchable) -> None:
         super().__init__(
-            f"towhee-hub {hub_version()} does not ship {wanted.name} "
+            f"towhee-hub {VERSION} does not ship {wanted.name} "
             f"{wanted.release.version} with the files that the lock has",
             hint="Install the towhee-hub that it was locked with, or run "
             f"`hub lock --upgrade {wanted.name}`",
