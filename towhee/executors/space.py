@@ -75,15 +75,19 @@ class Space:
         """Rows in which every part of a plan does its work once."""
         return self.warm_up(plan) * (2 if plan.arrangement == "overlap" else 1)
 
+    def keeping(self, plan: Plan) -> Plan:
+        """The plan with memory kept, where that can be."""
+        return plan.but(allocator="keep") if self.can_keep else plan
+
     @property
     def settings_moves(self) -> list[Move]:
-        """One setting to another of its choices; and memory to be kept."""
+        """One setting to another of its choices; and memory to be given back."""
         moves: list[Move] = [
             methodcaller("with_setting", name, choice)
             for name, choices in self.settings.items()
             for choice in choices
         ]
-        return [*moves, *([_move(allocator="keep")] if self.can_keep else [])]
+        return [*moves, *([_move(allocator="default")] if self.can_keep else [])]
 
     @property
     def arrangement_moves(self) -> list[Move]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from itertools import chain
-from statistics import fmean
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -24,13 +23,15 @@ if TYPE_CHECKING:
     from towhee.executors.plan import Plan
     from towhee.executors.run import Run
     from towhee.executors.segments import Segment
-    from towhee.executors.space import Move, Space
+    from towhee.executors.space import Space
 
 
 _SECONDS: Final = 0.25
 _MOST_ROWS: Final = 256
 # What is simpler stays unless something else is clearly faster.
 _CLEARLY: Final = 1.03
+_CLIMBED: Final = 2
+"""Arrangements whose best batch is looked for."""
 _FINALISTS: Final = 3
 _ROUNDS: Final = 2
 _LARGEST_BATCH: Final = 256
@@ -45,7 +46,7 @@ class Search:
         self.turn = Lock()
         """Held by the run that searches."""
         self._space = space
-        self._rates: dict[Plan, float] = {}
+        self._seen: dict[Plan, list[float | None]] = {}
         self._too_short = 0
         self._steps = self._explore()
         self.candidate: Plan | None = next(self._steps)
@@ -53,19 +54,18 @@ class Search:
     @property
     def has_begun(self) -> bool:
         """Whether any plan was measured."""
-        return bool(self._rates)
+        return bool(self._seen)
 
     @property
     def best(self) -> Plan:
         """The fastest so far."""
-        rates = self._rates
-        return max(rates, key=rates.__getitem__) if rates else self._space.default
+        return max(self._seen, key=self._rate, default=self._space.default)
 
     @property
     def rows(self) -> int:
         """How many rows the candidate has to be seen on; about as many as it needs."""
         plan = self.candidate or self.best
-        wanted = min(_MOST_ROWS, _SECONDS * self._rates.get(self.best, 0.0))
+        wanted = min(_MOST_ROWS, _SECONDS * self._rate(self.best))
         turn = self._space.turn(plan)
         return self.warm_up + max(1, round(wanted / turn)) * turn
 
@@ -103,31 +103,37 @@ class Search:
     def _explore(self) -> Generator[Plan, float | None, None]:
         space, plan = self._space, self._space.default
         yield plan  # The first rows bring in libraries and weights; they do not count.
-        self._rates[plan] = (yield plan) or 0.0
-        plan = yield from self._improve(plan, space.settings_moves)
-        plan = yield from self._improve(plan, space.arrangement_moves)
+        yield from self._see(plan)
+        # Small batches do not show what larger ones gain by it.
+        plan = space.keeping(plan)
+        arrangements = [plan, *(move(plan) for move in space.arrangement_moves)]
+        for each in arrangements:
+            if each not in self._seen:
+                yield from self._see(each)
         if not space.batch_is_fixed:
-            plan = yield from self._climb(plan)
-        # What suits one arrangement need not suit another.
-        yield from self._improve(plan, space.settings_moves)
-        finalists = sorted(self._rates, key=self._rates.__getitem__)[-_FINALISTS:]
-        seen = {finalist: [self._rates[finalist]] for finalist in finalists}
-        for finalist in finalists * _ROUNDS:
-            if (again := (yield finalist)) is not None:
-                seen[finalist].append(again)
-            self._rates[finalist] = fmean(seen[finalist])
-
-    def _improve(
-        self, plan: Plan, moves: Iterable[Move]
-    ) -> Generator[Plan, float | None, Plan]:
-        for move in moves:
+            arrangements.sort(key=self._rate, reverse=True)
+            for each in arrangements[:_CLIMBED]:
+                yield from self._climb(each)
+        plan = max(self._seen, key=self._rate)
+        for move in space.settings_moves:
             plan = yield from self._duel(plan, move(plan))
-        return plan
+        finalists = sorted(self._seen, key=self._rate)[-_FINALISTS:]
+        for finalist in finalists * _ROUNDS:
+            yield from self._see(finalist)
+
+    def _see(self, plan: Plan) -> Generator[Plan, float | None, None]:
+        rate = yield plan
+        self._seen.setdefault(plan, []).append(rate)
+
+    def _rate(self, plan: Plan) -> float:
+        """The best that was seen: others who use the machine only make it slower."""
+        rates = [rate for rate in self._seen.get(plan, ()) if rate is not None]
+        return min(rates, default=0.0) and max(rates)
 
     def _duel(self, plan: Plan, other: Plan) -> Generator[Plan, float | None, Plan]:
-        if other not in self._rates:
-            self._rates[other] = (yield other) or 0.0
-        return other if self._rates[other] > _CLEARLY * self._rates[plan] else plan
+        if other not in self._seen:
+            yield from self._see(other)
+        return other if self._rate(other) > _CLEARLY * self._rate(plan) else plan
 
     def _climb(self, plan: Plan) -> Generator[Plan, float | None, Plan]:
         """Double the batch while that helps; if it never does, halve it.
