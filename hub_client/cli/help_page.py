@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from typer.core import TyperCommand, TyperGroup
@@ -61,25 +61,18 @@ class Later(NamedTuple):
     panel: str | None
 
 
-class _Commands(MutableMapping[str, Any]):
-    """The commands of a group by name, in order."""
+class _Commands(Mapping[str, Any]):
+    """The commands of a group by name, in order; ``register`` has filled it."""
 
     def __init__(self, later: dict[str, Later], groups: dict[str, Any]) -> None:
         self._later = later
         self._made = groups
-        self._names = dict.fromkeys([*later, *groups])
+        self._names = (*later, *groups)
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401  (click's, or typer's own)
         if name not in self._made:
             self._made[name] = self._later[name].make()
         return self._made[name]
-
-    def __setitem__(self, name: str, command: Any) -> None:  # noqa: ANN401
-        self._names[name] = None
-        self._made[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self._names[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -88,7 +81,7 @@ class _Commands(MutableMapping[str, Any]):
         return len(self._names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._names
+        return name in self._names  # without making it
 
     def row(self, name: str) -> tuple[str, str]:
         """The subject of a command, and what it does, in a line."""
@@ -105,7 +98,7 @@ class PageGroup(TyperGroup):
 
     later: ClassVar[dict[str, Later]] = {}
     """Of a class of its own for each group, which knows them before it is made."""
-    commands: _Commands
+    commands: _Commands  # type: ignore[assignment]  # nothing is added to it
 
     def __init__(self, *, commands: dict[str, Any], **settings: Any) -> None:  # noqa: ANN401
         super().__init__(**settings)
