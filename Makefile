@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO := .venv-demo/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test test-fast fuzz check format lock-dev benchmark clean
+.PHONY: demo test test-fast test-gpu fuzz check format lock-dev benchmark clean
 
 ## demo: reverse image search over real photographs, with what `hub install` brings
 demo: .venv-demo/ready
@@ -17,6 +17,10 @@ test: test-fast
 ## test-fast: every test that takes seconds
 test-fast: .venv/ready
 	$(MAKE) --jobs 2 --output-sync=target test-hub test-towhee
+
+## test-gpu: what only a GPU can show, where torch finds one
+test-gpu: .venv/ready
+	HUB_TEST_GPU=1 $(BIN)/python -m pytest -q tests/gpu
 
 # Two halves that take about as long, each in a plain process.
 HALF := $(filter-out %/sources %/__pycache__,$(wildcard tests/hub_client/*))

@@ -1,4 +1,4 @@
-"""What only a GPU can show: these tests run where torch finds one."""
+"""What only a GPU can show: ``make test-gpu``, where torch finds one."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.skip(reason="torch finds no GPU here"))
+            item.add_marker(pytest.mark.skip(reason="`make test-gpu` runs it where torch finds a GPU"))
