@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -65,8 +65,11 @@ def _count(exact: bool, change: int) -> None:
 
 
 def _set(setting: _Setting, value: object) -> None:
-    if setting.read() != value:
-        setting.write(value)
+    # Where the user took the other names meanwhile, torch does not read these.
+    with suppress(RuntimeError):
+        if setting.read() == value:
+            return
+    setting.write(value)
 
 
 def _settings() -> list[_Setting]:

@@ -21,6 +21,10 @@ def found():
     places = backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul
     return [place.fp32_precision for place in places]
 
+with float32_products(exact=True):
+    backends.cudnn.conv.fp32_precision = "tf32"
+assert found() == ["tf32", "tf32", "none"]
+
 backends.cudnn.conv.fp32_precision = "ieee"
 backends.cuda.matmul.fp32_precision = "tf32"
 assert found() == ["ieee", "tf32", "tf32"]
