@@ -12,7 +12,7 @@ demo: .venv-demo/ready
 
 ## test: every test
 test: test-fast
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile --durations=15
 
 ## test-fast: every test that takes seconds
 test-fast: .venv/ready
