@@ -23,7 +23,7 @@ test-gpu: .venv/ready
 	HUB_TEST_GPU=1 $(BIN)/python -m pytest -q tests/gpu
 
 # Two halves that take about as long, each in a plain process.
-HALF := $(filter-out %/sources %/__pycache__,$(wildcard tests/hub_client/*))
+HALF := $(filter-out %/publisher %/__pycache__,$(wildcard tests/hub_client/*))
 
 test-hub: .venv/ready
 	$(BIN)/python -m pytest -q -m "not slow" $(HALF)

@@ -66,6 +66,8 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure() -> None:
     """Take away what is left of the run."""
+    # Some libraries complain at exit about what was kept from the collector.
+    gc.unfreeze()
     _temporary.cleanup()
 
 
