@@ -12,15 +12,15 @@ from towhee.executors.worker import timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-    from concurrent.futures import ThreadPoolExecutor
     from contextlib import AbstractContextManager
     from typing import TypeAlias
 
     from towhee.executors.chunks import Numbered
+    from towhee.executors.threads import Pool
     from towhee.executors.worker import Timed
     from towhee.pipelines import FunctionCall, Parallel
 
-    Workers: TypeAlias = tuple[ThreadPoolExecutor, Callable[[list[Numbered]], Timed]]
+    Workers: TypeAlias = tuple[Pool, Callable[[list[Numbered]], Timed]]
     Lend: TypeAlias = Callable[
         [Sequence[FunctionCall], Parallel], AbstractContextManager[Workers]
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import textwrap
@@ -140,6 +141,60 @@ def test_a_forked_process_runs_chains_of_its_own(
         done = list(engine.values(chain, range(9))) == [*range(1, 10)]
         os._exit(0 if done else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer's signal")
+def test_runs_that_are_interrupted_anywhere_end_with_their_threads(
+    tmp_path: Path,
+) -> None:
+    """A few hundred times, at moments that nobody chose; a lock left behind would hang."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import faulthandler, itertools, random, signal, threading, time
+            from types import SimpleNamespace
+
+            from plugin_spec import Operator
+            from towhee.bound import LoadedStep
+            from towhee.executors.local import LocalExecutor
+            from towhee.loaded_operator import LoadedOperator
+
+            class Quick(Operator):
+                concurrent = True
+                def __call__(self, value):
+                    time.sleep(0.00002)
+                    return value
+
+            port = SimpleNamespace(name="value", types=("any",))
+            manifest = SimpleNamespace(name="test/quick", inputs=[port], outputs=[port])
+            step = LoadedStep(LoadedOperator(manifest, Quick()))
+            bound = SimpleNamespace(steps=(step,), load=lambda: [step], ends_safe=False)
+
+            faulthandler.dump_traceback_later(60, exit=True)
+            chance, interrupted, end = random.Random(1), 0, time.monotonic() + 4
+            signal.signal(signal.SIGALRM, signal.default_int_handler)
+            while time.monotonic() < end:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.002, 0.01))
+                    for value in LocalExecutor(2).values(bound, itertools.count()):
+                        pass
+                except KeyboardInterrupt:
+                    interrupted += 1
+            assert interrupted > 50, interrupted
+            print([each.name for each in threading.enumerate()])
+            """
+        ),
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    assert (done.stderr, done.stdout) == ("", "['MainThread']\n")
 
 
 def test_python_in_development_mode_has_nothing_to_say(tmp_path: Path) -> None:
