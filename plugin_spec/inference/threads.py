@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,7 +23,17 @@ class ThreadShare(threading.local):
     None
     """
 
-    count: int | None = None
+    _count: int | None = None
+
+    @property
+    def count(self) -> int | None:
+        """What the calling thread was told."""
+        return self._count
+
+    @count.setter
+    def count(self, count: int | None) -> None:
+        _note()
+        self._count = count
 
     def __reduce__(self) -> tuple[type[ThreadShare], tuple[()]]:
         return type(self), ()
@@ -34,6 +45,28 @@ class _Users:
     lock = threading.Lock()
     changing = 0
     count = 0
+
+
+class _Noted(threading.local):
+    """What the calling thread is to compute with after its next block."""
+
+    own: int | None = None
+
+
+_noted = _Noted()
+
+
+def _note() -> None:
+    """Learn what is the thread's own, before it computes.
+
+    A thread that is new to torch takes over the count of the moment, which may be that
+    of another thread's block.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or threading.current_thread() is threading.main_thread():
+        return
+    with _Users.lock:
+        _noted.own = _Users.count if _Users.changing else torch.get_num_threads()
 
 
 @contextmanager
@@ -49,7 +82,8 @@ def torch_threads(count: int | None) -> Iterator[None]:
     import torch
 
     with _Users.lock:
-        own = torch.get_num_threads()
+        noted, _noted.own = _noted.own, None
+        own = torch.get_num_threads() if noted is None else noted
         if not _Users.changing:
             _Users.count = own
         elif threading.current_thread() is not threading.main_thread():
