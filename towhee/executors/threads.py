@@ -67,14 +67,14 @@ class Pool:
     def submit(self, work: Callable[[Task], Result], task: Task) -> Answer[Result]:
         """Have a thread do the task when one is free."""
         answer: Answer[Result] = Answer()
-        self._executor.submit(answer.fill, lambda: self._done(work, task))
+        self._executor.submit(answer.fill, lambda: self._do(work, task))
         return answer
 
     def close(self) -> None:
         """End the threads when they have done what they began; nothing else begins."""
         self._executor.shutdown(cancel_futures=True)
 
-    def _done(self, work: Callable[[Task], Result], task: Task) -> Result:
+    def _do(self, work: Callable[[Task], Result], task: Task) -> Result:
         if self._begin is not None and not hasattr(self._own, "begun"):
             self._begin()
             self._own.begun = True
