@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, wait
 from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from queue import Empty, SimpleQueue
@@ -11,6 +10,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from plugin_spec.errors import HubError
+from plugin_spec.pool import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -76,21 +76,20 @@ def watched(work: Callable[[], T], check: Callable[[], object]) -> T:
     1
     """
     ended = Event()
-    answer: Future[T] = Future()
+    answer: Answer[T] = Answer()
 
     def run() -> None:
         _ended.set(ended)
-        try:
-            answer.set_result(work())
-        except BaseException as error:  # noqa: BLE001  (raised where it is awaited)
-            answer.set_exception(error)
+        answer.fill(work)
 
     thread = Thread(target=copy_context().run, args=(run,), daemon=True)
     thread.start()
     try:
-        while not wait([answer], _GLANCE).done:
+        thread.join(_GLANCE)
+        while not answer.done():
             check_needed()
             check()
+            thread.join(_GLANCE)
     finally:
         ended.set()
         _see_off([thread])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from plugin_spec.inference.backend import Backend
+from plugin_spec.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class Replicas(Backend):
     def __init__(self, backends: Sequence[Backend]) -> None:
         super().__init__(backends[0].workload)
         self.backends = backends
-        self._pool = ThreadPoolExecutor(len(backends), thread_name_prefix="replica")
+        self._pool = Pool(len(backends))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.backends,), {"agreement": self.agreement}
@@ -33,15 +33,19 @@ class Replicas(Backend):
         """
         import torch
 
+        def compute(share: tuple[Backend, tuple[Tensor, ...]]) -> Tensor:
+            backend, part = share
+            return backend(*part, threads=threads)
+
         parts = zip(
             *(tensor.tensor_split(len(self.backends)) for tensor in inputs), strict=True
         )
-        runs = [
-            self._pool.submit(backend, *part, threads=threads)
+        answers = [
+            self._pool.submit(compute, (backend, part))
             for backend, part in zip(self.backends, parts, strict=True)
             if len(part[0])
         ]
-        return torch.cat([run.result() for run in runs])
+        return torch.cat([answer.result() for answer in answers])
 
     def settings(self) -> Mapping[str, Sequence[object]]:
         """What each of them may be set to."""
@@ -54,6 +58,6 @@ class Replicas(Backend):
 
     def close(self) -> None:
         """End the threads, and close the backends."""
-        self._pool.shutdown()
+        self._pool.close()
         for backend in self.backends:
             backend.close()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 from itertools import count, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import pytest
+from bare_operators import environment
 
 from plugin_spec import HubError
 from towhee.executors.local import LocalExecutor
@@ -22,6 +21,7 @@ from towhee.pipelines import FunctionCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from typing import TypeAlias
 
     from hub_client.installed import InstalledOperator
@@ -326,11 +326,10 @@ def test_ctrl_c_ends_a_run_and_its_threads(tmp_path: Path) -> None:
         textwrap.dedent(
             """
             import itertools, os, threading, time
-            from types import SimpleNamespace
+
+            from bare_operators import bound
             from plugin_spec import Operator
             from towhee.executors.local import LocalExecutor
-            from towhee.bound import LoadedStep
-            from towhee.loaded_operator import LoadedOperator
 
             class Slow(Operator):
                 concurrent = True
@@ -339,12 +338,8 @@ def test_ctrl_c_ends_a_run_and_its_threads(tmp_path: Path) -> None:
                     time.sleep(0.1)
                     return value
 
-            port = SimpleNamespace(name="value", types=("any",))
-            manifest = SimpleNamespace(name="test/slow", inputs=[port], outputs=[port])
-            slow = LoadedOperator(manifest, Slow())
-            bound = SimpleNamespace(steps=(slow,), load=lambda: [LoadedStep(slow)], ends_safe=False)
             try:
-                for value in LocalExecutor(2).values(bound, itertools.count()):
+                for value in LocalExecutor(2).values(bound(Slow()), itertools.count()):
                     pass
             except KeyboardInterrupt:
                 pass
@@ -353,12 +348,11 @@ def test_ctrl_c_ends_a_run_and_its_threads(tmp_path: Path) -> None:
         ),
         encoding="utf-8",
     )
-    root = Path(__file__).parents[2]
     process = subprocess.Popen(
         [sys.executable, script],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env=environment(),
     )
     assert process.stdout is not None
     with process:

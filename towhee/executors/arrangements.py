@@ -12,10 +12,11 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from plugin_spec.pool import threads
 from towhee.executors.allocator import allocator
 from towhee.executors.batching import Batches
 from towhee.executors.chunks import Chunks
-from towhee.executors.threads import in_order, share, threads
+from towhee.executors.threads import in_order, share
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

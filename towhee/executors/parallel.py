@@ -6,8 +6,9 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from plugin_spec.pool import threads
 from towhee.executors.chunks import Chunks
-from towhee.executors.threads import in_order, threads
+from towhee.executors.threads import in_order
 from towhee.executors.worker import timed
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import TypeAlias
 
+    from plugin_spec.pool import Pool
     from towhee.executors.chunks import Numbered
-    from towhee.executors.threads import Pool
     from towhee.executors.worker import Timed
     from towhee.pipelines import FunctionCall, Parallel
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter, deque
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from plugin_spec.layered import HasLayers
 from plugin_spec.operator import ModelOperator
+from plugin_spec.pool import threads
+from towhee.executors.threads import in_order
 from towhee.studies.errors import CannotStudy
 from towhee.studies.neighbours import nearest_others, unit_vectors
 
@@ -153,16 +155,11 @@ def prepared_batches(operator: ModelOperator, samples: Samples) -> Iterator[list
         image, _ = samples[index]
         return operator.prepare(np.asarray(image))
 
-    size, total = operator.batch_size, len(samples)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting: deque[list[Any]] = deque()
-        for start in range(0, total, size):
-            indexes = range(start, min(start + size, total))
-            waiting.append([pool.submit(prepared, each) for each in indexes])
-            if len(waiting) > _AHEAD:
-                yield [each.result() for each in waiting.popleft()]
-        for batch in waiting:
-            yield [each.result() for each in batch]
+    size, indexes = operator.batch_size, range(len(samples))
+    with threads(os.cpu_count() or 1) as pool:
+        ready = in_order(pool, prepared, indexes, ahead=_AHEAD * size)
+        while batch := list(islice(ready, size)):
+            yield batch
 
 
 def _precisions(

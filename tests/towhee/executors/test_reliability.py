@@ -10,16 +10,17 @@ import sys
 import textwrap
 import threading
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import pytest
+from bare_operators import environment
 
 from towhee.executors.local import LocalExecutor
 from towhee.executors.plan import Arrangement, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from typing import Any
 
     from hub_client.installed import InstalledOperator
@@ -153,12 +154,10 @@ def test_runs_that_are_interrupted_anywhere_end_with_their_threads(
         textwrap.dedent(
             """
             import faulthandler, itertools, random, signal, threading, time
-            from types import SimpleNamespace
 
+            from bare_operators import bound
             from plugin_spec import Operator
-            from towhee.bound import LoadedStep
             from towhee.executors.local import LocalExecutor
-            from towhee.loaded_operator import LoadedOperator
 
             class Quick(Operator):
                 concurrent = True
@@ -166,18 +165,14 @@ def test_runs_that_are_interrupted_anywhere_end_with_their_threads(
                     time.sleep(0.00002)
                     return value
 
-            port = SimpleNamespace(name="value", types=("any",))
-            manifest = SimpleNamespace(name="test/quick", inputs=[port], outputs=[port])
-            step = LoadedStep(LoadedOperator(manifest, Quick()))
-            bound = SimpleNamespace(steps=(step,), load=lambda: [step], ends_safe=False)
-
+            chain = bound(Quick())
             faulthandler.dump_traceback_later(60, exit=True)
             chance, interrupted, end = random.Random(1), 0, time.monotonic() + 4
             signal.signal(signal.SIGALRM, signal.default_int_handler)
             while time.monotonic() < end:
                 try:
                     signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.002, 0.01))
-                    for value in LocalExecutor(2).values(bound, itertools.count()):
+                    for value in LocalExecutor(2).values(chain, itertools.count()):
                         pass
                 except KeyboardInterrupt:
                     interrupted += 1
@@ -192,7 +187,7 @@ def test_runs_that_are_interrupted_anywhere_end_with_their_threads(
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env=environment(),
     )
     assert (done.stderr, done.stdout) == ("", "['MainThread']\n")
 
@@ -202,17 +197,15 @@ def test_python_in_development_mode_has_nothing_to_say(tmp_path: Path) -> None:
     script.write_text(
         textwrap.dedent(
             """
-            from types import SimpleNamespace
             from typing import get_args
 
+            from bare_operators import loaded
             from plugin_spec import ModelOperator
             from towhee import DataCollection
-            from towhee.bound import LoadedStep
             from towhee.executors.arrangements import arrange
             from towhee.executors.plan import Arrangement, Plan
             from towhee.executors.run import Run
             from towhee.executors.segments import Segment
-            from towhee.loaded_operator import LoadedOperator
 
             class Model(ModelOperator):
                 concurrent_predict = True
@@ -221,9 +214,7 @@ def test_python_in_development_mode_has_nothing_to_say(tmp_path: Path) -> None:
                 def predict(self, batch):
                     return batch
 
-            port = SimpleNamespace(name="value", types=("any",))
-            manifest = SimpleNamespace(name="test/model", inputs=[port], outputs=[port])
-            segment = Segment((), LoadedStep(LoadedOperator(manifest, Model())))
+            segment = Segment((), loaded(Model()))
             for arrangement in get_args(Arrangement):
                 plan = Plan(arrangement, batch_size=2, threads=2)
                 rows = list(enumerate(range(9)))
@@ -248,6 +239,6 @@ def test_python_in_development_mode_has_nothing_to_say(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env=environment(),
     )
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
