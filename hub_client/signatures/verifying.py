@@ -50,7 +50,7 @@ class SignatureRefused(HubError):
         older = f"{operator.name}<{operator.release.version}"
         super().__init__(
             f"{describe(operator)} {self._is_it}{lines}\n  expected {expected}",
-            hint=f"{self._next}; for an earlier version, ask for `{older}`",
+            hint=f"{self._next}; an earlier version, if there is one, is `{older}`",
         )
 
     _is_it = "is not signed as your configuration requires"

@@ -96,8 +96,8 @@ def test_what_another_signed_by_sigstore_never_reaches_the_store(
         "https://id.example\n"
         f"  expected {ALICE}\n\n"
         "hint: Ask its publisher; if you trust another key of theirs, run "
-        "`hub trust add SOURCE --require-signature SIGNER`; for an earlier version, "
-        "ask for `acme/embed<1.0.0`\n"
+        "`hub trust add SOURCE --require-signature SIGNER`; an earlier version, "
+        "if there is one, is `acme/embed<1.0.0`\n"
     )
     assert Store(HubConfig.load().cache_dir / "store").digests() == ()
     assert not Path("hub.lock").exists()
