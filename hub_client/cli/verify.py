@@ -82,7 +82,8 @@ _WAYS_ON: Final[Mapping[Place, str]] = {
     "environment": "`hub sync` makes the environment match the lock",
     "lock": "Take `hub.lock` as it was committed, or pin anew by `hub lock --upgrade`",
     "weights": "Delete a file that is another one; `hub sync --weights` fetches it",
-    "signature": "Ask the publisher about it before you run any of it",
+    "signature": "If its source cannot be asked from here, take it from a bundle with "
+    "`--from`; otherwise ask the publisher about it before you run any of it",
 }
 
 
