@@ -22,6 +22,7 @@ SCRIPTS = (
     "training.py",
     "search.py",
     "index.py",
+    "resolver.py",
     "ray_images.py",
 )
 
