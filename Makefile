@@ -12,24 +12,31 @@ demo: .venv-demo/ready
 
 ## test: every test
 test: test-fast
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile --durations=15
+	$(BIN)/python -m pytest -m slow -n 3 --dist loadfile --durations=15
 
 ## test-fast: every test that takes seconds
 test-fast: .venv/ready
-	$(MAKE) --jobs 2 --output-sync=target test-hub test-towhee
+	$(MAKE) --jobs 3 --output-sync=target test-towhee test-hub test-edges
 
 ## test-gpu: what only a GPU can show, where torch finds one
 test-gpu: .venv/ready
 	HUB_TEST_GPU=1 $(BIN)/python -m pytest -q tests/gpu
 
-# Two halves that take about as long, each in a plain process.
-HALF := $(filter-out %/publisher %/__pycache__,$(wildcard tests/hub_client/*))
-
-test-hub: .venv/ready
-	$(BIN)/python -m pytest -q -m "not slow" $(HALF)
+# Three parts that take about as long, each in a plain process: many a test waits for a
+# server or a disk, and three keep two cores busy.
+EDGES := tests/hub_client/cli tests/hub_client/publisher tests/plugin_spec \
+	tests/reference_operators
+HUB := $(filter-out $(EDGES) %/__pycache__,$(wildcard tests/hub_client/*))
+QUICK := -m pytest -q -m "not slow"
 
 test-towhee: .venv/ready
-	$(BIN)/python -m pytest -q -m "not slow" $(addprefix --ignore=,$(HALF))
+	$(BIN)/python $(QUICK) $(addprefix --ignore=,$(EDGES) $(HUB))
+
+test-hub: .venv/ready
+	$(BIN)/python $(QUICK) $(HUB)
+
+test-edges: .venv/ready
+	$(BIN)/python $(QUICK) $(EDGES)
 
 ## fuzz: for SECONDS, what parsers make of bytes that are made up to reach further
 fuzz: .venv/ready
