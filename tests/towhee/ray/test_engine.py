@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
@@ -53,9 +54,13 @@ def working() -> list[int]:
     """Workers that hold operators now."""
     import psutil  # noqa: PLC0415  (Ray brings it, and makes it importable)
 
-    family = psutil.Process().children(recursive=True)
-    alive = (each for each in family if each.status() != psutil.STATUS_ZOMBIE)
-    return [each.pid for each in alive if "StageWorker" in each.name()]
+    found = []
+    for each in psutil.Process().children(recursive=True):
+        # It may end while it is looked at.
+        with suppress(psutil.NoSuchProcess):
+            if each.status() != psutil.STATUS_ZOMBIE and "StageWorker" in each.name():
+                found.append(each.pid)
+    return found
 
 
 @pytest.mark.slow
