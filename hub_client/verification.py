@@ -69,6 +69,8 @@ class Verification:
     operators: int = 0
     weights: int = 0
     signatures: int = 0
+    unanswered: bool = False
+    """Whether there is a signature that could not be had, and so says nothing."""
     _trees: dict[str, bool] = field(default_factory=dict)
 
     def verify_environment(self, environment: Environment) -> Iterator[str]:
@@ -162,6 +164,11 @@ class Verification:
         :param find_signer: gives None if none is required; a HubError says what is
             there instead.
         """
+        from hub_client.signatures import (  # noqa: PLC0415  (seldom)
+            SignatureRefused,
+            SignatureUnreachable,
+        )
+
         locked = {(each.name, each.revision) for each in lock.operators}
         here: tuple[LockedOperator | Receipt, ...] = (*lock.operators, *self.receipts)
         for operator in here:
@@ -176,6 +183,10 @@ class Verification:
             except HubError as error:
                 first, *rest = str(error).splitlines()
                 self._differs("signature", subject, first, *map(str.strip, rest))
+                if isinstance(error, SignatureUnreachable) or not isinstance(
+                    error, SignatureRefused
+                ):
+                    self.unanswered = True
                 continue
             if signer is None:
                 reason = "you require no signature of its source"

@@ -70,7 +70,7 @@ def verify(
     if found := len(checked.differences):
         session.console.problem(
             f"{format_count(found, 'difference')} in {looked_at}\n\n"
-            f"hint: {_way_on(checked)}"
+            f"hint: {_way_on(checked, place)}"
         )
         return 1
     session.console.say(f"Verified {looked_at}")
@@ -82,18 +82,21 @@ _WAYS_ON: Final[Mapping[Place, str]] = {
     "environment": "`hub sync` makes the environment match the lock",
     "lock": "Take `hub.lock` as it was committed, or pin anew by `hub lock --upgrade`",
     "weights": "Delete a file that is another one; `hub sync --weights` fetches it",
-    "signature": "If its source cannot be asked from here, take it from a bundle with "
-    "`--from`; otherwise ask the publisher about it before you run any of it",
+    "signature": "Ask the publisher about it before you run any of it",
 }
 
 
-def _way_on(checked: Verification) -> str:
+def _way_on(checked: Verification, place: str | None) -> str:
     from hub_client.verification import DAMAGED  # noqa: PLC0415  (slow)
 
     ways = dict(_WAYS_ON)
     if any(each.message == DAMAGED for each in checked.differences):
         ways["environment"] = (
             "Remove a receipt that does not read back; `hub sync` writes it again"
+        )
+    if checked.unanswered and place is None:
+        ways["signature"] += (
+            "; `--from` takes what its source does not give from a bundle"
         )
     places = {each.place for each in checked.differences}
     return "\n".join(way for place, way in ways.items() if place in places)

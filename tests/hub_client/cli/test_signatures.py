@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Into = tuple[str, str]
 FILES = operator_files("acme/embed", "1.0.0")
+ASK = "Ask the publisher about it before you run any of it"
 NEWER = operator_files("acme/embed", "1.1.0")
 
 
@@ -188,6 +190,28 @@ def test_a_lock_cannot_say_that_something_is_signed(
         "  locked ssh:SHA256:other\n"
         f"  found  {alice.signer}\n"
     )
+    assert done.stderr.endswith(f"\n\nhint: {ASK}\n")
+
+
+def test_a_signature_that_its_source_does_not_give_is_looked_for_in_a_bundle(
+    hub: Hub, repository: GitRepository, source: str, alice: Publisher, into: Into
+) -> None:
+    alice.release(repository, "1.0.0", FILES)
+    hub.said("sync", *into)
+    hub.said("bundle", "-o", "bundle")
+    repository.path.rename(repository.path.with_name("gone"))
+    shutil.rmtree(HubConfig.load().cache_dir / "git")
+    done = hub("verify", "--signatures", *into)
+    assert (done.returncode, repository.url in done.stdout) == (1, True)
+    other = "; `--from` takes what its source does not give from a bundle"
+    assert done.stderr.endswith(f"\n\nhint: {ASK}{other}\n")
+    words = ("verify", "--signatures", "--from", "bundle", *into)
+    assert "Verified 1 signature, 1 tree" in hub.said(*words)
+    for signature in Path("bundle", "signatures").iterdir():
+        signature.unlink()
+    done = hub(*words)
+    assert done.returncode == 1
+    assert other not in done.stderr
 
 
 def test_a_signature_is_not_required_where_none_can_be(
