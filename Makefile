@@ -16,27 +16,31 @@ test: test-fast
 
 ## test-fast: every test that takes seconds
 test-fast: .venv/ready
-	$(MAKE) --jobs 3 --output-sync=target test-towhee test-hub test-edges
+	$(MAKE) --jobs 3 --output-sync=target test-hub test-towhee test-commands test-operators
 
 ## test-gpu: what only a GPU can show, where torch finds one
 test-gpu: .venv/ready
 	HUB_TEST_GPU=1 $(BIN)/python -m pytest -q tests/gpu
 
-# Three parts that take about as long, each in a plain process: many a test waits for a
-# server or a disk, and three keep two cores busy.
-EDGES := tests/hub_client/cli tests/hub_client/publisher tests/plugin_spec \
-	tests/reference_operators
-HUB := $(filter-out $(EDGES) %/__pycache__,$(wildcard tests/hub_client/*))
+# Parts, each in a plain process, the longest first: many a test waits for a server or a
+# disk, and three processes keep two cores busy.
+COMMANDS := tests/hub_client/cli tests/hub_client/publisher
+OPERATORS := plugin_spec reference_operators tests/plugin_spec tests/reference_operators
+HUB := $(filter-out $(COMMANDS) %/__pycache__,$(wildcard tests/hub_client/*))
 QUICK := -m pytest -q -m "not slow"
-
-test-towhee: .venv/ready
-	$(BIN)/python $(QUICK) $(addprefix --ignore=,$(EDGES) $(HUB))
 
 test-hub: .venv/ready
 	$(BIN)/python $(QUICK) $(HUB)
 
-test-edges: .venv/ready
-	$(BIN)/python $(QUICK) $(EDGES)
+test-towhee: .venv/ready
+	$(BIN)/python $(QUICK) hub_client towhee tests \
+		$(addprefix --ignore=,$(HUB) $(COMMANDS) $(OPERATORS))
+
+test-commands: .venv/ready
+	$(BIN)/python $(QUICK) $(COMMANDS)
+
+test-operators: .venv/ready
+	$(BIN)/python $(QUICK) $(OPERATORS)
 
 ## fuzz: for SECONDS, what parsers make of bytes that are made up to reach further
 fuzz: .venv/ready

@@ -44,11 +44,7 @@ def test_what_is_started_listens_to_this_machine_alone_and_ends_with_its_process
     ray_folder: Path,
 ) -> None:
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            STARTED.replace("import json, psutil, socket", "import json"),
-        ],
+        [sys.executable, "-c", STARTED],
         capture_output=True,
         text=True,
         check=True,

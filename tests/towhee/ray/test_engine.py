@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
-from contextlib import suppress
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
+from processes import running_below
 
 from towhee import DataCollection
 from towhee.executors.portable import CannotSend
@@ -52,15 +53,8 @@ class Subject(ModelOperator):
 
 def working() -> list[int]:
     """Workers that hold operators now."""
-    import psutil  # noqa: PLC0415  (Ray brings it, and makes it importable)
-
-    found = []
-    for each in psutil.Process().children(recursive=True):
-        # It may end while it is looked at.
-        with suppress(psutil.NoSuchProcess):
-            if each.status() != psutil.STATUS_ZOMBIE and "StageWorker" in each.name():
-                found.append(each.pid)
-    return found
+    family = running_below(os.getpid())
+    return [each.pid for each, words in family.items() if "StageWorker" in words[0]]
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import ray  # noqa: F401  (it brings psutil, and makes it importable)
+from processes import running_below
 
 from towhee import DataCollection
 from towhee.executors.ray.flow import RayFailed
@@ -149,13 +150,8 @@ def psutil_of(process: int) -> psutil.Process:
 
 def named(name: str) -> psutil.Process:
     """One of Ray's processes."""
-    return next(each for each in _below(os.getpid()) if name in each.cmdline()[0])
-
-
-def _below(process: int) -> list[psutil.Process]:
-    import psutil  # noqa: PLC0415  (as above)
-
-    return psutil.Process(process).children(recursive=True)
+    family = running_below(os.getpid())
+    return next(each for each, words in family.items() if name in words[0])
 
 
 def test_ctrl_c_ends_a_run_at_once_and_leaves_no_process(ray_folder: Path) -> None:
@@ -170,8 +166,8 @@ def test_ctrl_c_ends_a_run_at_once_and_leaves_no_process(ray_folder: Path) -> No
     assert child.stdout is not None
     assert child.stderr is not None
     assert child.stdout.readline() == "working\n", child.stderr.read()
-    family = _below(child.pid)
-    assert any("StageWorker" in " ".join(each.cmdline()) for each in family)
+    family = running_below(child.pid)
+    assert any("StageWorker" in words[0] for words in family.values())
     start = time.monotonic()
     os.killpg(child.pid, signal.SIGINT)
     _, errors = child.communicate(timeout=30)
