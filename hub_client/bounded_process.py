@@ -12,6 +12,8 @@ from subprocess import CompletedProcess
 from threading import Thread
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
+from plugin_spec.pool import start
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -98,9 +100,9 @@ def _communicate(
     ended: SimpleQueue[bool] = SimpleQueue()
     said = bytearray(), bytearray()
     if process.stdin is not None:
-        Thread(target=_type, args=(process.stdin, typed), daemon=True).start()
+        start(Thread(target=_type, args=(process.stdin, typed), daemon=True))
     for pipe, into in zip((process.stdout, process.stderr), said, strict=True):
-        Thread(target=_read, args=(pipe, into, limit, ended), daemon=True).start()
+        start(Thread(target=_read, args=(pipe, into, limit, ended), daemon=True))
     for _ in said:
         if not ended.get(timeout=max(0.0, end - time.monotonic())):
             raise SaidTooMuch

@@ -10,7 +10,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from plugin_spec.errors import HubError
-from plugin_spec.pool import Answer
+from plugin_spec.pool import Answer, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -56,9 +56,9 @@ def side_by_side(work: Callable[[T], object], items: Iterable[T], most: int) -> 
             answers.put(None)
 
     threads = [Thread(target=run, daemon=True) for _ in range(min(most, left.qsize()))]
-    for thread in threads:
-        thread.start()
     try:
+        for thread in threads:
+            start(thread)
         for _ in threads:
             if (error := answers.get()) is not None:
                 raise error
@@ -83,8 +83,8 @@ def watched(work: Callable[[], T], check: Callable[[], object]) -> T:
         answer.fill(work)
 
     thread = Thread(target=copy_context().run, args=(run,), daemon=True)
-    thread.start()
     try:
+        start(thread)
         thread.join(_GLANCE)
         while not answer.done():
             check_needed()
@@ -105,7 +105,8 @@ def _taken(items: SimpleQueue[T], ended: Event) -> Iterator[T]:
 def _see_off(threads: Iterable[Thread]) -> None:
     until = time.monotonic() + _GRACE
     for thread in threads:
-        thread.join(max(0.0, until - time.monotonic()))
+        if thread.is_alive():  # An interrupt may come before it is.
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 def check_needed() -> None:

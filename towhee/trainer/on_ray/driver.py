@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub_client.atomic_file import write_atomically
 from plugin_spec.errors import HubError
+from plugin_spec.pool import start
 from towhee.executors.ray.cluster import ensure_started
 from towhee.executors.ray.stages import InvalidResources
 from towhee.trainer.checkpoints import read_progress
@@ -263,7 +264,7 @@ class _Reader:
         self.problem: Exception | None = None
 
     def __enter__(self) -> None:
-        self._thread.start()
+        start(self._thread)
 
     def __exit__(self, *raised: object) -> None:
         self._over.set()
