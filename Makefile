@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := .venv-demo/bin
 export UV_PYTHON_DOWNLOADS := never
+# Three processes of tests keep two processors busy: further threads of torch's would only
+# wait for one another there.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .PHONY: demo test test-fast test-gpu fuzz check format lock-dev benchmark clean
 
@@ -12,7 +15,7 @@ demo: .venv-demo/ready
 
 ## test: every test
 test: test-fast
-	$(BIN)/python -m pytest -m slow -n 3 --dist loadfile --durations=15
+	$(PYTEST) -m slow -n 3 --dist loadfile --durations=15
 
 ## test-fast: every test that takes seconds
 test-fast: .venv/ready
@@ -23,24 +26,24 @@ test-gpu: .venv/ready
 	HUB_TEST_GPU=1 $(BIN)/python -m pytest -q tests/gpu
 
 # Parts, each in a plain process, the longest first: many a test waits for a server or a
-# disk, and three processes keep two cores busy.
+# disk.
 COMMANDS := tests/hub_client/cli tests/hub_client/publisher
 OPERATORS := plugin_spec reference_operators tests/plugin_spec tests/reference_operators
 HUB := $(filter-out $(COMMANDS) %/__pycache__,$(wildcard tests/hub_client/*))
-QUICK := -m pytest -q -m "not slow"
+QUICK := $(PYTEST) -q -m "not slow"
 
 test-hub: .venv/ready
-	$(BIN)/python $(QUICK) $(HUB)
+	$(QUICK) $(HUB)
 
 test-towhee: .venv/ready
-	$(BIN)/python $(QUICK) hub_client towhee tests \
+	$(QUICK) hub_client towhee tests \
 		$(addprefix --ignore=,$(HUB) $(COMMANDS) $(OPERATORS))
 
 test-commands: .venv/ready
-	$(BIN)/python $(QUICK) $(COMMANDS)
+	$(QUICK) $(COMMANDS)
 
 test-operators: .venv/ready
-	$(BIN)/python $(QUICK) $(OPERATORS)
+	$(QUICK) $(OPERATORS)
 
 ## fuzz: for SECONDS, what parsers make of bytes that are made up to reach further
 fuzz: .venv/ready

@@ -42,6 +42,8 @@ _temporary = TemporaryDirectory(
 )
 os.environ["TMPDIR"] = tempfile.tempdir = _temporary.name
 os.environ["RAY_TMPDIR"] = _temporary.name
+# What torch's compiler precompiles of C++ serves all processes, as it does a user's.
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(_temporary.name, "inductor")))
 
 # Without it, Ray writes one into the home of whoever starts it first in a process, and
 # looks for it in the home of whoever starts it next.

@@ -24,7 +24,7 @@ from plugin_spec.inference.opening import BACKENDS, open_backend
 from plugin_spec.inference.signal_stack import SignalStack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -102,6 +102,14 @@ def open_images(name: str, **options: object) -> Backend:
     return open_backend(name, drawn(Images), lambda: images(4, 1), **options)
 
 
+@pytest.fixture(scope="module", params=EVERY)
+def opened(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """One of each name, for the tests that leave it as it is."""
+    backend = open_images(request.param)
+    yield backend
+    backend.close()
+
+
 @pytest.mark.parametrize("name", FAST)
 def test_signal_handlers_have_the_stack_that_they_had(name: str) -> None:
     # One that is freed with the model ends the process at its next signal.
@@ -111,14 +119,12 @@ def test_signal_handlers_have_the_stack_that_they_had(name: str) -> None:
     assert SignalStack.now() == before
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_every_batch_size_gives_what_eager_gives(name: str) -> None:
-    backend, module = open_images(name), drawn(Images)
+def test_every_batch_size_gives_what_eager_gives(opened: Backend) -> None:
+    module = drawn(Images)
     for (batch,) in images(1, 2, 3, 9):
         with torch.inference_mode():
             expected = module(batch)
-        torch.testing.assert_close(backend(batch), expected, rtol=0, atol=1e-5)
-    backend.close()
+        torch.testing.assert_close(opened(batch), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -134,31 +140,25 @@ def test_batch_and_length_may_both_vary(name: str) -> None:
     backend.close()
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_threads_may_call_at_once_each_with_its_own_count(name: str) -> None:
-    backend = open_images(name)
+def test_threads_may_call_at_once_each_with_its_own_count(opened: Backend) -> None:
     batches = [batch for (batch,) in images(1, 2, 3, 4) * 4]
-    expected = [backend(batch) for batch in batches]
+    expected = [opened(batch) for batch in batches]
     before = torch.get_num_threads()
     with ThreadPoolExecutor(4) as pool:
         found = list(
-            pool.map(lambda n: backend(batches[n], threads=1 + n % 2), range(16))
+            pool.map(lambda n: opened(batches[n], threads=1 + n % 2), range(16))
         )
     assert torch.get_num_threads() == before
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
-    backend.close()
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_a_backend_can_be_sent_to_another_process(name: str) -> None:
-    backend = open_images(name)
-    copy = pickle.loads(pickle.dumps(backend))  # noqa: S301  (our own)
+def test_a_backend_can_be_sent_to_another_process(opened: Backend) -> None:
+    copy = pickle.loads(pickle.dumps(opened))  # noqa: S301  (our own)
     ((batch,),) = images(3)
-    assert copy.agreement == backend.agreement
-    torch.testing.assert_close(copy(batch), backend(batch), rtol=0, atol=1e-6)
+    assert copy.agreement == opened.agreement
+    torch.testing.assert_close(copy(batch), opened(batch), rtol=0, atol=1e-6)
     copy.close()
-    backend.close()
 
 
 @pytest.mark.parametrize("name", EVERY)

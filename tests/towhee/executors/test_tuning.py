@@ -245,12 +245,13 @@ def _copy(chain: BoundPipeline) -> LoadedOperator:
     return LoadedOperator(loaded.manifest, type(loaded.operator)())
 
 
-@pytest.mark.parametrize("damage", ["", "[]", "{", '{"plan": {"arrangement": "rows"}}'])
-def test_a_damaged_file_is_as_none(chain: BoundPipeline, damage: str) -> None:
+def test_a_damaged_file_is_as_none(chain: BoundPipeline) -> None:
     list(LocalExecutor(2).values(chain, range(5000)))
     (file,) = plan_files()
-    file.write_text(damage)
-    assert PlanCache(file.parent).read(file.stem) is None
+    assert PlanCache(file.parent).read(file.stem) is not None
+    for damage in ("", "[]", "{", '{"plan": {"arrangement": "rows"}}'):
+        file.write_text(damage)
+        assert PlanCache(file.parent).read(file.stem) is None, damage
 
 
 def test_nothing_is_measured_where_it_is_switched_off(
