@@ -42,7 +42,7 @@ def test_threads_come_with_the_work() -> None:
     with threads(50) as pool:
         for value in range(200):
             assert pool.submit(slowly, value).result().startswith(f"{value} ")
-        assert len(names()) <= 3
+        assert len(names()) < 10
 
 
 def test_each_thread_begins_once_and_what_that_raises_is_raised() -> None:
@@ -63,7 +63,9 @@ def test_each_thread_begins_once_and_what_that_raises_is_raised() -> None:
     assert len(begun) == 4
 
 
-def test_what_has_not_begun_when_it_ends_never_does() -> None:
+def test_what_has_not_begun_when_it_ends_never_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     begun, go = SimpleQueue[int](), SimpleQueue[None]()
 
     def work(value: int) -> None:
@@ -74,14 +76,15 @@ def test_what_has_not_begun_when_it_ends_never_does() -> None:
     for value in range(6):
         pool.submit(work, value)
     first = {begun.get(timeout=30), begun.get(timeout=30)}
-    ending = Thread(target=pool.close)
-    ending.start()
-    # Only what waits can be put aside: then the two may end.
-    while not pool._crew.jobs.qsize() <= 1:
-        time.sleep(0.001)
-    go.put(None)
-    go.put(None)
-    ending.join(30)
+    join = pool._first.join
+
+    def let_go_and_join() -> None:
+        go.put(None)
+        go.put(None)
+        join()
+
+    monkeypatch.setattr(pool._first, "join", let_go_and_join)
+    pool.close()
     assert (first, begun.empty(), names()) == ({0, 1}, True, set())
     pool.close()
 
@@ -135,13 +138,15 @@ def test_a_process_that_ends_waits_for_what_was_begun_and_for_no_more(
     script.write_text(
         textwrap.dedent(
             """
-            import time
+            import sys, threading, time
             from plugin_spec.pool import threads
 
             def work(value):
                 begun.append(value)
-                time.sleep(0.3)
-                print(value, "done")
+                while threading.main_thread().is_alive():
+                    time.sleep(0.001)
+                # At once: what print writes in two steps can mix with the other's.
+                sys.stdout.write(f"{value} done\\n")
 
             begun = []
             lent = threads(2)
