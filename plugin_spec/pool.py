@@ -78,6 +78,7 @@ class Pool:
     """
 
     def __init__(self, count: int, begin: Callable[[], object] | None = None) -> None:
+        self._closed = False
         self._crew = _Crew(count, begin)
         self._first = _Worker(self._crew, 0)
         start(self._first)
@@ -88,13 +89,19 @@ class Pool:
             self._crew.jobs.put(None)
 
     def submit(self, work: Callable[[Task], Result], task: Task) -> Answer[Result]:
-        """Have a thread do the task when one is free."""
+        """Have a thread do the task when one is free.
+
+        :raises RuntimeError: after ``close``: nobody would do it.
+        """
+        if self._closed:
+            raise RuntimeError("The threads of this pool have ended")
         answer: Answer[Result] = Answer()
         self._crew.jobs.put((answer, partial(work, task)))
         return answer
 
     def close(self) -> None:
         """End the threads when they have done what they began; nothing else begins."""
+        self._closed = True
         with suppress(Empty):
             while True:
                 self._crew.jobs.get_nowait()

@@ -87,6 +87,8 @@ def test_what_has_not_begun_when_it_ends_never_does(
     pool.close()
     assert (first, begun.empty(), names()) == ({0, 1}, True, set())
     pool.close()
+    with pytest.raises(RuntimeError, match="have ended"):
+        pool.submit(work, 7)
 
 
 def test_a_pool_that_is_forgotten_ends_its_threads() -> None:
