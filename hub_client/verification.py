@@ -183,9 +183,8 @@ class Verification:
             except HubError as error:
                 first, *rest = str(error).splitlines()
                 self._differs("signature", subject, first, *map(str.strip, rest))
-                if isinstance(error, SignatureUnreachable) or not isinstance(
-                    error, SignatureRefused
-                ):
+                refused = isinstance(error, SignatureRefused)
+                if not refused or isinstance(error, SignatureUnreachable):
                     self.unanswered = True
                 continue
             if signer is None:
