@@ -117,12 +117,12 @@ def _overlap(
     def work(chunk: list[Numbered]) -> list[Numbered]:
         return [(row, segment.prepare(row, value)) for row, value in chunk]
 
-    size = max(1, plan.batch_size // (2 * plan.threads))
+    size = plan.chunk
     with (
         threads(plan.threads) as pool,
         threads(1, begin=_limit(segment, plan)) as predicting,
     ):
-        ahead = 2 * max(plan.threads, batches.window // size)
+        ahead = plan.chunks_ahead(batches.window)
         prepared = in_order(pool, work, Chunks(rows, lambda: size), ahead=ahead)
         ready = Chunks(chain.from_iterable(prepared), lambda: batches.window)
         yield from in_order(predicting, batches.predict, ready, ahead=2)

@@ -80,6 +80,19 @@ class Plan:
         wanted = max(_SMALLEST_BLOCK, _ROWS_A_THREAD * self.threads)
         return -(-wanted // self.batch_size) * self.batch_size
 
+    @property
+    def chunk(self) -> int:
+        """Rows that a thread of ``overlap`` prepares at once."""
+        return max(1, self.batch_size // (2 * self.threads))
+
+    def chunks_ahead(self, window: int) -> int:
+        """How many of them it prepares ahead of a model that takes ``window`` rows.
+
+        >>> Plan("overlap", batch_size=32, threads=2).chunks_ahead(32)
+        8
+        """
+        return 2 * max(self.threads, window // self.chunk)
+
     def but(self, **changes: Any) -> Self:  # noqa: ANN401  (fields of this class)
         """The same plan with other fields.
 

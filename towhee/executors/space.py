@@ -68,12 +68,21 @@ class Space:
 
     def warm_up(self, plan: Plan) -> int:
         """Rows after which every thread has computed a batch of this size."""
-        window = plan.batch_size * (RAGGED_WINDOW if self.is_ragged else 1)
-        return window * (plan.threads if plan.arrangement == "rows" else 1)
+        return self._window(plan) * (plan.threads if plan.arrangement == "rows" else 1)
 
     def turn(self, plan: Plan) -> int:
-        """Rows in which every part of a plan does its work once."""
+        """Rows in which every part of a plan does its work, as often as it takes."""
         return self.warm_up(plan) * (2 if plan.arrangement == "overlap" else 1)
+
+    def under_way(self, plan: Plan) -> int:
+        """Rows after a turn that keep every part at work until the turn is over."""
+        if plan.arrangement != "overlap":
+            return 0
+        window = self._window(plan)
+        return window + plan.chunks_ahead(window) * plan.chunk
+
+    def _window(self, plan: Plan) -> int:
+        return plan.batch_size * (RAGGED_WINDOW if self.is_ragged else 1)
 
     def keeping(self, plan: Plan) -> Plan:
         """The plan with memory kept, where that can be."""

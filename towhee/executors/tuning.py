@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from itertools import chain
+from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +39,27 @@ _STEPS_IN_VAIN: Final = 2
 _SHORT_JOBS: Final = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Rows under a candidate: only those of its turns are timed."""
+
+    warm_up: int
+    turn: int
+    turns: int
+    under_way: int
+    """Rows after those that are timed, which keep all of a plan's parts at work."""
+
+    @property
+    def rows(self) -> int:
+        """How many there are, if the job has as many."""
+        return self.fewest + (self.turns - 1) * self.turn
+
+    @property
+    def fewest(self) -> int:
+        """With fewer nothing can be learned."""
+        return self.warm_up + self.turn + self.under_way
+
+
 class Search:
     """Tries one plan after another; goes on in the next run where a job is short."""
 
@@ -61,23 +82,17 @@ class Search:
         """The fastest so far."""
         return max(self._seen, key=self._rate, default=self._space.default)
 
-    @property
-    def rows(self) -> int:
-        """How many rows the candidate has to be seen on; about as many as it needs."""
-        plan = self.candidate or self.best
+    def sample(self) -> Sample:
+        """The rows that the candidate has to be seen on."""
+        space, plan = self._space, self.candidate or self.best
         wanted = min(_MOST_ROWS, _SECONDS * self._rate(self.best))
-        turn = self._space.turn(plan)
-        return self.warm_up + max(1, round(wanted / turn)) * turn
-
-    @property
-    def warm_up(self) -> int:
-        """How many of them do not count."""
-        return self._space.warm_up(self.candidate or self.best)
-
-    @property
-    def fewest_rows(self) -> int:
-        """With fewer nothing can be learned."""
-        return self.warm_up + self._space.turn(self.candidate or self.best)
+        turn = space.turn(plan)
+        return Sample(
+            warm_up=space.warm_up(plan),
+            turn=turn,
+            turns=max(1, round(wanted / turn)),
+            under_way=space.under_way(plan),
+        )
 
     def note(self, rate: float | None) -> None:
         """Take the candidate's rows a second, and go on to the next, if any.
@@ -155,20 +170,19 @@ class Search:
 def tuned(segment: Segment, search: Search, rows: Iterable[Numbered], run: Run) -> Work:
     """Run the first blocks under the candidates, and the rest under the winner."""
     rows, is_first = iter(rows), True
-    blocks = iter(Chunks(rows, lambda: search.rows))
+    blocks = iter(Chunks(rows, lambda: search.sample().rows))
     while search.candidate is not None:
-        fewest = search.fewest_rows
+        sample = search.sample()
         block = next(blocks, None)
         if block is None:
             return
-        if len(block) < fewest or segment.is_shared:
+        if len(block) < sample.fewest or segment.is_shared:
             # Too few rows, or company: nothing can be learned here.
             yield from arrange(segment, search.best, block, run)
-            if is_first and len(block) < fewest:
+            if is_first and len(block) < sample.fewest:
                 search.pass_over()
         else:
-            candidate, warm_up = search.candidate, search.warm_up
-            results, rate = measure(segment, candidate, block, run, warm_up)
+            results, rate = measure(segment, search.candidate, block, run, sample)
             yield results
             search.note(rate)
         is_first = False
@@ -176,19 +190,31 @@ def tuned(segment: Segment, search: Search, rows: Iterable[Numbered], run: Run) 
 
 
 def measure(
-    segment: Segment, plan: Plan, block: Sequence[Numbered], run: Run, warm: int
-) -> tuple[list[Numbered], float]:
-    """Results, and rows a second once the plan is warm, after ``warm`` rows."""
-    with closing(arrange(segment, plan, block[:warm], run)) as chunks:
-        results = list(chain.from_iterable(chunks))
-    timed = block[warm:]
-    counted, start = len(timed), time.perf_counter()
-    with closing(arrange(segment, plan, timed, run)) as chunks:
-        for number, chunk in enumerate(chunks):
-            results += chunk
-            if number == 0 and plan.arrangement == "overlap" and len(chunk) < counted:
-                # While the first batch is prepared there is nothing to overlap with.
-                counted, start = counted - len(chunk), time.perf_counter()
-    seconds = time.perf_counter() - start
-    fits = run.fit.allows(plan.batch_size)
-    return results, counted / seconds if fits else 0.0
+    segment: Segment,
+    plan: Plan,
+    block: Sequence[Numbered],
+    run: Run,
+    sample: Sample,
+) -> tuple[list[Numbered], float | None]:
+    """Results, and rows a second while all of the plan's parts were at work.
+
+    Where parts overlap, they do so from the first rows that are timed to the last: they
+    have begun before, and have rows after. So the warm-up is then of the same run.
+    """
+    warm, last = sample.warm_up, len(block) - sample.under_way
+    runs = [block] if sample.under_way else [block[:warm], block[warm:]]
+    results: list[Numbered] = []
+    first, start = 0, time.perf_counter()
+    counted, seconds = 0, 0.0
+    for rows in runs:
+        with closing(arrange(segment, plan, rows, run)) as chunks:
+            for chunk in chunks:
+                results += chunk
+                now = time.perf_counter()
+                if len(results) <= warm:
+                    first, start = len(results), now
+                elif len(results) <= last:
+                    counted, seconds = len(results) - first, now - start
+    if not run.fit.allows(plan.batch_size):
+        return results, 0.0
+    return results, counted / seconds if seconds else None

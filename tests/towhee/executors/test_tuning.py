@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -14,11 +14,12 @@ from hub_client.config import HubConfig
 from towhee.executors.choosing import Chooser
 from towhee.executors.local import LocalExecutor
 from towhee.executors.machine import accelerator_models
-from towhee.executors.plan import Plan
+from towhee.executors.plan import Arrangement, Plan
 from towhee.executors.plan_cache import PlanCache
+from towhee.executors.run import Run
 from towhee.executors.segments import Segment, parts
 from towhee.executors.space import Space
-from towhee.executors.tuning import Search
+from towhee.executors.tuning import Sample, Search, measure
 from towhee.loaded_operator import LoadedOperator
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def test_a_search_ends_where_jobs_are_too_short_for_some_plans(
 
 
 def test_the_first_rows_of_a_job_show_the_fastest_plan(chain: BoundPipeline) -> None:
-    rows = range(5000)
+    rows = range(8000)
     assert list(LocalExecutor(2).values(chain, rows)) == [row + 1 for row in rows]
     # Nothing was computed twice.
     assert sorted(computed(chain)) == list(rows)
@@ -203,6 +204,38 @@ def test_ragged_rows_are_measured_with_a_window_for_each_thread() -> None:
     assert Space(2, 8, is_ragged=True).warm_up(rows) == 64
 
 
+# A row takes 5 ms to prepare, so that no more than 200 a second can be.
+SLOW_TO_PREPARE = """
+import time
+
+class Subject(ModelOperator):
+    def prepare(self, value):
+        time.sleep(0.005)
+        return value
+
+    def predict(self, batch):
+        time.sleep(0.005)
+        return batch
+"""
+
+
+@pytest.mark.parametrize("arrangement", get_args(Arrangement))
+def test_no_rate_is_seen_that_a_long_job_would_not_have(
+    write_fresh: Write, bound: Bound, arrangement: Arrangement
+) -> None:
+    chain = bound(write_fresh(SLOW_TO_PREPARE))
+    plan = Plan(arrangement, batch_size=8, threads=1, model_threads=1)
+    space = Space(1, 8)
+    sample = Sample(space.warm_up(plan), space.turn(plan), 1, space.under_way(plan))
+    (segment,) = parts(chain)
+    assert isinstance(segment, Segment)
+    rows = list(enumerate(range(sample.rows)))
+    results, rate = measure(segment, plan, rows, Run(), sample)
+    assert results == rows
+    assert rate is not None
+    assert 0 < rate <= 200
+
+
 def test_a_search_goes_on_in_the_next_run_of_a_short_job(chain: BoundPipeline) -> None:
     executor, runs = LocalExecutor(2), 0
     while choice(chain)[0] != "measured":
@@ -216,7 +249,7 @@ def test_a_search_goes_on_in_the_next_run_of_a_short_job(chain: BoundPipeline) -
 def test_what_was_found_is_kept_for_the_next_process(
     chain: BoundPipeline, bound: Bound, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    list(LocalExecutor(2).values(chain, range(5000)))
+    list(LocalExecutor(2).values(chain, range(8000)))
     _, found = choice(chain)
     (file,) = plan_files()
     document = json.loads(file.read_text())
@@ -246,7 +279,7 @@ def _copy(chain: BoundPipeline) -> LoadedOperator:
 
 
 def test_a_damaged_file_is_as_none(chain: BoundPipeline) -> None:
-    list(LocalExecutor(2).values(chain, range(5000)))
+    list(LocalExecutor(2).values(chain, range(8000)))
     (file,) = plan_files()
     assert PlanCache(file.parent).read(file.stem) is not None
     for damage in ("", "[]", "{", '{"plan": {"arrangement": "rows"}}'):
