@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
@@ -111,23 +113,7 @@ class Repository:
 
     def entries(self, commit: str) -> list[Entry]:
         """Every file of a commit, large ones with their own digest and size."""
-        listing = self.git("ls-tree", "-r", "-z", "--full-tree", commit).decode()
-        entries = []
-        for line in filter(None, listing.split("\0")):
-            attributes, _, path = line.partition("\t")
-            blob = attributes.split()[2]
-            content = self.git("cat-file", "blob", blob)
-            pointer = _POINTER.fullmatch(content)
-            entries.append(
-                Entry(
-                    path,
-                    blob,
-                    pointer["oid"].decode() if pointer else blob,
-                    int(pointer["size"]) if pointer else len(content),
-                    len(content) if pointer else None,
-                )
-            )
-        return entries
+        return _entries(self, commit)
 
     def folder(self, commit: str, path: str) -> list[Entry]:
         """The files below a folder, all without one; 404 as the real service says it."""
@@ -147,27 +133,48 @@ class Repository:
         self, branch: str, files: Mapping[str, bytes | None], message: str
     ) -> str:
         """Write one commit on ``branch``; a file of None is deleted, a folder by ``/``."""
-        index = {"GIT_INDEX_FILE": f"{self.path}/index-{threading.get_ident()}"}
-        parent = [ref for ref in self.references("refs/heads") if ref["name"] == branch]
-        if parent:
-            self.git("read-tree", parent[0]["targetCommit"], **index)
-        else:
-            self.git("read-tree", "--empty", **index)
+        words = [b"commit refs/heads/%s\nmark :1\n" % branch.encode()]
+        words.append(b"committer Server <server@example.org> now\n")
+        words.append(_data(message.encode()))
+        if any(ref["name"] == branch for ref in self.references("refs/heads")):
+            words.append(b"from refs/heads/%s^0\n" % branch.encode())
         for path, content in files.items():
+            name = path.rstrip("/").encode()
             if content is None:
-                words = ("rm", "-r", "--quiet", "--cached", "--", path.rstrip("/"))
-                self.git(*words, **index)
+                words.append(b"D %s\n" % name)
             else:
-                blob = self.git("hash-object", "-w", "--stdin", typed=content).decode()
-                entry = f"100644,{blob.strip()},{path}"
-                self.git("update-index", "--add", "--cacheinfo", entry, **index)
-        tree = self.git("write-tree", **index).decode().strip()
-        os.unlink(index["GIT_INDEX_FILE"])  # noqa: PTH108  (a name, not a Path)
-        parents = ("-p", parent[0]["targetCommit"]) if parent else ()
-        words = ("commit-tree", tree, *parents, "-m", message)
-        commit = self.git(*words).decode().strip()
-        self.git("update-ref", f"refs/heads/{branch}", commit)
-        return commit
+                words.append(b"M 100644 inline %s\n%s" % (name, _data(content)))
+        words.append(b"get-mark :1\n")
+        typed = b"".join(words)
+        return (
+            self.git("fast-import", "--quiet", "--date-format=now", typed=typed)
+            .decode()
+            .strip()
+        )
+
+
+@cache
+def _entries(repository: Repository, commit: str) -> list[Entry]:
+    """Read it once: it cannot change."""
+    words = ("ls-tree", "-r", "-z", "--full-tree", commit)
+    rows = [row.split("\t") for row in repository.git(*words).decode().split("\0")[:-1]]
+    blobs = [attributes.split()[2] for attributes, _ in rows]
+    typed = "".join(f"{blob}\n" for blob in blobs).encode()
+    contents = io.BytesIO(repository.git("cat-file", "--batch", typed=typed))
+    entries = []
+    for (_, path), blob in zip(rows, blobs, strict=True):
+        size = int(contents.readline().split()[2])
+        pointer = _POINTER.fullmatch(contents.read(size))
+        contents.read(1)
+        oid = pointer["oid"].decode() if pointer else blob
+        large, pointer_size = (int(pointer["size"]), size) if pointer else (size, None)
+        entries.append(Entry(path, blob, oid, large, pointer_size))
+    return entries
+
+
+def _data(content: bytes) -> bytes:
+    """Bytes as git's fast-import reads them."""
+    return b"data %d\n%s\n" % (len(content), content)
 
 
 class HuggingFaceServer:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import subprocess
+import sys
 import tarfile
 import zipfile
 from dataclasses import dataclass
@@ -77,7 +78,8 @@ class PackageFolder:
 
 def make_environment(folder: Path) -> Environment:
     """Make a virtual environment without any package."""
-    subprocess.run([UV, "venv", "--quiet", "--no-project", folder], check=True)
+    words = [UV, "venv", "--quiet", "--no-project", "--python", sys.executable, folder]
+    subprocess.run(words, check=True)
     return Environment.open(folder)
 
 

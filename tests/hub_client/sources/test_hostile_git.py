@@ -366,7 +366,7 @@ def test_the_repository_around_the_current_folder_is_not_asked(
 
 def of_ten_each(repository: GitRepository, levels: int) -> str:
     """A tree of ten names for one thing, whose names are ten, and so on."""
-    kind, object_id = "100644 blob", repository._blob(b"x")
+    kind, object_id = "100644 blob", repository.write("blob", b"x")
     for _ in range(levels):
         lines = (f"{kind} {object_id}\tf{number}\0" for number in range(10))
         object_id = repository.git("mktree", "-z", stdin="".join(lines).encode())
@@ -498,7 +498,7 @@ def test_a_server_that_sends_on_to_another_one_is_not_followed(
 def test_an_object_git_calls_malformed_is_refused(
     source: GitSource, store: Store, embed: GitRepository
 ) -> None:
-    blob = embed._blob(FILES["operator.yaml"])
+    blob = embed.write("blob", FILES["operator.yaml"])
     entry = b"100644 operator.yaml\0" + bytes.fromhex(blob)
     tree = embed.git(
         "hash-object", "-t", "tree", "-w", "--stdin", "--literally", stdin=entry * 2
