@@ -19,7 +19,8 @@ test: test-fast
 
 ## test-fast: every test that takes seconds
 test-fast: .venv/ready
-	$(MAKE) --jobs 3 --output-sync=target test-hub test-towhee test-commands test-operators
+	$(MAKE) --jobs 3 --output-sync=target test-towhee test-commands test-operators \
+		test-sources test-hub test-installing
 
 ## test-gpu: what only a GPU can show, where torch finds one
 test-gpu: .venv/ready
@@ -29,15 +30,24 @@ test-gpu: .venv/ready
 # disk.
 COMMANDS := tests/hub_client/cli tests/hub_client/publisher
 OPERATORS := plugin_spec reference_operators tests/plugin_spec tests/reference_operators
-HUB := $(filter-out $(COMMANDS) %/__pycache__,$(wildcard tests/hub_client/*))
+SOURCES := tests/hub_client/sources
+INSTALLING := tests/hub_client/installer tests/hub_client/packages
+HUB := $(filter-out $(COMMANDS) $(SOURCES) $(INSTALLING) %/__pycache__,\
+	$(wildcard tests/hub_client/*))
 QUICK := $(PYTEST) -q -m "not slow"
 
 test-hub: .venv/ready
 	$(QUICK) $(HUB)
 
+test-sources: .venv/ready
+	$(QUICK) $(SOURCES)
+
+test-installing: .venv/ready
+	$(QUICK) $(INSTALLING)
+
 test-towhee: .venv/ready
 	$(QUICK) hub_client towhee tests \
-		$(addprefix --ignore=,$(HUB) $(COMMANDS) $(OPERATORS))
+		$(addprefix --ignore=,tests/hub_client $(OPERATORS))
 
 test-commands: .venv/ready
 	$(QUICK) $(COMMANDS)
