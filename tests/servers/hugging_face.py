@@ -74,7 +74,7 @@ class Repository:
     path: Path
     large_files: Path
 
-    def git(self, *words: str, typed: bytes = b"", **variables: str) -> bytes:
+    def git(self, *words: str, typed: bytes = b"") -> bytes:
         """Run git on this repository.
 
         :raises CalledProcessError: if git refuses.
@@ -84,7 +84,7 @@ class Repository:
             input=typed,
             capture_output=True,
             check=True,
-            env={**os.environ, **_IDENTITY, **variables},
+            env={**os.environ, **_IDENTITY},
         ).stdout
 
     def commit_of(self, revision: str) -> str:
@@ -133,24 +133,20 @@ class Repository:
         self, branch: str, files: Mapping[str, bytes | None], message: str
     ) -> str:
         """Write one commit on ``branch``; a file of None is deleted, a folder by ``/``."""
-        words = [b"commit refs/heads/%s\nmark :1\n" % branch.encode()]
-        words.append(b"committer Server <server@example.org> now\n")
-        words.append(_data(message.encode()))
+        lines = [b"commit refs/heads/%s\nmark :1\n" % branch.encode()]
+        lines.append(b"committer Server <server@example.org> now\n")
+        lines.append(_data(message.encode()))
         if any(ref["name"] == branch for ref in self.references("refs/heads")):
-            words.append(b"from refs/heads/%s^0\n" % branch.encode())
+            lines.append(b"from refs/heads/%s^0\n" % branch.encode())
         for path, content in files.items():
             name = path.rstrip("/").encode()
             if content is None:
-                words.append(b"D %s\n" % name)
+                lines.append(b"D %s\n" % name)
             else:
-                words.append(b"M 100644 inline %s\n%s" % (name, _data(content)))
-        words.append(b"get-mark :1\n")
-        typed = b"".join(words)
-        return (
-            self.git("fast-import", "--quiet", "--date-format=now", typed=typed)
-            .decode()
-            .strip()
-        )
+                lines.append(b"M 100644 inline %s\n%s" % (name, _data(content)))
+        lines.append(b"get-mark :1\n")
+        command = ("fast-import", "--quiet", "--date-format=now")
+        return self.git(*command, typed=b"".join(lines)).decode().strip()
 
 
 @cache

@@ -71,7 +71,7 @@ class Space:
         return self._window(plan) * (plan.threads if plan.arrangement == "rows" else 1)
 
     def turn(self, plan: Plan) -> int:
-        """Rows in which every part of a plan does its work, as often as it takes."""
+        """Rows that are timed at least; of an overlap twice what its model takes."""
         return self.warm_up(plan) * (2 if plan.arrangement == "overlap" else 1)
 
     def under_way(self, plan: Plan) -> int:
