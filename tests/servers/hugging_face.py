@@ -32,6 +32,7 @@ _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n"
     rb"oid sha256:(?P<oid>[0-9a-f]{64})\nsize (?P<size>\d+)\n"
 )
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _LARGE = (".safetensors", ".bin", ".pt", ".onnx")
 _FIRST_FILES = {
     ".gitattributes": "".join(
@@ -111,9 +112,10 @@ class Repository:
             for ref, name, commit, *peeled in map(str.split, lines)
         ]
 
-    def entries(self, commit: str) -> list[Entry]:
+    def entries(self, revision: str) -> list[Entry]:
         """Every file of a commit, large ones with their own digest and size."""
-        return _entries(self, commit)
+        is_commit = _COMMIT.fullmatch(revision) is not None
+        return _entries(self, revision if is_commit else self.commit_of(revision))
 
     def folder(self, commit: str, path: str) -> list[Entry]:
         """The files below a folder, all without one; 404 as the real service says it."""
