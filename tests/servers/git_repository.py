@@ -115,7 +115,7 @@ class GitRepository:
         return self.write("tree", b"".join(rows))
 
     def write(self, kind: str, content: bytes) -> str:
-        """Write an object as git does, which would take a process for each."""
+        """Write an object, also one that git calls malformed, without a process for it."""
         whole = f"{kind} {len(content)}".encode() + b"\0" + content
         object_id = hashlib.new(self.hashes, whole).hexdigest()
         path = self.path / "objects" / object_id[:2] / object_id[2:]

@@ -244,7 +244,7 @@ def test_a_sigstore_bundle_is_verified_from_the_bundle_alone(
         trusted_root=world.trusted_root(),
     )
     bundle = json.dumps(world.sign(signed.statement())).encode()
-    blob = repository.git("hash-object", "-w", "--stdin", stdin=bundle)
+    blob = repository.write("blob", bundle)
     words = ("add", "-C", blob, signed.operator.revision)
     repository.git("notes", "--ref=sigstore", *words)
     (path,) = signed.bundle()

@@ -139,9 +139,7 @@ def test_a_commit_that_was_changed_after_signing_is_refused(
 ) -> None:
     commit = ssh.release(repository, "1.0.0", FILES, sign="commit")
     text = repository.git("cat-file", "commit", commit) + "\n\nmore\n"
-    forged = repository.git(
-        "hash-object", "-t", "commit", "-w", "--stdin", stdin=text.encode()
-    )
+    forged = repository.write("commit", text.encode())
     repository.tag("v1.0.0", forged)
     require(repository, ssh)
     assert refusal(repository, forged) == (

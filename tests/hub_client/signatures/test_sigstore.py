@@ -90,7 +90,7 @@ class Released:
 
     def attach(self, bundle: dict[str, Any] | bytes) -> None:
         content = bundle if isinstance(bundle, bytes) else json.dumps(bundle).encode()
-        blob = self.repository.git("hash-object", "-w", "--stdin", stdin=content)
+        blob = self.repository.write("blob", content)
         words = ("add", "--force", "-C", blob, self.commit)
         self.repository.git("notes", "--ref=sigstore", *words)
 

@@ -500,9 +500,7 @@ def test_an_object_git_calls_malformed_is_refused(
 ) -> None:
     blob = embed.write("blob", FILES["operator.yaml"])
     entry = b"100644 operator.yaml\0" + bytes.fromhex(blob)
-    tree = embed.git(
-        "hash-object", "-t", "tree", "-w", "--stdin", "--literally", stdin=entry * 2
-    )
+    tree = embed.write("tree", entry * 2)
     embed.tag("v1.0.0", embed.git("commit-tree", "-m", "twins", tree))
     with pytest.raises(UnsafeTree) as refusal:
         install(source, store)

@@ -126,7 +126,6 @@ def test_a_reason_that_cannot_be_fetched_does_not_hide_the_yank(
         f"object {commit}\ntype commit\ntag yanked-v1.0.0\n"
         "tagger A <a@example.org> 007 +0000\n\nWrong mean\n"
     )
-    words = ("hash-object", "-t", "tag", "-w", "--literally", "--stdin")
-    malformed = embed.git(*words, stdin=text.encode())
+    malformed = embed.write("tag", text.encode())
     embed.git("update-ref", "refs/tags/yanked-v1.0.0", malformed)
     assert reason(embed, tmp_path) == "withdrawn by its publisher"
