@@ -49,7 +49,8 @@ def search(  # noqa: PLR0913  (one a flag)
     configuration leads to, and at Hugging Face where a source is there. The copy of
     an index is fetched again after ten minutes. Nothing of an operator is run.
     """
-    from hub_client.search.library import Library  # noqa: PLC0415  (as it is used)
+    from hub_client.search.catalogue import Card  # noqa: PLC0415  (as it is used)
+    from hub_client.search.library import Library  # noqa: PLC0415
     from hub_client.search.ranking import rank  # noqa: PLC0415
     from hub_client.search.shelves import Told  # noqa: PLC0415
 
@@ -60,14 +61,19 @@ def search(  # noqa: PLR0913  (one a flag)
         refresh=refresh,
         told=Told(session.console.say, session.console.warn),
     )
-    cards = {(each.name, each.source): each for each in library.find(words)}
-    for card in _at_hugging_face(session, library, words, everywhere=hub):
-        cards[card.name, card.source] = card
-    found = rank(words, cards.values())
+    lines = library.find(words)
+    if at_hub := _at_hugging_face(session, library, words, everywhere=hub):
+        cards = {
+            (each.name, each.source): each
+            for each in (*map(Card.from_line, lines), *at_hub)
+        }
+        lines = (card.to_line() for card in cards.values())
+    found = rank(words, lines)
+    shown = [Card.from_line(line) for line in found[:limit]]
     if as_json:
-        session.console.result_json([each.to_dict() for each in found[:limit]])
+        session.console.result_json([each.to_dict() for each in shown])
     elif found:
-        session.console.result("\n".join(map(_shown, found[:limit])))
+        session.console.result("\n".join(map(_shown, shown)))
     if not found:
         session.console.problem(_miss(library, words, everywhere=hub))
         return 1

@@ -112,7 +112,7 @@ def _card(repository: HuggingFaceRepository) -> Card | None:
             manifest = _manifest(repository, release.revision)
             return Card(
                 str(manifest.name),
-                "".join(filter(str.isprintable, manifest.summary)),
+                manifest.summary,
                 manifest.license,
                 tuple(str(each.version) for each in offered),
                 repository.spec,

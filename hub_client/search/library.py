@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from hub_client.search.catalogue import Card, Catalogue
+from hub_client.search.catalogue import Card, Catalogue, searched
 from hub_client.search.ranking import nearest, words_of
 from hub_client.search.shelves import FolderShelf, IndexShelf
 from hub_client.sources import BUNDLED, DIRECTORY, INDEX, bundled_folder
@@ -56,13 +56,13 @@ class Library:
                 told.warn(str(error))
         return cls(rules, {**_named(rules), **found})
 
-    def find(self, text: str) -> Iterator[Card]:
-        """Cards in which every word is found, in any order."""
+    def find(self, text: str) -> Iterator[str]:
+        """Lines of cards in which every word is found, in any order."""
         words = words_of(text)
         for spec, catalogue in self.catalogues.items():
-            for card in catalogue.mentioning(words) if words else ():
-                if self.answers(spec, card.name):
-                    yield card
+            for line in catalogue.mentioning(words) if words else ():
+                if self.answers(spec, searched(line)[0]):
+                    yield line
 
     def nearest(self, text: str) -> list[str]:
         """Up to three names that look like the text."""

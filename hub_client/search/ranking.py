@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from hub_client.search.catalogue import searched
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from hub_client.search.catalogue import Card
 
 _WORD = re.compile(r"\w+")
 _WHOLE: Final = 100
@@ -31,16 +31,18 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.casefold().replace("_", " "))
 
 
-def rank(text: str, cards: Iterable[Card]) -> list[Card]:
-    """Cards in which every word is found: by name first, then namespace, then summary.
+def rank(text: str, lines: Iterable[str]) -> list[str]:
+    """Lines in which every word is found: by name first, namespace, then summary.
 
     Names decide between equals.
     """
     words = [_Word(each) for each in words_of(text)]
     wanted = text.strip().casefold().replace("_", "-")
-    scored = ((_score(wanted, words, card), card) for card in cards)
-    found = [(-score, card.name, card) for score, card in scored if score]
-    return [card for *_, card in sorted(found, key=lambda each: each[:2])]
+    scored = ((_score(wanted, words, line), line) for line in lines)
+    # A line begins with the name.
+    return [
+        line for _, line in sorted((-score, line) for score, line in scored if score)
+    ]
 
 
 def nearest(text: str, names: Iterable[str]) -> list[str]:
@@ -73,31 +75,35 @@ class _Word:
     """One of those that must all be found."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self.text = text
         beginning = rf"(?<![^\W_]){re.escape(text)}"
         self._begins = re.compile(beginning).search
         self._is_whole = re.compile(rf"{beginning}(?![^\W_])").search
 
     def worth(self, text: str, places: tuple[int, int, int]) -> int:
         """What it is worth in a text; 0 if it is not there."""
-        if self._text not in text:
+        if self.text not in text:
             return 0
         if self._is_whole(text):
             return places[0]
         return places[1] if self._begins(text) else places[2]
 
 
-def _score(wanted: str, words: Sequence[_Word], card: Card) -> int:
+def _score(wanted: str, words: Sequence[_Word], line: str) -> int:
     """0 if a word is nowhere; the sum of what each is worth otherwise."""
-    namespace, _, name = card.name.partition("/")
+    name, summary = searched(line)
+    namespace, _, second = name.partition("/")
     total = 0
     for word in words:
-        named = word.worth(name, _IN_NAME), word.worth(namespace, _IN_NAMESPACE)
-        worth = max(named) or word.worth(card.summary.casefold(), _IN_SUMMARY)
+        worth = (
+            max(word.worth(second, _IN_NAME), word.worth(namespace, _IN_NAMESPACE))
+            if word.text in name
+            else word.worth(summary, _IN_SUMMARY)
+        )
         if not worth:
             return 0
         total += worth
-    return total + (_WHOLE if wanted in {name, card.name} else 0)
+    return total + (_WHOLE if wanted in {second, name} else 0)
 
 
 def _pairs(text: str) -> set[str]:

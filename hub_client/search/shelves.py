@@ -66,7 +66,7 @@ class IndexShelf:
         file = _file(self.cache_dir, self.spec)
         if (found := Catalogue.load(file, tip)) is None:
             told.say(f"Reading what changed in `{self.spec}`")
-            found = Catalogue(list(self._lines(tip, file, told)))
+            found = Catalogue.of_lines(self._lines(tip, file, told))
             found.save(file, tip)
         return found
 
@@ -153,7 +153,7 @@ class FolderShelf:
                 continue
             yield Card(
                 str(name),
-                _printable(newest.summary),
+                newest.summary,
                 newest.license,
                 tuple(str(each.version) for each in releases),
                 self.spec,
@@ -162,7 +162,7 @@ class FolderShelf:
 
 def _file(cache_dir: Path, what: str) -> Path:
     name = hashlib.sha256(what.encode(errors="surrogateescape")).hexdigest()[:32]
-    return cache_dir / "search" / f"{name}.jsonl"
+    return cache_dir / "search" / f"{name}.tsv"
 
 
 def _card(entry: IndexEntry) -> Card:
@@ -173,8 +173,8 @@ def _card(entry: IndexEntry) -> Card:
     shown = (final or offered or newest_first)[0]
     return Card(
         str(entry.name),
-        _printable(shown.operator["summary"]),
-        _printable(shown.operator["license"]),
+        shown.operator["summary"],
+        shown.operator["license"],
         tuple(str(each.version) for each in offered),
         shown.source,
     )

@@ -13,6 +13,7 @@ from servers.index_files import IndexRepository
 from servers.operator_files import operator_files
 
 from hub_client.config import HubConfig
+from hub_client.search.catalogue import Card
 from hub_client.search.hugging_face import everywhere, places_of, search_hub
 from hub_client.search.library import Library
 from hub_client.search.shelves import Told
@@ -57,10 +58,14 @@ def library(
     return loaded, warnings
 
 
+def cards(loaded: Library, text: str) -> list[Card]:
+    return [Card.from_line(line) for line in loaded.find(text)]
+
+
 def found(rules: dict[str, str], text: str, *, refresh: bool = False) -> list[str]:
     loaded, warnings = library(rules, refresh=refresh)
     assert warnings == []
-    return sorted(f"{each.name} {each.source}" for each in loaded.find(text))
+    return sorted(f"{each.name} {each.source}" for each in cards(loaded, text))
 
 
 def test_what_an_install_by_that_name_would_bring_is_found(
@@ -93,7 +98,7 @@ def test_a_card_tells_the_newest_version_that_is_offered(
     add(index, "acme/embed", "2.0.0rc1", summary="Embed soon")
     index.commit()
 
-    (card,) = library({"*": index.spec})[0].find("acme embed")
+    (card,) = cards(library({"*": index.spec})[0], "acme embed")
     assert (card.summary, card.license) == ("Embed [31mred", "Apache-2.0")
     assert card.versions == ("2.0.0rc1", "1.1.0", "1.0.0")
 
@@ -184,7 +189,7 @@ def test_an_index_that_is_away_answers_as_it_was(index: IndexRepository) -> None
 def test_a_source_that_cannot_be_read_is_left_out_with_a_warning() -> None:
     loaded, warnings = library({"acme/*": "index+file:///none.git", "*": "bundled"})
 
-    assert [each.name for each in loaded.find("cv2")] == ["image-decode/cv2"]
+    assert [each.name for each in cards(loaded, "cv2")] == ["image-decode/cv2"]
     assert len(warnings) == 1
 
 

@@ -19,7 +19,9 @@ CATALOGUE = Catalogue.of(
 
 
 def found(text: str) -> list[str]:
-    return [each.name for each in rank(text, CATALOGUE.mentioning(words_of(text)))]
+    words = words_of(text)
+    ranked = rank(text, CATALOGUE.mentioning(words) if words else ())
+    return [Card.from_line(line).name for line in ranked]
 
 
 @pytest.mark.parametrize(
