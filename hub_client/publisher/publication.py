@@ -31,11 +31,11 @@ class CheckFailed(HubError):
     def __init__(self, path: Path, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
         lines = "\n".join(
-            f"  {finding.place}: {finding.message}" for finding in self.findings
+            f"  {each.place}: {each.message}\n    {each.mend}" for each in self.findings
         )
         super().__init__(
             f"`{path}` has errors\n{lines}",
-            hint=f"Run `{_check_command(path)}`, which says how to mend each",
+            hint=f"`{_check_command(path)}` shows whether they are mended",
         )
 
 

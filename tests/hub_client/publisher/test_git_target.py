@@ -308,9 +308,14 @@ def test_errors_of_the_check_are_told_and_nothing_is_pushed(
     (author.folder / "LICENSE").unlink()
     with pytest.raises(CheckFailed) as caught:
         publisher.publish(author.folder)
-    assert str(caught.value) == f"`{author.folder}` has errors\n  LICENSE: missing"
-    command = f"hub check {author.folder} --run"
-    assert caught.value.hint == f"Run `{command}`, which says how to mend each"
+    ((mend,), shown) = (
+        {each.mend for each in caught.value.findings},
+        str(caught.value),
+    )
+    assert shown == f"`{author.folder}` has errors\n  LICENSE: missing\n    {mend}"
+    assert caught.value.hint == (
+        f"`hub check {author.folder} --run` shows whether they are mended"
+    )
     assert repository.git("for-each-ref") == ""
 
 
