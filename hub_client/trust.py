@@ -18,6 +18,7 @@ from hub_client.sources import (
     GIT,
     HUGGING_FACE,
     HUGGING_FACE_AT,
+    INDEX,
 )
 from hub_client.sources.hugging_face_client import PUBLIC_ENDPOINT, endpoint
 from plugin_spec.errors import HubError
@@ -203,6 +204,11 @@ def check_entry(entry: str) -> str:
     """
     if entry.startswith((HUGGING_FACE, HUGGING_FACE_AT)):
         return _checked_hugging_face(entry)
+    if entry.startswith(INDEX):
+        raise InvalidTrust(
+            f"an index only lists, and is not whose code runs: {entry!r}",
+            hint="Trust the sources that it names; `hub info NAME` says an operator's",
+        )
     kind, path = entry[:4], entry[4:]
     if kind not in {DIRECTORY, GIT}:
         instead = f"`{GIT}{entry}`" if "://" in entry else "`git+URL`"

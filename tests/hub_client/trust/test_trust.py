@@ -229,6 +229,13 @@ def test_an_address_alone_is_refused_with_the_source_to_write(tmp_path: Path) ->
     assert str(refusal.value.hint).startswith("Write `git+https://github.com/acme/x`, ")
 
 
+def test_an_index_is_refused_with_whom_to_trust_instead(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTrust) as refusal:
+        add_trusted(tmp_path, "index+https://git.acme.example/index.git")
+    assert "an index only lists" in str(refusal.value)
+    assert str(refusal.value.hint).startswith("Trust the sources that it names")
+
+
 def test_trust_is_kept_in_the_users_configuration_with_all_else_it_says(
     tmp_path: Path,
 ) -> None:
