@@ -56,6 +56,15 @@ class Operator(ABC):
         """
         return self
 
+    @property
+    def is_current(self) -> bool:
+        """Whether what it read of the user's files would be read of them again now.
+
+        Asked when a chain is written: of an instance that is not, another is made.
+        ``plugin_spec.file_state`` tells.
+        """
+        return True
+
     def close(self) -> None:  # noqa: B027  (most operators hold nothing to release)
         """Release what the instance holds; called once, when it is not used again."""
 

@@ -6,6 +6,7 @@ import inspect
 import json
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -44,7 +45,8 @@ def load_operator(
 ) -> LoadedOperator:
     """Load an operator; calls with equal options share one instance.
 
-    It lives while it is used, and the last few live on for the next chain.
+    It lives while it is used, and the last few live on for the next chain, unless what
+    they read has changed since.
 
     :param digest: what ``tree`` must hash to, as ``sha256:…``.
     :param options: as ``checked_options`` gives them.
@@ -63,6 +65,10 @@ def load_operator(
     # A lock a key: building one operator may run a chain that loads others, anywhere.
     with _locks.setdefault(key, threading.RLock()):
         shared = _loaded.get(key)
+        if shared is not None and not shared.operator.is_current:
+            with suppress(ValueError):
+                _recent.remove(shared)
+            shared = None
         if shared is None:
             shared = _loaded[key] = _load(tree, digest, manifest, options)
             _recent.append(shared)

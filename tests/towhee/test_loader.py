@@ -17,6 +17,7 @@ from towhee.options import InvalidOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from typing import TypeAlias
 
     from hub_client.installed import InstalledOperator
@@ -64,6 +65,40 @@ def test_equal_options_share_one_instance_while_it_is_used(
     first, other = load(operator, size=2, mode="fast"), load(operator, size=3)
     assert load(operator, mode="fast", size=2) is first is not other
     assert load(operator, data=first) is not load(operator, data=first)
+
+
+def test_an_instance_whose_file_was_written_anew_is_not_shared(
+    write_operator: WriteOperator, tmp_path: Path
+) -> None:
+    code = """
+    from pathlib import Path
+
+    from plugin_spec.file_state import file_state
+
+    class Subject(Operator):
+        def __init__(self, path):
+            self.path, self.state = path, file_state(path)
+            self.text = Path(path).read_text()
+
+        @property
+        def is_current(self):
+            return file_state(self.path) == self.state
+
+        def __call__(self, value):
+            return value + self.text
+    """
+    operator = write_operator(code, parameters={"path": {"type": "string"}})
+    file = tmp_path / "words"
+    file.write_text("old")
+    first = load(operator, path=str(file))
+    assert load(operator, path=str(file)) is first
+    file.write_text("newer")
+    second = load(operator, path=str(file))
+    assert (first.apply(""), second.apply("")) == ("old", "newer")
+    assert load(operator, path=str(file)) is second
+    file.unlink()
+    with pytest.raises(InvalidOperator, match="FileNotFoundError"):
+        load(operator, path=str(file))
 
 
 def test_an_instance_is_closed_when_nothing_uses_it(

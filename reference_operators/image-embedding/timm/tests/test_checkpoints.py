@@ -65,6 +65,18 @@ def test_a_file_takes_the_configuration_beside_it(folder: Path) -> None:
     np.testing.assert_array_equal(by_file(PHOTOGRAPH), by_folder(PHOTOGRAPH))
 
 
+@pytest.mark.parametrize("name", ["", "model.safetensors"])
+def test_weights_that_were_written_anew_are_not_those_that_were_loaded(
+    folder: Path, weights: dict[str, torch.Tensor], name: str
+) -> None:
+    operator = own(folder / name)
+    assert operator.is_current
+    halved = {key: value / 2 for key, value in weights.items()}
+    save_file(halved, folder / "model.safetensors")
+    assert not operator.is_current
+    assert own(folder / name).space != operator.space
+
+
 def test_a_configuration_may_hold_arguments_of_the_model(tmp_path: Path) -> None:
     arguments = {"img_size": 64}
     model = timm.create_model("test_vit", num_classes=0, **arguments)

@@ -12,6 +12,7 @@ from torch.nn.functional import normalize as scale_to_one
 
 from plugin_spec import EmbeddingSpace, HubError, TrainableOperator, Trainee
 from plugin_spec.domain import Domain, DomainWatch
+from plugin_spec.file_state import file_state
 from plugin_spec.inference.memory import memory_errors
 from plugin_spec.inference.opening import open_backend
 from plugin_spec.inference.threads import ThreadShare
@@ -34,7 +35,7 @@ from .training import Classifier, augmented, copied, digest, weights_of, write_f
 from .weights import load_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from typing import Self
 
     import numpy as np
@@ -84,6 +85,7 @@ class TimmEmbedding(TrainableOperator):
             "checkpoint_path": checkpoint_path,
             "num_classes": num_classes,
         }
+        self._read = self._state_of_checkpoint()
         loaded = load_model(**self._source)
         wanted = {
             "input_size": None if input_size is None else (3, input_size, input_size),
@@ -181,6 +183,15 @@ class TimmEmbedding(TrainableOperator):
         if self._backend.agreement is not None:
             self._differences["backend"] = self._backend.agreement.to_dict()
         self._network = network if kept else None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the checkpoint is the one that was loaded."""
+        return self._state_of_checkpoint() == self._read
+
+    def _state_of_checkpoint(self) -> Hashable:
+        path = self._source["checkpoint_path"]
+        return None if path is None else file_state(str(path))
 
     @property
     def _changes_weights(self) -> bool:

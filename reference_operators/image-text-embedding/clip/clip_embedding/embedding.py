@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.functional import normalize as scale_to_one
 
 from plugin_spec import EmbeddingSpace, HubError, ModelOperator
+from plugin_spec.file_state import file_state
 from plugin_spec.inference.memory import memory_errors
 from plugin_spec.inference.opening import open_backend
 from plugin_spec.inference.threads import ThreadShare
@@ -43,6 +44,7 @@ class ClipEmbedding(ModelOperator):
         dtype: str = "float32",
         batch_size: int | None = None,
     ) -> None:
+        self._read = file_state(model_name)  # of a folder; a repository is none
         loaded = load_model(model_name, revision, modality)
         self.batch_size = batch_size or type(self).batch_size
         self._threads = ThreadShare()
@@ -62,6 +64,11 @@ class ClipEmbedding(ModelOperator):
         self._joint = module_digest(nn.ModuleDict(towers))
         self._weights = module_digest(towers[modality])
         self._start(towers[modality].eval(), _one_name(device), dtype)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether a folder's files are those that were loaded."""
+        return file_state(self._name) == self._read
 
     def _start(self, network: nn.Module, device: str, dtype: str) -> None:
         """Compute a sample: what cannot work fails here.

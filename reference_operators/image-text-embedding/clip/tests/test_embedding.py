@@ -70,6 +70,18 @@ def in_one_batch(operator: ClipEmbedding, contents: Sequence[Any]) -> np.ndarray
     return np.stack(operator.predict([operator.prepare(each) for each in contents]))
 
 
+def test_a_folder_that_was_written_anew_is_not_the_one_that_was_loaded(
+    folder: Path,
+) -> None:
+    operator = embed(folder)
+    assert operator.is_current
+    weights = load_file(folder / "model.safetensors")
+    halved = {key: value / 2 for key, value in weights.items()}
+    save_file(halved, folder / "model.safetensors", {"format": "pt"})
+    assert not operator.is_current
+    assert embed(folder).space != operator.space
+
+
 @pytest.mark.parametrize(
     ("modality", "contents"), [("image", images()), ("text", TEXTS)]
 )

@@ -9,6 +9,7 @@ import transformers
 from torch.nn.functional import normalize as scale_to_one
 
 from plugin_spec import EmbeddingSpace, HubError, ModelOperator
+from plugin_spec.file_state import file_state
 from plugin_spec.inference.memory import memory_errors
 from plugin_spec.inference.opening import open_backend
 from plugin_spec.inference.threads import ThreadShare
@@ -54,6 +55,7 @@ class TransformersEmbedding(ModelOperator):
                 f"There is nothing to cast to: `dtype` is {dtype}",
                 hint="Give `dtype='bfloat16'` beside `autocast`",
             )
+        self._read = file_state(model_name)  # of a folder; a repository is none
         files = at_pinned_revision(Files(model_name, revision))
         loaded = load_model(files)
         self.batch_size = batch_size or type(self).batch_size
@@ -78,6 +80,11 @@ class TransformersEmbedding(ModelOperator):
             dtype=dtype,
             autocast=autocast,
         )
+
+    @property
+    def is_current(self) -> bool:
+        """Whether a folder's files are those that were loaded."""
+        return file_state(self._name) == self._read
 
     def _start(self, encoder: Encoder, **running: Any) -> None:  # noqa: ANN401
         """Open the backend, and embed an empty text: what cannot work fails here.

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 
 from plugin_spec import ModelOperator
+from plugin_spec.file_state import file_state
 from plugin_spec.spaces import check_spaces
 
 from .checks import check_direction, check_length, checked_vector
+from .errors import InvalidVectors
 from .vectors import open_vectors
 
 if TYPE_CHECKING:
@@ -71,7 +73,9 @@ class SearchVectors(ModelOperator):
         column: str | None = None,
         allow_mixed_spaces: bool = False,
     ) -> None:
-        self._place = "data" if not isinstance(data, str | os.PathLike) else str(data)
+        self._file = data if isinstance(data, str | os.PathLike) else None
+        self._state = None if self._file is None else file_state(self._file)
+        self._place = "data" if self._file is None else str(self._file)
         self._allow_mixed_spaces = allow_mixed_spaces
         self._cal = _CALCULATIONS[cal.lower()]
         self._vectors = open_vectors(data, column)
@@ -96,6 +100,11 @@ class SearchVectors(ModelOperator):
             )
         return self
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the file is the one that was opened."""
+        return self._file is None or file_state(self._file) == self._state
+
     def prepare(self, query: ArrayLike) -> Vector:
         """Check one query.
 
@@ -108,7 +117,15 @@ class SearchVectors(ModelOperator):
         return vector
 
     def predict(self, batch: Sequence[Vector]) -> list[SearchResult]:
-        """Find the nearest vectors of each query."""
+        """Find the nearest vectors of each query.
+
+        :raises InvalidVectors: if the file is not the one that was opened.
+        """
+        if not self.is_current:
+            raise InvalidVectors(
+                f"`{self._place}` was changed after it was opened to be searched",
+                hint="Write the chain anew, or make the pipeline again",
+            )
         queries = np.stack(batch).astype(np.float64)
         if self._cal == "cosine":
             queries /= np.linalg.norm(queries, axis=1, keepdims=True)

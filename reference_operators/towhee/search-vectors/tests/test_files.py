@@ -95,6 +95,31 @@ def test_an_array_that_nobody_can_change_is_not_copied(
     assert np.shares_memory(block, kept)
 
 
+@pytest.mark.parametrize("ending", [".npy", ".parquet"])
+def test_a_file_that_was_written_anew_is_not_searched_as_the_one_before(
+    vectors: NDArray[np.float32], ending: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"vectors{ending}"
+
+    def write(array: NDArray[np.float32]) -> None:
+        if ending == ".npy":
+            np.save(path, array)
+        else:
+            write_parquet(path, embedding=fixed(array))
+
+    write(vectors)
+    search = SearchVectors(data=str(path), topk=1)
+    query = search.prepare(vectors[7])
+    assert search.is_current
+    assert search.predict([query])[0].ids == [7]
+    # A process that reads a memory map beyond the end of its file is killed.
+    write(vectors[5:9])
+    assert not search.is_current
+    with pytest.raises(InvalidVectors, match="was changed after it was opened"):
+        search.predict([query])
+    assert SearchVectors(data=str(path), topk=1)(vectors[7]).ids == [2]
+
+
 @pytest.mark.slow  # takes more than a second
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_a_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
