@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 from _thread import start_new_thread
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -89,14 +90,15 @@ class Pool:
             self._crew.jobs.put(None)
 
     def submit(self, work: Callable[[Task], Result], task: Task) -> Answer[Result]:
-        """Have a thread do the task when one is free.
+        """Have a thread do the task when one is free, in the caller's context.
 
         :raises RuntimeError: after ``close``: nobody would do it.
         """
         if self._closed:
             raise RuntimeError("The threads of this pool have ended")
         answer: Answer[Result] = Answer()
-        self._crew.jobs.put((answer, partial(work, task)))
+        # A copy each: no context is entered by two threads at once.
+        self._crew.jobs.put((answer, partial(copy_context().run, work, task)))
         return answer
 
     def close(self) -> None:

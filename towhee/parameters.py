@@ -56,8 +56,9 @@ class param_scope:  # noqa: N801  (as Towhee's users write it)
     an operator when the chain is written, in a function of a chain when a row is
     computed.
 
-    A scope belongs to the thread or asyncio task that opened it, and to tasks started
-    within. For a thread, ``contextvars.copy_context().run`` hands it on.
+    A scope belongs to the thread or asyncio task that opened it, to tasks started
+    within, and to the threads of chains that are run there. To a thread of your own,
+    ``contextvars.copy_context().run`` hands it on; another process sees none.
 
     When a block ends, a parameter that it gave and nobody asked for is warned about, as
     ``UnusedParameter``, unless an exception ends the block.

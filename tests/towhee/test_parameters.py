@@ -145,6 +145,17 @@ def test_a_scope_can_be_handed_to_a_thread() -> None:
         thread.join()
 
 
+def test_a_chain_hands_the_scope_that_it_runs_in_to_its_threads() -> None:
+    def asked(row: int) -> int:
+        with param_scope() as hp:
+            return hp().scale(1) * row
+
+    first, second = (DataCollection([1, 2]).set_parallel(2).map(asked) for _ in "ab")
+    with param_scope(scale=10):
+        assert first.to_list() == [10, 20]
+    assert second.to_list() == [1, 2]
+
+
 def test_tasks_do_not_disturb_each_other() -> None:
     async def work(name: str) -> object:
         with param_scope(name=name):
