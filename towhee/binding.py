@@ -163,7 +163,7 @@ def _resolve_file(pipeline: InstalledOperator, value: Any) -> Any:  # noqa: ANN4
     """Turn ``{file: PATH}`` into the path of a file in the pipeline's own tree."""
     if not isinstance(value, dict) or value.keys() != {"file"}:
         return value
-    from towhee.loader import verify_tree  # noqa: PLC0415  (as in load)
+    from towhee.private_modules import verify_tree  # noqa: PLC0415  (as in load)
 
     name, relative = pipeline.manifest.name, PurePosixPath(value["file"])
     path = pipeline.tree / relative

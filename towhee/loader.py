@@ -12,14 +12,13 @@ from weakref import WeakValueDictionary
 
 import pluggy
 
-from hub_client.tree_digest import DigestMismatch, tree_digest
 from plugin_spec.errors import HubError, InvalidOperator
 from plugin_spec.hookspecs import PROJECT, OperatorHooks
 from plugin_spec.operator import Operator
 from plugin_spec.pinned import pinning
 from towhee.loaded_operator import LoadedOperator
 from towhee.options import InvalidOptions
-from towhee.private_modules import import_package
+from towhee.private_modules import import_package, verify_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
     from plugin_spec.manifest import Manifest, Weights
 
-_verified: set[tuple[Path, str]] = set()
 _loaded: WeakValueDictionary[tuple[str, str], LoadedOperator] = WeakValueDictionary()
 # Chains that are written anew, as in a loop or a notebook, find their model loaded.
 _recent: deque[LoadedOperator] = deque(maxlen=4)
@@ -73,23 +71,6 @@ def load_operator(
             shared = _loaded[key] = _load(tree, digest, manifest, options)
             _recent.append(shared)
         return shared
-
-
-def verify_tree(tree: Path, digest: str, subject: str) -> None:
-    """Hash a tree the first time that this process uses it.
-
-    :raises DigestMismatch: if it was changed since it was stored.
-    """
-    if (tree, digest) not in _verified:
-        actual = tree_digest(tree)
-        if actual != digest:
-            raise DigestMismatch(
-                subject,
-                expected=digest,
-                actual=actual,
-                hint=f"Delete `{tree}` and install again",
-            )
-        _verified.add((tree, digest))
 
 
 def _key(

@@ -17,11 +17,35 @@ from importlib.util import spec_from_file_location
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Final
 
+from hub_client.tree_digest import DigestMismatch, tree_digest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from typing import TypeAlias
+
+    Packages: TypeAlias = dict[str, tuple[Path, str]]
+    """Folders of packages and the digests of their trees, by private name."""
 
 _PACKAGE: Final = "_towhee_operators"
+_verified: set[tuple[Path, str]] = set()
+
+
+def verify_tree(tree: Path, digest: str, subject: str) -> None:
+    """Hash a tree the first time that this process uses it.
+
+    :raises DigestMismatch: if it was changed since it was stored.
+    """
+    if (tree, digest) not in _verified:
+        actual = tree_digest(tree)
+        if actual != digest:
+            raise DigestMismatch(
+                subject,
+                expected=digest,
+                actual=actual,
+                hint=f"Delete `{tree}` and install again",
+            )
+        _verified.add((tree, digest))
 
 
 class _SourceOnly(SourceFileLoader):
@@ -32,14 +56,19 @@ class _SourceOnly(SourceFileLoader):
 
 class _Finder(MetaPathFinder):
     def __init__(self) -> None:
-        self.roots: dict[str, Path] = {}
+        self.packages: Packages = {}
+        self.unchecked: set[str] = set()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, _target: object = None
     ) -> ModuleSpec | None:
         if not fullname.startswith(f"{_PACKAGE}."):
             return None
-        if folder := self.roots.get(fullname):
+        if found := self.packages.get(fullname):
+            folder, digest = found
+            if fullname in self.unchecked:
+                verify_tree(folder.parent, digest, f"`{folder.name}`")
+                self.unchecked.discard(fullname)
             file = str(folder / "__init__.py")
             return spec_from_file_location(
                 fullname,
@@ -61,16 +90,35 @@ def import_package(folder: Path, digest: str) -> ModuleType:
     :param digest: of the tree that holds it, as ``sha256:…``.
     """
     name = f"{_PACKAGE}.d{digest.partition(':')[2][:16]}"
+    _install({name: (folder, digest)})
+    with _collector_at_rest():
+        return import_module(name)
+
+
+def known_packages() -> Packages:
+    """What was imported here, for ``adopt_packages`` in another process."""
+    return dict(_finder.packages)
+
+
+def adopt_packages(packages: Packages) -> None:
+    """Let values of another process's operators be read here, once they come.
+
+    A package is then imported, and its tree hashed before.
+    """
+    if packages:
+        _finder.unchecked |= packages.keys() - _finder.packages.keys()
+        _install(packages)
+
+
+def _install(packages: Packages) -> None:
     with _installing:
-        _finder.roots.setdefault(name, folder)
+        _finder.packages = {**packages, **_finder.packages}
         if _PACKAGE not in sys.modules:
             parent = ModuleType(_PACKAGE, __doc__)
             parent.__path__ = []
             sys.modules[_PACKAGE] = parent
             # First: the ordinary finder would read and write compiled files.
             sys.meta_path.insert(0, _finder)
-    with _collector_at_rest():
-        return import_module(name)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from plugin_spec.errors import HubError
 from towhee.executors.portable import CannotSend, pack, unpack
-from towhee.executors.worker import Problem, command, receive, send
+from towhee.executors.worker import MAIN, Problem, command, receive, send
+from towhee.private_modules import known_packages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,8 +97,8 @@ class Processes:
 
 
 class _Process:
-    def __init__(self, setup: object) -> None:
-        self._setup: object | None = setup
+    def __init__(self, setup: tuple[object, ...]) -> None:
+        self._setup: tuple[object, ...] | None = setup
         self._is_busy = False
         # A group of its own: Ctrl-C at a terminal is for the process that owns it.
         self._process = subprocess.Popen(  # noqa: S603  (this interpreter)
@@ -113,7 +114,7 @@ class _Process:
     def ask(self, packed: bytes) -> Any:  # noqa: ANN401  (what ``_Worker.answer`` gives)
         self._is_busy = True
         if self._setup is not None:
-            send(self._requests, self._setup)
+            send(self._requests, (*self._setup, known_packages()))
             self._setup = None
         send(self._requests, packed)
         answer = receive(self._answers)
@@ -161,7 +162,7 @@ def _main_module() -> dict[str, Any] | None:
 def _packed(calls: Sequence[FunctionCall]) -> bytes:
     try:
         packed = pickle.dumps(tuple(calls), pickle.HIGHEST_PROTOCOL)
-        if b"__main__" not in packed or _is_script():
+        if MAIN not in packed or _is_script():
             return packed
         # Nobody else can import what was typed into an interpreter or a notebook.
         error: Exception = TypeError("it is defined in an interactive session")

@@ -13,11 +13,13 @@ import struct
 import sys
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from towhee.executors.fusion import fused_pairs
 from towhee.executors.portable import pack, unpack
+from towhee.private_modules import adopt_packages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 _LENGTH: Final = struct.Struct("<Q")
 _NOTE: Final = "In another process:"
+MAIN: Final = b"_main__"
+"""The end of the names that the script has in its process, and in multiprocessing's."""
 
 
 def send(stream: IO[bytes], message: object) -> None:
@@ -62,14 +66,12 @@ def serve() -> None:
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    with requests, answers:
-        try:
-            main, functions = receive(requests)
-            worker = _Worker(main, functions)
-            while True:
-                send(answers, worker.answer(receive(requests)))
-        except (EOFError, BrokenPipeError):
-            return
+    with suppress(EOFError, BrokenPipeError), requests, answers:
+        main, functions, packages = receive(requests)
+        adopt_packages(packages)
+        worker = _Worker(main, functions)
+        while True:
+            send(answers, worker.answer(receive(requests)))
 
 
 def timed(calls: Sequence[FunctionCall], chunk: list[Numbered]) -> Timed:
@@ -116,7 +118,7 @@ class _Worker:
 
     def _import_main(self, packed: bytes) -> None:
         """Import the script that was started, once something refers to it."""
-        if self._main is None or b"__main__" not in packed:
+        if self._main is None or MAIN not in packed:
             return
         from multiprocessing import process, spawn  # noqa: PLC0415  (seldom needed)
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Literal
 
+    from hub_client.installed import InstalledOperator
+
     Backend = Literal["thread", "process"]
 
 BACKENDS = ["thread", "process"]
@@ -219,6 +221,33 @@ def test_a_value_that_cannot_be_read_fails_its_row_on_either_way() -> None:
     assert str(outcomes[1].error).startswith("`map(str)` failed on row 1, <Unreadable>")
 
 
+OWN_CLASS = """
+class Found:
+    def __init__(self, number):
+        self.number = number
+
+    def __str__(self):
+        return f"found {self.number}"
+
+class Subject(Operator):
+    def __call__(self, number):
+        return Found(number)
+"""
+
+
+def test_values_of_an_operators_own_class_go_to_a_process(
+    write_fresh: Callable[..., InstalledOperator], bound: Callable[..., BoundPipeline]
+) -> None:
+    installed = write_fresh(OWN_CLASS)
+    words = FunctionCall("map", str, None, Parallel(2, "process"))
+    found = list(LocalExecutor().values(bound(installed, words), range(3)))
+    assert found == ["found 0", "found 1", "found 2"]
+    # Nothing of a tree that was changed runs there either.
+    (installed.tree / "subject" / "__init__.py").write_text("raise SystemExit")
+    with pytest.raises(OperatorFailed, match="DigestMismatch"):
+        list(LocalExecutor().values(bound(installed, words), range(3)))
+
+
 def test_a_process_that_dies_is_told_with_its_rows() -> None:
     with pytest.raises(WorkerDied) as caught:
         list(LocalExecutor().values(chain("process", ("map", os._exit)), [7, 8, 9]))
@@ -272,6 +301,28 @@ def run_script(tmp_path: Path, text: str) -> subprocess.CompletedProcess[str]:
 def test_a_scripts_own_functions_and_classes_travel(tmp_path: Path) -> None:
     done = run_script(tmp_path, SCRIPT.format(guard='if __name__ == "__main__":'))
     assert (done.stdout, done.returncode) == ("[Row(number=2), Row(number=4)]\n", 0)
+
+
+def test_a_chain_in_a_process_of_multiprocessing_may_have_processes_too(
+    tmp_path: Path,
+) -> None:
+    text = """
+from multiprocessing import get_context
+from towhee import DataCollection
+
+def double(number):
+    return 2 * number
+
+def doubled(number):
+    rows = DataCollection([number]).set_parallel(2, backend="process")
+    return rows.map(double).to_list()
+
+if __name__ == "__main__":
+    with get_context("spawn").Pool(1) as pool:
+        print(pool.map(doubled, [1, 2]))
+"""
+    done = run_script(tmp_path, text)
+    assert (done.stdout, done.stderr) == ("[[2], [4]]\n", "")
 
 
 def test_a_script_without_a_guard_is_told_to_have_one(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class Shipment:
 
         :raises HubError: if a tree is not here and cannot be fetched.
         """
-        from towhee.loader import verify_tree  # noqa: PLC0415  (pluggy: 20 ms)
+        from towhee.private_modules import verify_tree  # noqa: PLC0415  (seldom)
 
         store, config = _node_store()
         for receipt in self.receipts:
