@@ -16,6 +16,7 @@ from towhee.pipelines import FunctionCall, Pipeline, ends_safe
 from towhee.row_numbers import NumberedRows, RowNumbers, numbered
 from towhee.rows import (
     DerivedRows,
+    KeptDerivedRows,
     KeptRows,
     OneTimeRows,
     SourcedRows,
@@ -143,6 +144,8 @@ class Chain(Iterable[Any]):
         if isinstance(rows, OneTimeRows):
             # Chains that start here share the rows that the iterator gives once.
             rows = KeptRows(rows)
+        elif isinstance(rows, DerivedRows) and self.begins_once():
+            rows = KeptDerivedRows(rows)
         return self.derive(rows=rows, is_stream=False)
 
     def values(self) -> Iterator[Any]:
@@ -207,6 +210,8 @@ class Chain(Iterable[Any]):
             chain = left.pop()
             if isinstance(chain.rows, OneTimeRows | Reader):
                 found[id(chain.rows)] = chain.rows
+            elif isinstance(chain.rows, KeptDerivedRows):
+                continue
             elif (at := chain._begins_at()) is None or at.kept_rows() is None:  # noqa: SLF001  (of our own kind)
                 left += chain._origins()  # noqa: SLF001
         return list(found.values())

@@ -112,14 +112,15 @@ class OneTimeRows:
 
 
 class KeptRows:
-    """Rows of an iterator, remembered as they are pulled: each reader gets them all."""
+    """Rows that come once, remembered as they are pulled: each reader gets them all."""
 
-    def __init__(self, rows: OneTimeRows) -> None:
+    def __init__(self, rows: OneTimeRows | DerivedRows) -> None:
         self._rows = rows
         self._source: Iterator[object] | None = None
         self._kept: list[object] = []
         self._error: Exception | None = None
-        self._pulling = threading.Lock()
+        # A function that reads the rows it makes fails, rather than wait for itself.
+        self._pulling = threading.RLock()
 
     def __iter__(self) -> Iterator[object]:
         number = 0
@@ -144,6 +145,31 @@ class KeptRows:
                 self._error = error
                 raise
             return True
+
+    def __repr__(self) -> str:
+        return repr(self._rows)
+
+
+class KeptDerivedRows(DerivedRows):
+    """Rows made of an iterator's: as it gives those once, these are remembered."""
+
+    def __init__(self, rows: DerivedRows) -> None:
+        self._rows, self._kept = rows, KeptRows(rows)
+
+    def made(self) -> Known:
+        """As the rows say."""
+        return self._rows.made()
+
+    def origins(self) -> tuple[Chain, ...]:
+        """As the rows say."""
+        return self._rows.origins()
+
+    def over(self, _chains: tuple[Chain, ...]) -> KeptDerivedRows:
+        """The same: what the iterator gave is gone elsewhere."""
+        return self
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(self._kept)
 
     def __repr__(self) -> str:
         return repr(self._rows)
