@@ -142,8 +142,8 @@ class Graph:
 
         Windows begin at multiples of the step; those without rows are left out.
 
-        :param timestamp_col: milliseconds, 0 or more, in ascending order; others end a
-            run, as ``UnorderedTime``.
+        :param timestamp_col: milliseconds, 0 or more and finite, in ascending order;
+            others end a run, as ``UnorderedTime``.
         :raises UnknownColumn: with the nearest name.
         :raises ValueError: if size or step is not a positive number.
         """
@@ -224,7 +224,11 @@ class Graph:
         read = find(self.columns, column_names(inputs), node="map")
         made = distinct(outputs, node="map")
         if (len(read), len(made)) != (len(first.outputs), len(pipe.outputs)):
-            raise ValueError(f"`map` reads {read} and makes {made}, unlike `{pipe}`")
+            raise ValueError(
+                f"`map` reads {len(read)} columns and makes {len(made)}, unlike "
+                f"`{pipe}`, which reads {len(first.outputs)} and makes "
+                f"{len(pipe.outputs)}"
+            )
         named = dict(zip(pipe.outputs.values(), made, strict=True))
         known = dict(zip(first.outputs, read, strict=True))
         for node in rest:

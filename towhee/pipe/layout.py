@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from towhee.columns import Columns
+from towhee.columns import PASSED, Columns
 from towhee.pipe.frames import (
     Applied,
     Calls,
@@ -17,6 +17,7 @@ from towhee.pipe.frames import (
     Windowed,
 )
 from towhee.pipe.nodes import operators
+from towhee.pipe.rows import CALL
 from towhee.pipelines import OperatorCall
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from towhee.pipe.columns import Column
     from towhee.pipe.nodes import Node
     from towhee.pipelines import Kind
+
+
+_TAKEN: Final = {CALL, PASSED}
+"""Names in rows that stand for no column of the author's."""
 
 
 class Layout:
@@ -210,7 +215,7 @@ class Layout:
 
     def _fresh(self, name: str) -> str:
         fresh, number = name, 1
-        while fresh in self.told:
+        while fresh in self.told or fresh in _TAKEN:
             number += 1
             fresh = f"{name}_{number}"
         self.told[fresh] = name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import chain, groupby, repeat
+from math import inf
 from numbers import Real
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +27,7 @@ CALL: Final = " call"
 
 
 class UnorderedTime(HubError, ValueError):
-    """A row's time is none, or earlier than that of the row before it."""
+    """A row's time is none, or endless, or earlier than that of the row before it."""
 
 
 class Begun:
@@ -184,12 +185,12 @@ def _held(
 def _ascending(timed: Iterable[tuple[Any, Values]]) -> Iterator[tuple[float, Values]]:
     last: float = 0
     for time, values in timed:
-        # Not a number is in no order; what comes late would be in no window.
+        # Not a number is in no order; what comes late, or never, is in no window.
         is_number = isinstance(time, Real)
-        if not is_number or not time >= last:
+        if not is_number or not last <= time < inf:
             raise UnorderedTime(
                 f"`time_window` got the time {time!r} after {last!r}",
-                hint="Give milliseconds, 0 or more, in ascending order",
+                hint="Give milliseconds, 0 or more and finite, in ascending order",
             )
         last = time
         yield time, values

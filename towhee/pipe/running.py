@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from towhee.executors.engines import get_executor
-from towhee.outcome import OperatorFailed
+from towhee.outcome import OperatorFailed, short_repr
 from towhee.pipe.debugging import Debugged, Watch
 from towhee.pipe.one_row import one_row
 from towhee.pipe.plan import Plan
@@ -56,6 +56,7 @@ class Pipe:
         :param rows: values; tuples of them if there are several inputs.
         :returns: a result a row, in order.
         :raises OperatorFailed: on the first row that fails, with its number.
+        :raises TypeError: for text and bytes, which are one value.
         """
         return list(self._run(self._calls(rows), self._through))
 
@@ -101,8 +102,12 @@ class Pipe:
         chosen = (_each(include), _each(exclude)) if tracer else ()
         watch = Watch(self._plan, *chosen)
         if batch:
-            (rows,) = values
-            result: Any = list(self._run(self._calls(rows), watch.through))
+            if len(values) != 1:
+                raise TypeError(
+                    f"`debug` with `batch=True` takes one list of rows, not "
+                    f"{len(values)} values"
+                )
+            result: Any = list(self._run(self._calls(values[0]), watch.through))
         else:
             self._check(values)
             (result,) = self._run([values], watch.through, alone=True)
@@ -135,6 +140,10 @@ class Pipe:
         return cast("Generator[Entity]", self._executor.values(stage.bound, rows))
 
     def _calls(self, rows: Iterable[Any]) -> Iterator[Sequence[Any]]:
+        several = hasattr(rows, "__iter__") or hasattr(rows, "__getitem__")
+        if isinstance(rows, str | bytes) or not several:
+            value = short_repr(rows)
+            raise TypeError(f"{value} is one value; write `[value]` for its row")
         count = len(self._plan.inputs)
         return zip(rows) if count == 1 else map(self._several, rows)
 

@@ -44,6 +44,14 @@ def test_a_batch_is_debugged_as_one_run() -> None:
     assert [node.rows_out for node in debugged.nodes] == [4, 3, 3, 2]
 
 
+def test_a_batch_is_debugged_as_one_list() -> None:
+    with pytest.raises(TypeError) as caught:
+        GRAPH.output("s").debug(1, 2, batch=True)
+    assert str(caught.value) == (
+        "`debug` with `batch=True` takes one list of rows, not 2 values"
+    )
+
+
 def test_inputs_and_outputs_are_kept_on_request() -> None:
     pipeline = GRAPH.output("s")
     assert all(not node.inputs for node in pipeline.debug(3).nodes)

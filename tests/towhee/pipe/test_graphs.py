@@ -134,8 +134,11 @@ def test_only_map_takes_a_graph() -> None:
     inner = pipe.input("a").map("a", "b", increment).output("b")
     with pytest.raises(TypeError, match=r"^only `map` takes a graph, and `filter` was"):
         words().filter("text", "x", "text", inner)
-    with pytest.raises(ValueError, match="unlike"):
+    with pytest.raises(ValueError, match="unlike") as caught:
         words().map(("text", "path"), "x", inner)
+    assert str(caught.value) == (
+        f"`map` reads 2 columns and makes 1, unlike `{inner}`, which reads 1 and makes 1"
+    )
 
 
 def test_every_method_gives_a_longer_graph_and_leaves_the_shorter_one() -> None:

@@ -237,6 +237,7 @@ def test_time_windows_leave_out_what_has_no_rows(
         ([-1], "`time_window` got the time -1 after 0"),
         ([3, float("nan")], "`time_window` got the time nan after 3"),
         ([None], "`time_window` got the time None after 0"),
+        ([3, float("inf")], "`time_window` got the time inf after 3"),
     ],
 )
 def test_no_row_is_lost_between_time_windows(times: list[Any], message: str) -> None:
@@ -245,6 +246,18 @@ def test_no_row_is_lost_between_time_windows(times: list[Any], message: str) -> 
     with pytest.raises(UnorderedTime) as caught:
         graph.output("window")(times)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("name", [" call", " passed"])
+def test_a_column_may_have_any_name(name: str) -> None:
+    graph = pipe.input("n", name).flat_map("n", "i", range).map(("i", name), "y", pair)
+    graph = graph.window_all("i", "sum", sum).map("y", name, str)
+    results = graph.output(name, "sum").batch([(1, "a"), (2, "b")])
+    assert [result.to_list() for result in results] == [
+        [["(0, 'a')", 0]],
+        [["(0, 'b')", 1], ["(1, 'b')", 1]],
+    ]
+    assert pipe.input(name).output(name)("a").get() == ["a"]
 
 
 def test_a_name_written_anew_is_not_what_others_read() -> None:

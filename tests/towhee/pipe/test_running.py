@@ -159,6 +159,17 @@ def test_a_call_brings_a_value_for_each_input(values: tuple[int, ...]) -> None:
     assert str(caught.value) == text
 
 
+@pytest.mark.parametrize("rows", ["ab", b"ab", 3])
+@pytest.mark.parametrize("inputs", ["a", "ab"])
+def test_one_value_is_no_batch(rows: Any, inputs: str) -> None:  # noqa: ANN401
+    pipeline = pipe.input(*inputs).output("a")
+    for call in (pipeline.batch, lambda rows: pipeline.debug(rows, batch=True)):
+        with pytest.raises(
+            TypeError, match=r"is one value; write `\[value\]` for its row$"
+        ):
+            call(rows)
+
+
 def test_a_row_of_one_input_may_be_a_tuple() -> None:
     pipeline = pipe.input("a").output("a")
     assert pipeline.batch([(1, 2)])[0].get() == [(1, 2)]
