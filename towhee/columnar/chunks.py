@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from plugin_spec.errors import HubError
 from towhee.columnar.packing import VALUE, as_array, as_column, joined, pack
-from towhee.columns import InvalidColumns, missing_column
+from towhee.columns import Entity, InvalidColumns, missing_column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from towhee.columnar.packing import Batch
     from towhee.columns import Columns
+
+_ONE: Final = (Mapping, set, frozenset, Entity, str, bytes, bytearray, memoryview)
+"""What has a length and items, and is no column all the same."""
+
+
+class WrongColumns(HubError, ValueError):
+    """A function on columns gave something else than columns of that length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +69,12 @@ class OnColumns:
     def __call__(self, batch: Batch) -> Batch:
         """Add the columns that the function makes, or put them in their place.
 
-        :raises ValueError: if it gives another number of values than there are rows.
+        :raises WrongColumns: if it gives another number of values than there are rows,
+            or another number of columns than are to be written.
         """
         inputs, outputs = self._names(batch)
         result = self.function(*(as_array(batch.column(name)) for name in inputs))
-        results = (result,) if len(outputs) == 1 else result
+        results = (result,) if len(outputs) == 1 else _several(result, len(outputs))
         for name, values in zip(outputs, results, strict=True):
             batch = _with_column(batch, name, values)
         return batch
@@ -93,13 +103,36 @@ class OnColumns:
 
 
 def _with_column(batch: Batch, name: str, values: Any) -> Batch:  # noqa: ANN401
-    if not hasattr(values, "__len__") or len(values) != len(batch):
-        given = f"{len(values)} values" if hasattr(values, "__len__") else "one value"
-        raise ValueError(f"it was given {len(batch)} rows, and returned {given}")
+    # What has columns of its own is a frame, or a table.
+    if isinstance(values, _ONE) or hasattr(type(values), "columns"):
+        raise _wrong(batch, f"a {type(values).__name__}, which is no column")
+    if not hasattr(values, "__len__") or getattr(values, "shape", None) == ():
+        raise _wrong(batch, "one value")
+    if len(values) != len(batch):
+        raise _wrong(batch, f"{len(values)} values")
     column = as_column(name, values)
     if name in batch.schema.names:
         return batch.set_column(batch.schema.names.index(name), name, column)
     return batch.append_column(name, column)
+
+
+def _several(result: Any, count: int) -> tuple[Any, ...]:  # noqa: ANN401
+    is_one = isinstance(result, _ONE) or not hasattr(result, "__iter__")
+    columns = () if is_one else tuple(result)
+    if len(columns) != count:
+        given = f"a {type(result).__name__}" if is_one else f"{len(columns)}"
+        raise WrongColumns(
+            f"it has {count} columns to write, and returned {given}",
+            hint=f"Return a tuple of {count} arrays or lists",
+        )
+    return columns
+
+
+def _wrong(batch: Batch, given: str) -> WrongColumns:
+    return WrongColumns(
+        f"it was given {len(batch)} rows, and returned {given}",
+        hint="Return an array or a list with a value for each row",
+    )
 
 
 def _combined(batches: list[Batch]) -> Batch:

@@ -6,11 +6,23 @@ from datetime import date, datetime, timedelta
 from numbers import Number
 from typing import TYPE_CHECKING, Final
 
+from plugin_spec.errors import HubError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _KINDS: Final = (bool, Number, str, bytes, bytearray, datetime, date, timedelta)
 """The first one that a type is of is its kind."""
+
+
+class Masked(HubError, TypeError):
+    """Arrays have masks, for which Arrow has no place."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "it has masked arrays, whose masks would be lost",
+            hint="Fill them first, as in `array.filled(0)`",
+        )
 
 
 def check_one_kind(values: Sequence[object]) -> None:
@@ -24,8 +36,13 @@ def check_one_kind(values: Sequence[object]) -> None:
 
     :raises TypeError: for two kinds, as dates and times of a day, and for times
         with a zone among those without.
+    :raises Masked: for arrays with a mask.
     """
+    import numpy as np
+
     types = set(map(type, values))
+    if any(issubclass(each, np.ma.MaskedArray) for each in types):
+        raise Masked
     kinds = {_kind(each) for each in types} - {None}
     if len(kinds) > 1:
         names = " and ".join(sorted(each.__name__ for each in types if _kind(each)))

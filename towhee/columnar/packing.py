@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from towhee.columnar.arrays import holds_arrays, spread, stack, stacked, stored
-from towhee.columnar.kinds import check_one_kind
+from towhee.columnar.kinds import Masked, check_one_kind
 from towhee.columnar.widening import holds
 from towhee.columns import Entity, columns_of
 from towhee.extras import needed_for
@@ -29,6 +29,7 @@ VALUE: Final = " value"
 """The column of rows that have none: their values."""
 
 _CHUNK: Final = 4096
+_HELD: Final = "It holds numbers, text, bytes, times, lists, and arrays of one shape"
 
 
 def pack(rows: Sequence[object]) -> Batch:
@@ -106,6 +107,9 @@ def as_column(name: str, values: Any) -> Column:  # noqa: ANN401  (of any packag
         if isinstance(values, pa.ChunkedArray):
             return values.combine_chunks()
         if isinstance(values, np.ndarray):
+            # One of single values keeps its mask: what it hides is missing then.
+            if isinstance(values, np.ma.MaskedArray) and values.ndim > 1:
+                raise Masked
             if values.dtype != object:
                 return stored(values)
             values = list(values)
@@ -119,7 +123,7 @@ def as_column(name: str, values: Any) -> Column:  # noqa: ANN401  (of any packag
         where = "the rows" if name == VALUE else f"the column `{name}`"
         raise UnwritableValue(
             f"Arrow cannot hold {where}: {error}",
-            hint="It holds numbers, text, bytes, times, lists, and arrays of one shape",
+            hint=getattr(error, "hint", None) or _HELD,
         ) from error
 
 

@@ -29,7 +29,7 @@ class Arrow(Core):
 
     They hold numbers, text, bytes, times, lists, and arrays of numbers or truth values
     of one shape and type, which come back as they were. A row that lacks a column has
-    None. Some come back otherwise: tuples, and vectors whose lengths differ within a
+    None. Some come back otherwise: tuples, sets, and vectors whose lengths differ in a
     chunk, as lists, and dicts with the keys that any has in the chunk, None for those
     of others.
     """

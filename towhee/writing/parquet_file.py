@@ -48,7 +48,15 @@ def write_parquet(
             schema = batch.schema if schema is None else schema
             if writer is None:
                 schema = _with_spaces(schema, spaces or {})
-                writer = parquet.ParquetWriter(staged, schema, compression=compression)
+                try:
+                    writer = parquet.ParquetWriter(
+                        staged, schema, compression=compression
+                    )
+                except pa.ArrowNotImplementedError as error:
+                    raise UnwritableValue(
+                        f"Parquet cannot hold the rows: {error}",
+                        hint="Make text of such values first, with `map`",
+                    ) from error
                 stack.enter_context(writer)
             writer.write_batch(_fitted(batch, schema, fits))
         if writer is None:

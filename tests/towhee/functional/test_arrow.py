@@ -9,6 +9,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 NOON = dt.datetime(2026, 1, 2, 12)  # noqa: DTZ001  (one without a zone)
 TODAY = dt.date(2026, 1, 2)
+MASKED = np.ma.array([1, 2], mask=[0, 1])
 
 
 def numbers(count: int) -> DataCollection:
@@ -192,6 +194,22 @@ def test_a_function_sees_memory_that_it_cannot_spoil() -> None:
     [
         (lambda a: a[:1], "it was given 2 rows, and returned 1 values"),
         (lambda a: a.sum(), "it was given 2 rows, and returned one value"),
+        (lambda _: np.array(1), "it was given 2 rows, and returned one value"),
+        *(
+            (
+                lambda _, other=other: other,
+                f"it was given 2 rows, and returned a {kind}, which is no column",
+            )
+            for kind, other in {
+                "dict": {0: 1, 1: 2},
+                "set": {1, 2},
+                "str": "ab",
+                "bytes": b"ab",
+                "Entity": Entity(a=1, b=2),
+                "DataFrame": pd.DataFrame({"x": [1, 2]}),
+                "Table": pa.table({"x": [1, 2]}),
+            }.items()
+        ),
     ],
 )
 def test_a_wrong_number_of_values_fails(function: Any, message: str) -> None:
@@ -202,6 +220,19 @@ def test_a_wrong_number_of_values_fails(function: Any, message: str) -> None:
         "cmap['a', 'b'](<lambda>)",
         0,
     )
+
+
+@pytest.mark.parametrize(
+    ("result", "given"),
+    [((1,), "1"), ((1, 2, 3), "3"), ({"b": 1, "c": 2}, "a dict"), (None, "a NoneType")],
+)
+def test_a_wrong_number_of_columns_fails(result: Any, given: str) -> None:
+    with pytest.raises(OperatorFailed) as caught:
+        numbers(2).cmap["a", ("b", "c")](lambda _: result).to_list()
+    assert str(caught.value.__cause__) == (
+        f"it has 2 columns to write, and returned {given}"
+    )
+    assert caught.value.hint == "Return a tuple of 2 arrays or lists"
 
 
 def test_a_missing_column_is_named_with_the_nearest() -> None:
@@ -267,6 +298,33 @@ def test_columns_that_arrow_cannot_hold_are_named() -> None:
             )
     with pytest.raises(UnwritableValue, match=r"^Arrow cannot hold the rows: "):
         DataCollection([object()]).to_arrow()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [MASKED, MASKED],
+        [None, np.array([1, 2]), MASKED],
+        [[1, 2], MASKED],
+        [1, np.ma.masked],
+        np.ma.array([[1, 2], [3, 4]], mask=[[0, 1], [0, 0]]),
+    ],
+)
+def test_no_mask_is_lost(values: Any) -> None:
+    rows = numbers(len(values)).to_column().cmap["a", "b"](lambda _: values)
+    with pytest.raises(OperatorFailed) as caught:
+        rows.to_list()
+    assert str(caught.value.__cause__) == (
+        "Arrow cannot hold the column `b`: it has masked arrays, whose masks would be lost"
+    )
+    assert caught.value.hint == "Fill them first, as in `array.filled(0)`"
+
+
+def test_a_mask_of_values_leaves_them_missing() -> None:
+    rows = numbers(2).cmap["a", "b"](lambda a: np.ma.array(a, mask=[0, 1]))
+    assert [row.b for row in rows] == [0, None]
+    with pytest.raises(UnwritableValue, match="whose masks would be lost"):
+        DataCollection([MASKED]).as_entity("a").to_parquet("masked.parquet")
 
 
 @pytest.mark.parametrize(
