@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from plugin_spec.errors import HubError
+from towhee.outcome import short_repr
+from towhee.reshaping import may_be_nan
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from towhee.columns import Columns
+
+
+class NotComparable(HubError, TypeError):
+    """It cannot be told which of two values is less, or whether they are equal."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +79,49 @@ class Sorted:
     reverse: bool = False
 
     def __call__(self, pairs: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
-        """Give rows.
+        """Give rows; those whose key is ``nan`` come last.
 
         >>> list(Sorted()([(2, "b"), (1, "a")]))
         ['a', 'b']
+
+        :raises NotComparable: naming two keys that have no order.
         """
-        ordered = sorted(pairs, key=itemgetter(0), reverse=self.reverse)
-        return map(itemgetter(1), ordered)
+        kept = list(pairs)
+        # Nothing is less than nan, and what lies around it would stay as it is.
+        last = _with_nan(kept)
+        if last:
+            left = set(map(id, last))
+            kept = [pair for pair in kept if id(pair) not in left]
+        try:
+            ordered = sorted(kept, key=itemgetter(0), reverse=self.reverse)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise NotComparable(
+                f"`sort` cannot order {_two_of(kept)}: {error}",
+                hint="Give it a key that makes one kind of them, as in `sort(key=str)`",
+            ) from error
+        return map(itemgetter(1), [*ordered, *last])
+
+
+def _with_nan(pairs: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    # Asked of each type once, and of no value that cannot be nan.
+    kinds = tuple(kind for kind in {type(key) for key, _ in pairs} if may_be_nan(kind))
+    if not kinds:
+        return []
+    return [pair for pair in pairs if isinstance(pair[0], kinds) and pair[0] != pair[0]]
+
+
+def _two_of(pairs: Sequence[tuple[Any, Any]]) -> str:
+    """Two keys that cannot be compared."""
+    keys = map(itemgetter(0), pairs)
+    for one, other in pairwise(keys):
+        if not _have_order(one, other):
+            return f"{short_repr(one)} and {short_repr(other)}"
+    return "its keys"
+
+
+def _have_order(one: Any, other: Any) -> bool:  # noqa: ANN401  (any keys)
+    try:
+        bool(one < other)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return True

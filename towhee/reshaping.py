@@ -14,8 +14,16 @@ from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from towhee.columns import Entity, columns_of, distinct_names, missing_column
+from towhee.columns import (
+    Entity,
+    InvalidColumns,
+    columns_of,
+    distinct_names,
+    missing_column,
+)
 from towhee.joined_rows import told
+from towhee.outcome import short_repr
+from towhee.vector_files import UnwritableValue
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -40,7 +48,11 @@ class AsEntity:
         if isinstance(row, Entity):
             return Entity(**columns_of(row, *(self.schema or ())))
         if isinstance(row, Mapping):
-            return Entity(**self._of(row))
+            columns = self._of(row)
+            try:
+                return Entity(**columns)
+            except TypeError:
+                raise _unnamed(columns) from None
         if self.schema is None:
             raise TypeError(
                 f"the row is of type {type(row).__name__}, whose values have no names: "
@@ -73,12 +85,21 @@ class AsEntity:
 def as_json(row: object) -> str:
     """Write a row as JSON; arrays become lists, and paths text.
 
+    Keys become text, so that two of a dict may be the same: readers take the last.
+
     >>> as_json(Entity(name="größe", sizes=(1, 2)))
     '{"name": "größe", "sizes": [1, 2]}'
 
     :raises TypeError: for values that JSON has no form for.
+    :raises UnwritableValue: for ``nan`` and infinity, which other programs do not read.
     """
-    return json.dumps(row, default=_jsonable, ensure_ascii=False)
+    try:
+        return json.dumps(row, default=_jsonable, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise UnwritableValue(
+            f"JSON cannot hold the row: {error}",
+            hint="Put what JSON has in its place first, with `map`, as None for nan",
+        ) from error
 
 
 def parse_json(text: str | bytes) -> Entity:
@@ -206,6 +227,14 @@ class Fill:
         return known
 
 
+def _unnamed(columns: Mapping[Any, Any]) -> InvalidColumns:
+    odd = next(name for name in columns if not isinstance(name, str))
+    return InvalidColumns(
+        f"the mapping has the key {short_repr(odd)}, and columns are named by text",
+        hint="Make its keys text first, with `map`",
+    )
+
+
 def _is_in(value: object, values: Any) -> bool:  # noqa: ANN401  (a set, or a mapping)
     try:
         return value in values
@@ -213,8 +242,17 @@ def _is_in(value: object, values: Any) -> bool:  # noqa: ANN401  (a set, or a ma
         return False
 
 
+def may_be_nan(kind: type) -> bool:
+    """Whether a value of a type may be ``nan``, or pandas' ``NaT``.
+
+    >>> may_be_nan(float), may_be_nan(str)
+    (True, False)
+    """
+    return issubclass(kind, Real | Decimal | datetime) and not issubclass(kind, int)
+
+
 def _is_nan(value: object) -> bool:
-    return isinstance(value, Real | Decimal | datetime) and bool(value != value)  # noqa: PLR0124  (nan alone is not itself)
+    return may_be_nan(type(value)) and bool(value != value)  # noqa: PLR0124  (nan alone is not itself)
 
 
 def _jsonable(value: Any) -> object:  # noqa: ANN401  (of any package)

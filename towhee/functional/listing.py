@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from towhee.chain import NotIndexable
 from towhee.functional.joining import Joining
 from towhee.functional.limits import function
-from towhee.grouping import Keyed, Sorted
+from towhee.grouping import Keyed, NotComparable, Sorted
 from towhee.maybe import Some
-from towhee.outcome import Brief
+from towhee.outcome import Brief, short_repr
 from towhee.pipelines import FunctionCall
 from towhee.rows import Rearranged
+from towhee.serving.requests import INSTEAD, takes_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,8 +106,10 @@ class Listing(Joining):
         >>> DataCollection(["bb", "a"]).sort(key=len).to_list()
         ['a', 'bb']
 
-        Rows of an ``exception_safe`` collection that failed come first.
+        Those whose key is ``nan`` come last, as in pandas, in reverse order too. Those
+        of an ``exception_safe`` collection that failed come first.
 
+        :raises NotComparable: when rows are read, for keys that have no order.
         :raises NotIndexable: at once, for a stream.
         """
         self._kept_for("sort")
@@ -121,10 +124,18 @@ class Listing(Joining):
         >>> DataCollection([1, 2, 1]).count(1)
         2
 
+        :raises NotComparable: if it cannot be told whether they do, as of arrays.
         :raises NotIndexable: at once, for a stream.
         """
         self._kept_for("count")
-        return self.to_list().count(self._boxed(row))
+        rows = self.to_list()
+        try:
+            return rows.count(self._boxed(row))
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise NotComparable(
+                f"`count` cannot tell whether rows equal {short_repr(row)}: {error}",
+                hint="Say so in a function: `len(rows.filter(function))`",
+            ) from error
 
     def copy(self) -> Self:
         """The same rows; what has been computed is not computed again.
@@ -164,6 +175,12 @@ class Listing(Joining):
         return self._chain, ()
 
     def _kept_for(self, method: str) -> None:
+        if self.is_stream and takes_requests(self._chain):
+            raise NotIndexable(
+                f"`{method}` needs rows that are kept, and a chain that is called "
+                "takes one row at a time",
+                hint=INSTEAD,
+            )
         if self.is_stream:
             raise NotIndexable(
                 f"`{method}` needs rows that are kept, and a stream keeps none",

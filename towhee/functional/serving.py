@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from towhee.columns import column_names
+from towhee.columns import distinct_names
 from towhee.functional.core import Core
 from towhee.serving.requests import Requests
 
@@ -32,10 +32,11 @@ class Serving(Core):
         8
 
         :param columns: names for the values that a call gives; without, it gives one.
+        :raises InvalidColumns: if a name is there twice.
         """
         from contextlib import nullcontext  # noqa: PLC0415
 
-        names = column_names(columns) if columns else ()
+        names = distinct_names(columns) if columns else ()
         return nullcontext(cls(Requests(names)).stream())
 
     def as_function(self) -> Function:

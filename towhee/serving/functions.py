@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from towhee.binding import bind
@@ -79,7 +80,10 @@ class Function:
     def answers(self, requests: Sequence[tuple[Any, ...]]) -> list[Outcome]:
         """Process the values of several calls, together if that is faster."""
         if len(requests) > 1 and self.gains_from_batches:
-            return self._together([self.requests.row(values) for values in requests])
+            rows = [self.requests.row(values) for values in requests]
+            # What ends the program fails its own request; the others go on without it.
+            with suppress(SystemExit):
+                return self._together(rows)
         return [self._alone(values) for values in requests]
 
     def _alone(self, values: tuple[Any, ...]) -> Outcome:
@@ -87,6 +91,9 @@ class Function:
             value = self(*values)
         except OperatorFailed as error:
             return Outcome(0, error=error)
+        except SystemExit as error:
+            row, steps = self.requests.row(values), str(self._chain.pipeline)
+            return Outcome(0, error=OperatorFailed(steps, row, error, row=None))
         if isinstance(value, Empty):
             return Outcome(0, error=value.error)
         return Outcome(0, value.value if isinstance(value, Some) else value)

@@ -6,15 +6,25 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from plugin_spec.errors import HubError
+from towhee.chain import Chain
+from towhee.columnar.rows import ColumnRows
 from towhee.columns import Entity
+from towhee.joined_rows import Joined
+from towhee.rows import DerivedRows
+from towhee.shared_rows import Reader
 
-if TYPE_CHECKING:
-    from towhee.chain import Chain
-
+INSTEAD: Final = "Leave it out, or do it in a function of one row, which `map` takes"
+"""What to do about a method that needs several rows."""
 _NONE: Final = object()
+_SEVERAL: Final[dict[type[Any], str]] = {
+    ColumnRows: "`to_column`, `set_chunksize` and `cmap` take several",
+    Reader: "`map` with several functions makes several collections",
+    Joined: "`zip`, `combine` and `+` join several collections",
+}
+"""By what makes rows, why no row can go through it alone."""
 
 
 class NoRequest(HubError, RuntimeError):
@@ -84,14 +94,45 @@ def requests_of(chain: Chain) -> Requests:
         keeps = keeps or not getattr(rows, "is_stream", True)
         below = getattr(rows, "chain", getattr(rows, "rows", None))
         if below is None:
-            raise NotCallable(
-                "This collection has rows of its own, and takes no others",
-                hint="Begin with `with DataCollection.api() as api:`",
-            )
+            raise _uncallable(rows)
         rows = below
     if keeps:
         raise NotCallable(
             "This chain keeps rows, and every call would get those of the first",
-            hint="Leave out `head` and `unstream`",
+            hint="Leave out `head`, `unstream` and `split_train_test`",
         )
     return rows
+
+
+def takes_requests(rows: object) -> bool:
+    """Whether some of the rows are made of those of a call.
+
+    >>> takes_requests(Requests()), takes_requests([1])
+    (True, False)
+    """
+    seen: set[int] = set()
+    left = [rows]
+    while left:
+        rows = left.pop()
+        if isinstance(rows, Requests):
+            return True
+        if id(rows) not in seen:
+            seen.add(id(rows))
+            if isinstance(rows, DerivedRows):
+                left += rows.origins()
+            elif isinstance(rows, Chain):
+                left.append(rows.rows)
+    return False
+
+
+def _uncallable(rows: object) -> NotCallable:
+    if not takes_requests(rows):
+        return NotCallable(
+            "This collection has rows of its own, and takes no others",
+            hint="Begin with `with DataCollection.api() as api:`",
+        )
+    whys = (why for kind, why in _SEVERAL.items() if isinstance(rows, kind))
+    why = next(whys, "this one takes several")
+    return NotCallable(
+        f"A chain that is called takes one row at a time, and {why}", hint=INSTEAD
+    )

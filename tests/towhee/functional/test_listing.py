@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import pickle
+from decimal import Decimal
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from towhee import DataCollection
@@ -163,6 +166,15 @@ def test_sorting_is_stable_and_names_a_key_that_fails() -> None:
         DataCollection([1, 0]).sort(key=reciprocal).to_list()
     with pytest.raises(TypeError, match="'<' not supported"):
         DataCollection([1, "a"]).sort().to_list()
+
+
+@pytest.mark.parametrize("nan", [float("nan"), np.float32("nan"), Decimal("nan")])
+def test_what_is_no_number_is_sorted_behind_all(nan: object) -> None:
+    rows = DataCollection([3, nan, 1, 2.5, nan, 2])
+    assert rows.sort().to_list() == [1, 2, 2.5, 3, nan, nan]
+    assert rows.sort(reverse=True).to_list() == [3, 2.5, 2, 1, nan, nan]
+    pairs = DataCollection([(3, "a"), (nan, "b"), (1, "c")])
+    assert pairs.sort(key=itemgetter(0)).map(itemgetter(1)).to_list() == ["c", "a", "b"]
 
 
 def test_edited_chains_are_values() -> None:

@@ -21,11 +21,12 @@ from PIL import Image
 
 import towhee
 from towhee import DataCollection, State
+from towhee.chain import NotIndexable
 from towhee.columns import Entity
 from towhee.extras import MissingExtra
 from towhee.maybe import Some
 from towhee.outcome import OperatorFailed
-from towhee.serving.requests import NoRequest, NotCallable
+from towhee.serving.requests import INSTEAD, NoRequest, NotCallable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,6 +130,52 @@ def test_a_chain_that_was_not_begun_for_calls_is_no_function() -> None:
             api.map(str).head(1).as_function()
         with pytest.raises(NoRequest):
             api.map(str).to_list()
+
+
+@pytest.mark.parametrize(
+    ("write", "why"),
+    [
+        *(
+            (write, "`to_column`, `set_chunksize` and `cmap` take several")
+            for write in (
+                lambda api: api.to_column().map(str),
+                lambda api: api.set_chunksize(2),
+                lambda api: api.map(str).cmap(len),
+            )
+        ),
+        (
+            lambda api: api.map(str, len)[0],
+            "`map` with several functions makes several collections",
+        ),
+        *(
+            (write, "`zip`, `combine` and `+` join several collections")
+            for write in (
+                lambda api: api.zip(api),
+                lambda api: api.combine(DataCollection([1])),
+                lambda api: DataCollection([1]) + api,
+            )
+        ),
+    ],
+)
+def test_a_method_that_needs_several_rows_cannot_be_in_a_called_chain(
+    write: Callable[[DataCollection], DataCollection], why: str
+) -> None:
+    with DataCollection.api() as api, pytest.raises(NotCallable) as caught:
+        write(api).as_function()
+    assert str(caught.value) == (
+        f"A chain that is called takes one row at a time, and {why}"
+    )
+    assert caught.value.hint == INSTEAD
+
+
+def test_a_called_chain_is_no_list() -> None:
+    with DataCollection.api() as api, pytest.raises(NotIndexable) as caught:
+        api.map(str).sort()
+    assert str(caught.value) == (
+        "`sort` needs rows that are kept, and a chain that is called takes one row at "
+        "a time"
+    )
+    assert caught.value.hint == INSTEAD
 
 
 def test_functions_of_one_chain_may_run_in_threads_at_once() -> None:
@@ -349,6 +396,21 @@ def test_failures_say_whose_they_are_and_show_no_traceback() -> None:
     )
 
 
+def leave(row: Any) -> Any:  # noqa: ANN401
+    return sys.exit(3) if row == "leave" else row
+
+
+def test_a_function_that_ends_the_program_fails_its_request() -> None:
+    with DataCollection.api() as api:
+        client = TestClient(api.map(leave).serve("/"))
+    assert reason(client.post("/", json="leave")) == (
+        500,
+        "map(leave)",
+        "SystemExit: 3",
+    )
+    assert client.post("/", json="stay").json() == "stay"
+
+
 def test_a_stranger_cannot_have_files_of_this_machine_read(
     publish: Callable[..., Path],
 ) -> None:
@@ -400,6 +462,17 @@ def test_requests_that_wait_for_a_model_are_computed_together(
     assert [answer[0] for answer in answers[:-1]] == list(range(16))
     assert answers[-1]["error"]["operator"] == "acme/batched"
     assert max(answer[1] for answer in answers[:-1]) > 1
+
+
+def test_one_that_ends_the_program_fails_alone_among_those_that_wait(
+    publish: Callable[..., Path],
+) -> None:
+    publish(BATCHED, name="acme/batched")
+    with DataCollection.api() as api:
+        app = api.map(leave).acme.batched().serve("/embed")
+    answers = at_once(app, "/embed", [1, "leave", 2, 3])
+    assert [answers[number][0] for number in (0, 2, 3)] == [1, 2, 3]
+    assert answers[1]["error"]["reason"] == "SystemExit: 3"
 
 
 def test_a_slow_function_does_not_block_the_event_loop() -> None:
