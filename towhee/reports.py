@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
+from towhee.display.text import printable
 from towhee.metrics import ConfusionMatrix
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ class Report(Mapping[str, Mapping[str, "Measure"]]):
     def __repr__(self) -> str:
         blocks = [_as_text(self._numbers())]
         for title, matrix in self._matrices():
-            blocks += [f"{title}: rows are actual, columns predicted", _as_text(matrix)]
+            blocks += [
+                f"{printable(title)}: rows are actual, columns predicted",
+                _as_text(matrix),
+            ]
         return "\n".join(blocks)
 
     def _repr_html_(self) -> str:
@@ -90,6 +94,7 @@ class Report(Mapping[str, Mapping[str, "Measure"]]):
 
 def _as_text(table: Sequence[Sequence[str]]) -> str:
     """Align columns: names to the left, numbers to the right."""
+    table = [[printable(cell) for cell in row] for row in table]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = []
     for first, *rest in table:

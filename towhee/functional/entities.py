@@ -10,6 +10,7 @@ from towhee.columns import Columns, InvalidColumns, column_names, distinct_names
 from towhee.functional import limits
 from towhee.functional.column_method import takes_columns
 from towhee.functional.core import Core
+from towhee.outcome import short_repr
 from towhee.pipelines import FunctionCall
 from towhee.reshaping import (
     AsEntity,
@@ -67,6 +68,10 @@ class Entities(Core):
 
         >>> DataCollection([{"a": [1, 2]}]).as_entity().as_json().to_list()
         ['{"a": [1, 2]}']
+
+        A row with ``nan`` or infinity fails: other programs read no such JSON. Keys of
+        dicts become text: of ``{"1": 1, 1: 2}`` both are written, and readers take the
+        last.
         """
         return self._each("as_json", as_json)
 
@@ -111,8 +116,11 @@ class Entities(Core):
             does one with two columns of one name.
         """
         names = _mapping("rename", column)
-        if not all(isinstance(name, str) for name in names.values()):
-            raise InvalidColumns(f"`rename` takes texts as names, not {column!r}")
+        if not all(isinstance(name, str) for name in (*names, *names.values())):
+            raise InvalidColumns(
+                f"`rename` takes texts as names, not {column!r}",
+                hint="Write new names by old ones: `rename({'old': 'new'})`",
+            )
         return self._each("rename", Rename(names))
 
     def replace(self, /, **columns: Mapping[Hashable, object]) -> Self:
@@ -137,7 +145,14 @@ class Entities(Core):
         """
         if isinstance(na, str | bytes) or not isinstance(na, Iterable | None):
             raise TypeError(f"`dropna` takes values that are missing, as in [{na!r}]")
-        kept = IsComplete.without(_MISSING if na is None else na)
+        values = _MISSING if na is None else tuple(na)
+        try:
+            kept = IsComplete.without(values)
+        except TypeError as error:
+            raise TypeError(
+                f"`dropna` takes values that are missing, not {short_repr(na)}: "
+                f"{error}; leave rows out by a function with `filter`"
+            ) from None
         parallel = self._chain.parallel
         return self.then(FunctionCall("filter", kept, None, parallel, "dropna"))
 

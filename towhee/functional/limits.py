@@ -49,6 +49,24 @@ def whole(name: str, value: object, *, least: int = 1) -> int:
     return min(number, sys.maxsize)
 
 
+def seed(value: object) -> int | None:
+    """A whole number, of whatever type, or None.
+
+    >>> seed("x")
+    Traceback (most recent call last):
+    ...
+    ValueError: seed is 'x', and has to be a whole number, or None
+
+    :raises ValueError: for anything else.
+    """
+    try:
+        return None if value is None else index(value)  # type: ignore[arg-type]  # which is what it finds out
+    except TypeError:
+        raise ValueError(
+            f"seed is {short_repr(value)}, and has to be a whole number, or None"
+        ) from None
+
+
 def positive(name: str, value: float) -> float:
     """A number of seconds, or how many a second.
 

@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 from towhee.drawing import Sample, Shuffled, Split
+from towhee.functional import limits
 from towhee.functional.core import Core
 from towhee.functional.limits import fraction, whole
 
@@ -28,7 +29,8 @@ class Sampling(Core):
 
         :param seed: for the same rows from run to run of a program; without it a list
             is drawn once, here, and a stream whenever it is read.
-        :raises ValueError: at once, if ``ratio`` is not from 0 to 1.
+        :raises ValueError: at once, if ``ratio`` is not from 0 to 1, or ``seed`` is no
+            whole number.
         """
         sample = Sample(fraction("ratio", ratio), self._drawn(seed))
         return self.rearranged(f"sample({ratio})", sample, boxed=True, keeps=True)
@@ -73,6 +75,7 @@ class Sampling(Core):
         for share in size:
             fraction("size", share)
         fraction("the sum of size", round(sum(size), 9))
+        seed = limits.seed(seed)
         if not shuffle:
             seed = None
         elif seed is None:
@@ -88,6 +91,7 @@ class Sampling(Core):
 
     def _drawn(self, seed: int | None) -> int | None:
         """The seed, or one for rows that stay what they are, however one looks."""
+        seed = limits.seed(seed)
         stays = not self.is_stream or self._chain.begins_once()
         return _chance() if seed is None and stays else seed
 

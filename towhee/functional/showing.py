@@ -10,13 +10,15 @@ from operator import index
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from plugin_spec.nearest import did_you_mean
-from towhee.columns import column_names
+from towhee.columns import column_names, missing_column
 from towhee.functional.core import Core
+from towhee.maybe import Empty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from towhee.display.html import Formatter
+    from towhee.display.table import Table
 
 _LIMIT = 5
 
@@ -59,6 +61,7 @@ class Showing(Core):
         :param formatter: by column, ``image``, ``audio`` or ``video`` for paths of such
             files, ``text``, or a function of the value. What it returns is shown as
             values are, HTML only if it has ``_repr_html_``, as IPython's has.
+        :raises MissingColumn: if ``formatter`` names none of the columns there are.
         """
         from towhee.display.html import html_table  # noqa: PLC0415  (for who looks)
         from towhee.display.table import Table  # noqa: PLC0415
@@ -73,6 +76,7 @@ class Showing(Core):
         count = min(index(limit), sys.maxsize)
         rows = self._chain.peek(count) if count > 0 else list(self)
         table = Table.of(rows, header)
+        _check_there(forms, table, rows)
         if form == "html":
             _display(html_table(table, forms))
         else:
@@ -115,6 +119,16 @@ def _checked_forms(formatter: Mapping[str, Formatter]) -> Mapping[str, Formatter
                 f"one of {', '.join(FORMS)}"
             )
     return formatter
+
+
+def _check_there(
+    formatter: Mapping[str, Formatter], table: Table, rows: Sequence[Any]
+) -> None:
+    """Refuse a formatter for other columns; one for some of them may have more."""
+    names = table.header or table.columns
+    failed = all(isinstance(row, Empty) for row in rows)
+    if formatter and not failed and set(formatter).isdisjoint(names):
+        raise missing_column(next(iter(formatter)), [name for name in names if name])
 
 
 def _in_notebook() -> bool:

@@ -136,6 +136,18 @@ def test_a_report_compares_models_in_a_table() -> None:
     assert report.rows == {"a": 2, "a longer name": 2}
 
 
+def test_labels_stay_on_their_line() -> None:
+    dc = DataCollection([("a\nb", "c")]).with_metrics(["confusion_matrix"])
+    assert str(dc.evaluate("the\nmodel").report()) == (
+        "            rows\n"
+        "the\\nmodel     1\n"
+        "the\\nmodel: rows are actual, columns predicted\n"
+        "      a\\nb  c\n"
+        "a\\nb     0  1\n"
+        "c        0  0"
+    )
+
+
 def test_a_notebook_shows_no_markup_that_rows_brought_along() -> None:
     evil = "<script>alert(1)</script>"
     dc = DataCollection([(evil, evil)]).with_metrics(["accuracy", "confusion_matrix"])

@@ -13,11 +13,13 @@ import pyarrow as pa
 import pytest
 
 from towhee import DataCollection, dc, param_scope, pipe, pipeline
-from towhee.columns import InvalidColumns
+from towhee.columns import InvalidColumns, MissingColumn
 from towhee.executors import InvalidEngineOptions
+from towhee.grouping import NotComparable
 from towhee.outcome import OperatorFailed
 from towhee.parameters import InvalidParameter
 from towhee.reading.files import UnreadableFile
+from towhee.vector_files import UnwritableValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +56,10 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception]]] = {
         lambda: DataCollection.from_df(pd.DataFrame([(1, 2)], columns=["d", "d"])),
         InvalidColumns,
     ),
+    "Two columns would be named `z`": (
+        lambda: DataCollection.api("z", "z"),
+        InvalidColumns,
+    ),
     "Two columns would be named `e`": (
         lambda: DataCollection.from_arrow(
             pa.table([[1], [2]], names=["e", "e"])
@@ -79,6 +85,10 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception]]] = {
         lambda: TABLE.rename({"a": 3}),
         InvalidColumns,
     ),
+    "`rename` takes texts as names, not {1: 'b'}": (
+        lambda: TABLE.rename({1: "b"}),
+        InvalidColumns,
+    ),
     "`replace` takes a dictionary, not [1]": (
         lambda: TABLE.replace(a=[1]),
         TypeError,
@@ -90,6 +100,19 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception]]] = {
     "`dropna` takes values that are missing, as in ['n/a']": (
         lambda: TABLE.dropna("n/a"),
         TypeError,
+    ),
+    "`dropna` takes values that are missing, not [[1]]: unhashable type: 'list'; "
+    "leave rows out by a function with `filter`": (
+        lambda: TABLE.dropna([[1]]),
+        TypeError,
+    ),
+    "seed is 'x', and has to be a whole number, or None": (
+        lambda: ROWS.shuffle("x"),
+        ValueError,
+    ),
+    "seed is 1.5, and has to be a whole number, or None": (
+        lambda: ROWS.split_train_test(seed=1.5),
+        ValueError,
     ),
     "num_worker is 1.5, and has to be a whole number, 1 or more": (
         lambda: ROWS.set_parallel(1.5),
@@ -136,6 +159,30 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception]]] = {
         lambda: ROWS.show(tablefmt=3),
         ValueError,
     ),
+    "The row has no column `c`": (
+        lambda: TABLE.show(formatter={"c": "image"}),
+        MissingColumn,
+    ),
+    "The row has no column `path`": (
+        lambda: DataCollection(["a.jpg"]).show(formatter={"path": "image"}),
+        MissingColumn,
+    ),
+    "`sort` cannot order 2 and 'a': '<' not supported": (
+        lambda: DataCollection([1, 2, "a"]).sort().to_list(),
+        NotComparable,
+    ),
+    "`sort` cannot order ndarray of shape (2,), int64 and ndarray": (
+        lambda: DataCollection([np.array([1, 2]), np.array([2, 1])]).sort().to_list(),
+        NotComparable,
+    ),
+    "`count` cannot tell whether rows equal ndarray of shape (2,), int64: The truth": (
+        lambda: DataCollection([np.array([1, 2])]).count(np.array([1, 2])),
+        NotComparable,
+    ),
+    "Parquet cannot hold the rows: Cannot write struct type 'value' with no child": (
+        lambda: DataCollection([{}]).to_parquet("a.parquet"),
+        UnwritableValue,
+    ),
     "what is learned is kept in a `State()`, not in 3": (
         lambda: ROWS.set_training(3),
         TypeError,
@@ -174,6 +221,13 @@ FAILED: dict[str, Callable[[], Any]] = {
     "`as_entity()` failed on row 0, 1: TypeError: the row is of type int, which is one value, and 2 names are there for it": (
         lambda: DataCollection([1]).as_entity(["a", "b"])
     ),
+    "`as_entity()` failed on row 0, {1: 2}: the mapping has the key 1, and columns are named by text": (
+        lambda: DataCollection([{1: 2}]).as_entity()
+    ),
+    "`as_json()` failed on row 0, nan: JSON cannot hold the row: Out of range float": (
+        lambda: DataCollection([float("nan")]).as_json()
+    ),
+    "JSON cannot hold the row: ": lambda: dc["a"]([np.array([np.inf])]).as_json(),
     "The row has no column `c`": lambda: DataCollection([{"a": 1}]).as_entity(
         ["a", "c"]
     ),

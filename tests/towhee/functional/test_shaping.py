@@ -545,6 +545,16 @@ def test_a_seed_draws_the_same_rows(make: Make) -> None:
     assert make(rows).sample().to_list() == rows
 
 
+def test_a_seed_may_be_a_whole_number_of_any_type() -> None:
+    rows = DataCollection(range(100))
+    for draw in (
+        lambda seed: rows.sample(0.5, seed),
+        rows.shuffle,
+        lambda seed: rows.split_train_test(seed=seed)[0],
+    ):
+        assert draw(np.int64(3)).to_list() == draw(3).to_list()
+
+
 @both
 def test_shuffling_gives_every_row_once(make: Make) -> None:
     rows = list(range(100))
