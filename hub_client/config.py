@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from hub_client.home import expanded
 from hub_client.merge_markers import CHOOSE, merge_markers
 from hub_client.settings import DEFAULTS, SETTINGS, settings_of, variables
 from hub_client.small_file import read_small
@@ -168,7 +169,7 @@ def _default_cache_dir() -> Path:
 
 
 def _folder(path: str | Path) -> Path:
-    return Path(path).expanduser().absolute()
+    return expanded(path).absolute()
 
 
 _PROJECT_KEYS: Final = frozenset({"operators", "prerelease", "requires-python"})
@@ -206,7 +207,7 @@ def _roots(config_dir: Path, tables: Iterable[Mapping[str, Any]]) -> dict[str, P
             problem = f"require-signature: {each['source']!r} has two trusted roots"
             raise InvalidConfig(str(config_dir / "config.toml"), [problem])
     return {
-        source: config_dir / Path(root).expanduser()
+        source: config_dir / expanded(root)
         for source, root in roots.items()
         if root is not None
     }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from hub_client.atomic_file import write_atomically
 from hub_client.config import check_own
 from hub_client.git_url import parse_git_url
+from hub_client.home import expanded
 from hub_client.small_file import read_small
 from hub_client.sources import (
     BUNDLED,
@@ -24,7 +26,7 @@ from hub_client.sources.hugging_face_client import PUBLIC_ENDPOINT, endpoint
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tomlkit import TOMLDocument
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="Fetchable")
 
 _FILE: Final = "config.toml"
+_LOCK: Final = ".config.lock"
 _SLASHES_OF_A_BARE_HOST: Final = 2
 
 
@@ -148,19 +151,24 @@ def add_trusted(config_dir: Path, entry: str) -> str:
     :raises InvalidTrust: if it is no source, or says nothing about who is trusted.
     """
     written = check_entry(locate(entry, Path.cwd()))
-    entries = list_trusted(config_dir)
-    if written not in map(spelled, entries):
-        _write_trusted(config_dir, (*entries, written))
+    with editing(config_dir) as document:
+        entries = document.setdefault("trusted", [])
+        if written not in map(spelled, entries):
+            entries.append(written)
+            entries.multiline(multiline=True)
     return written
 
 
 def remove_trusted(config_dir: Path, entry: str) -> bool:
     """Forget an entry; whether there was one."""
-    entries = list_trusted(config_dir)
-    kept = tuple(one for one in entries if spelled(one) != spelled(entry))
-    if kept != entries:
-        _write_trusted(config_dir, kept)
-    return kept != entries
+    gone = spelled(entry)
+    if gone not in map(spelled, list_trusted(config_dir)):
+        return False
+    with editing(config_dir) as document:
+        entries = document.get("trusted", [])
+        for each in [one for one in entries if spelled(one) == gone]:
+            entries.remove(each)
+    return True
 
 
 def spelled(entry: str) -> str:
@@ -185,7 +193,7 @@ def locate(source: str, directory: Path | None) -> str:
     kind, path = source[:4], source[4:]
     if kind == DIRECTORY:
         return DIRECTORY + os.path.abspath(  # noqa: PTH100  (Path keeps `..`)
-            (directory or Path.cwd()) / Path(path).expanduser()
+            (directory or Path.cwd()) / expanded(path)
         )
     if kind == GIT:
         # A bare host, as in an entry, is the root of all its repositories.
@@ -253,23 +261,23 @@ def read_document(config_dir: Path) -> TOMLDocument:
         raise InvalidTrust(f"Cannot read `{file}`: {error}") from error
 
 
-def write_document(config_dir: Path, document: TOMLDocument) -> None:
-    """Replace the user's ``config.toml`` in one step.
+@contextmanager
+def editing(config_dir: Path) -> Iterator[TOMLDocument]:
+    """The user's ``config.toml``, to be changed; whoever else changes it waits.
+
+    It is replaced in one step at the end, unless it is as it was.
 
     :raises InvalidConfig: if it would lie in a project, and not count there.
+    :raises InvalidTrust: if it does not read.
     """
-    import tomlkit  # noqa: PLC0415  (as in read_document)
+    import tomlkit  # noqa: PLC0415  (slow to import, seldom needed)
+    from filelock import FileLock  # noqa: PLC0415  (24 ms)
 
     check_own(config_dir, Path.cwd())
     config_dir.mkdir(parents=True, exist_ok=True)
-    write_atomically(config_dir / _FILE, tomlkit.dumps(document).encode())
-
-
-def _write_trusted(config_dir: Path, entries: Sequence[str]) -> None:
-    import tomlkit  # noqa: PLC0415  (as in read_document)
-
-    document = read_document(config_dir)
-    listed = tomlkit.array()
-    listed.extend(entries)
-    document["trusted"] = listed.multiline(multiline=True)
-    write_document(config_dir, document)
+    with FileLock(config_dir / _LOCK):
+        document = read_document(config_dir)
+        before = tomlkit.dumps(document)
+        yield document
+        if (after := tomlkit.dumps(document)) != before:
+            write_atomically(config_dir / _FILE, after.encode())

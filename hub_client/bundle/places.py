@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlsplit
 
 from hub_client.bundle import download
 from hub_client.bundle.download import FileDamaged, FileMissing, Wanted
+from hub_client.home import expanded
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from hub_client.listed_file import ListedFile
     from hub_client.transfer import Advance
@@ -128,7 +129,7 @@ def open_place(text: str, *, offline: bool) -> Place:
     :raises NoBundle: if it is neither, or needs a network that may not be used.
     """
     if "://" not in text:
-        return FolderPlace(Path(text).expanduser())
+        return FolderPlace(expanded(text))
     try:
         parts = urlsplit(text)
         known = parts.scheme in {"http", "https"} and bool(parts.hostname)

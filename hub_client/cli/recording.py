@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_client.edited import edited_operators
+from hub_client.home import expanded
 from hub_client.lockfile import InvalidLockfile, Lockfile, NewerLockfile, read_lock
 from hub_client.packages import PackageChangeRefused, open_locker
 from hub_client.project import ProjectChanged
@@ -302,7 +303,7 @@ def source_from(folder: Path | None, source: str) -> str:
     """
     if not source.startswith("dir:"):
         return source
-    typed = Path(source.removeprefix("dir:")).expanduser()
+    typed = expanded(source.removeprefix("dir:"))
     path = os.path.abspath(typed)  # noqa: PTH100  (Path keeps `..`)
     if folder is None or typed.is_absolute():
         return f"dir:{path}"

@@ -89,48 +89,47 @@ def add_required(
     """
     import tomlkit  # noqa: PLC0415  (slow to import, seldom needed)
 
-    from hub_client.trust import read_document, write_document  # noqa: PLC0415
+    from hub_client.trust import editing  # noqa: PLC0415
 
     written = _checked(locate(source, None))
-    document = read_document(config_dir)
-    if document and KEY not in document:
-        document.add(tomlkit.nl())
-    tables = document.setdefault(KEY, tomlkit.aot())
-    table = next((each for each in tables if _is_same(each["source"], written)), None)
-    if table is None:
-        table = tomlkit.table()
-        table["source"], table["keys"] = written, tomlkit.array()
-        tables.append(table)
-    known, keys = list(map(parse_signer, table["keys"])), _able(written, keys)
-    if any(isinstance(each, SigstoreIdentity) for each in keys):
-        _add_root(config_dir, table, known, trusted_root)
-    table["keys"].extend(
-        each.text for each in keys if not any(same_signer(each, one) for one in known)
-    )
-    table["keys"].multiline(multiline=True)
-    for each in keys:
-        if armored is not None and _is_gpg(each):
-            file = key_file(config_dir, each)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, armored)
-    write_document(config_dir, document)
+    keys = _able(written, keys)
+    with editing(config_dir) as document:
+        if document and KEY not in document:
+            document.add(tomlkit.nl())
+        tables = document.setdefault(KEY, tomlkit.aot())
+        table = next((t for t in tables if _is_same(t["source"], written)), None)
+        if table is None:
+            table = tomlkit.table()
+            table["source"], table["keys"] = written, tomlkit.array()
+            tables.append(table)
+        known = list(map(parse_signer, table["keys"]))
+        if any(isinstance(each, SigstoreIdentity) for each in keys):
+            _add_root(config_dir, table, known, trusted_root)
+        table["keys"].extend(
+            each.text
+            for each in keys
+            if not any(same_signer(each, one) for one in known)
+        )
+        table["keys"].multiline(multiline=True)
+        for each in keys:
+            if armored is not None and _is_gpg(each):
+                file = key_file(config_dir, each)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(file, armored)
 
 
 def remove_required(config_dir: Path, source: str) -> bool:
     """Require no signatures of a source any more; whether they were."""
-    from hub_client.trust import read_document, write_document  # noqa: PLC0415
+    from hub_client.trust import editing  # noqa: PLC0415
 
-    document = read_document(config_dir)
-    tables = document.get(KEY, [])
-    gone = [each for each in tables if _is_same(each["source"], source)]
-    for each in gone:
-        tables.remove(each)
-    if not gone:
-        return False
-    if not tables:
-        document.remove(KEY)
-    write_document(config_dir, document)
-    return True
+    with editing(config_dir) as document:
+        tables = document.get(KEY, [])
+        gone = [each for each in tables if _is_same(each["source"], source)]
+        for each in gone:
+            tables.remove(each)
+        if gone and not tables:
+            document.remove(KEY)
+    return bool(gone)
 
 
 def key_file(config_dir: Path, key: SigningKey) -> Path:

@@ -6,6 +6,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from hub_client.home import expanded
 from hub_client.listed_file import AnyFile, ListingSource
 from hub_client.sources import (
     BUNDLED,
@@ -66,7 +67,7 @@ def open_source(
     if spec == BUNDLED:
         return BundledSource()
     if spec.startswith(DIRECTORY):
-        path = Path(spec.removeprefix(DIRECTORY)).expanduser()
+        path = expanded(spec.removeprefix(DIRECTORY))
         return DirectorySource((directory or Path.cwd()) / path)
     if spec.startswith(GIT):
         from hub_client.sources.git import GitSource  # noqa: PLC0415  (seldom needed)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -255,6 +257,26 @@ def test_trust_is_kept_in_the_users_configuration_with_all_else_it_says(
     assert remove_trusted(config, "git+https://h.example")
     assert not remove_trusted(config, "git+https://h.example")
     assert list_trusted(config) == entries[1:]
+
+
+def test_what_is_written_beside_an_entry_stays(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('trusted = [\n    "hf:acme", # read by me\n    "hf:two",\n]\n')
+    add_trusted(tmp_path, "hf:new")
+    remove_trusted(tmp_path, "hf:two")
+    assert file.read_text() == (
+        'trusted = [\n    "hf:acme", # read by me\n    "hf:new",\n]\n'
+    )
+
+
+def test_entries_that_are_added_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    entries = [f"hf:org{number}" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(partial(add_trusted, tmp_path), entries))
+    assert sorted(list_trusted(tmp_path)) == entries
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(partial(remove_trusted, tmp_path), entries[1:]))
+    assert list_trusted(tmp_path) == ("hf:org0",)
 
 
 def test_trust_can_be_added_where_there_is_no_configuration(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hub_client.home import expanded
 from hub_client.sources import DIRECTORY
 from plugin_spec.spaces import KnownSpace
 from towhee.bound import BoundOperator, BoundPipeline
@@ -153,7 +154,7 @@ def _anywhere(receipt: Receipt) -> Receipt:
 
     project = find_project_file(Path.cwd())
     folder = project.parent if project else Path.cwd()
-    path = folder / Path(receipt.source.removeprefix(DIRECTORY)).expanduser()
+    path = folder / expanded(receipt.source.removeprefix(DIRECTORY))
     return replace(receipt, source=f"{DIRECTORY}{path}")
 
 
