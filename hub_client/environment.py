@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Final, Self
 
 from hub_client.atomic_file import write_atomically
@@ -69,6 +70,10 @@ class Environment:
         if python.is_dir():
             found = (python / "bin" / "python", python / "Scripts" / "python.exe")
             python = next(filter(Path.is_file, found), found[0])
+        elif not python.exists() and (named := which(python)):
+            python = Path(named)
+        # Of `python` alone, what is started would be looked for on the path.
+        python = python.absolute()
         probe = Path(__file__).with_name("interpreter_facts.py")
         try:
             answer = subprocess.run(  # noqa: S603  (the user's own interpreter)
@@ -79,7 +84,7 @@ class Environment:
             )
             facts = json.loads(answer.stdout)
         except (OSError, subprocess.SubprocessError, ValueError) as error:
-            gone = isinstance(error, FileNotFoundError)
+            gone = not python.exists()
             reason = (
                 "is not there" if gone else "does not answer as a Python interpreter"
             )
@@ -87,7 +92,7 @@ class Environment:
                 f"`{python}` {reason}",
                 hint="Name an interpreter, or the folder of a virtual environment",
             ) from error
-        return cls._from_facts(python.absolute(), facts)
+        return cls._from_facts(python, facts)
 
     @classmethod
     def _from_facts(cls, python: Path, facts: Mapping[str, object]) -> Self:

@@ -68,6 +68,22 @@ def test_a_relative_interpreter_is_found_from_elsewhere(
     assert Environment.open(Path("bin/python")).python == target.python
 
 
+def test_a_name_is_the_file_here_before_it_is_one_on_the_path(
+    target: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As a shell does with `./python`, which a path writes as `python`.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    interpreter(elsewhere / "python")
+    interpreter(elsewhere / "python3.99", version="3.99.0")
+    monkeypatch.setenv("PATH", f"{elsewhere}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(target.prefix / "bin")
+    assert Environment.open(Path("./python")) == target
+    named = Environment.open(Path("python3.99"))
+    assert named.python == elsewhere / "python3.99"
+    assert named.python_version == "3.99.0"
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [
