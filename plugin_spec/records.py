@@ -25,6 +25,11 @@ Id: TypeAlias = int | str
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _LARGEST: Final = 1 << 63
 _KINDS: Final = {bool: "bool", int: "int", float: "float", str: "text"}
+_FIRST: Final = "The records that are written first decide the columns"
+
+_SHORTEST: Final = 2e-19
+_LONGEST: Final = 9e18
+"""Float32 holds the squares of such lengths, and of distances between such vectors."""
 
 
 class InvalidRecord(HubError, ValueError):
@@ -56,6 +61,11 @@ def parse_record(value: object, *, id: str = "id", vector: str = "vector") -> Re
     :param vector: its key for the vector; every other one is metadata.
     :raises InvalidRecord: with what is wrong.
     """
+    if id == vector:
+        raise InvalidRecord(
+            f"The id and the vector are both under `{id}`",
+            hint="Give `id` and `vector` two names",
+        )
     if isinstance(value, tuple) and len(value) in (2, 3):
         key, found, rest = (*value, {})[:3]
     elif hasattr(value, "keys") and vector in (rest := dict(value)):  # type: ignore[call-overload]  # a mapping, or like one
@@ -82,8 +92,10 @@ def parse_vector(value: object) -> Vector:
     import numpy as np
 
     try:
+        found = np.asarray(value)
         with np.errstate(over="ignore"):  # what overflows is refused as infinite
-            vector = np.asarray(value, dtype=np.float32)
+            # Any other cast takes texts, and drops what is imaginary.
+            vector = found.astype(np.float32, casting="same_kind", copy=False)
     except (TypeError, ValueError) as error:
         raise InvalidRecord(
             f"A `{type(value).__name__}` is no vector of numbers"
@@ -108,6 +120,25 @@ def unit_vector(vector: Vector) -> Vector:
     unit = (vector / largest).astype(np.float64)  # so that no square overflows
     result: Vector = (unit / np.linalg.norm(unit)).astype(np.float32)
     return result
+
+
+def check_scale(vector: Vector, *, cosine: bool = False) -> None:
+    """Refuse a vector whose squares leave float32, in which stores compare.
+
+    :param cosine: whether it is divided by its length, which may then be too short.
+    :raises InvalidRecord: with the length.
+    """
+    import numpy as np
+
+    if cosine:
+        unit_vector(vector)  # refuses zeros
+    length = float(np.linalg.norm(vector.astype(np.float64)))
+    shortest = _SHORTEST if cosine else 0
+    if not shortest <= length <= _LONGEST:
+        raise InvalidRecord(
+            f"A vector of length {length:.3g} cannot be compared in float32",
+            hint=f"Scale vectors to lengths from {shortest:g} to {_LONGEST:g}",
+        )
 
 
 def columns_of(records: Sequence[Record], *, mixed: bool = True) -> dict[str, str]:
@@ -151,14 +182,18 @@ def check_columns(
                 raise InvalidRecord(
                     f"Record {record.id!r} has the column `{name}`, the store has: "
                     f"{listed}",
-                    hint="The records that are written first decide the columns",
+                    hint=_FIRST,
                 )
             kind, expected = _kind(value), columns[name]
-            fits = kind == expected or (kind, expected) == ("int", "float")
+            if type(value) is int and expected == "float":
+                fits, found = float(value) == value, f"{value}, which no float equals,"
+            else:
+                fits, found = kind == expected, kind
             if not (storable(value) is None or fits or (mixed and expected == "json")):
                 raise InvalidRecord(
-                    f"Record {record.id!r} has {kind} in the column `{name}`, "
-                    f"which holds {expected}"
+                    f"Record {record.id!r} has {found} in the column `{name}`, "
+                    f"which holds {expected}",
+                    hint=_FIRST,
                 )
 
 
@@ -193,6 +228,8 @@ def _parse_id(value: object) -> Id:
     if value is None:
         return secrets.randbelow(_LARGEST)
     plain = _plain(value)
+    if isinstance(plain, str):
+        _check_text(plain, "The id")
     is_number = type(plain) is int and -_LARGEST <= plain < _LARGEST
     if is_number or (isinstance(plain, str) and plain):
         return plain  # type: ignore[return-value]  # one of the two
@@ -215,13 +252,27 @@ def _json_value(name: str, value: object) -> object:
     plain = _plain(value)
     if isinstance(plain, dict | list | tuple):
         try:
-            return json.loads(json.dumps(plain, allow_nan=False))
+            text = json.dumps(plain, allow_nan=False, ensure_ascii=False)
+            return json.loads(text.encode())
         except (TypeError, ValueError) as error:
             raise InvalidRecord(f"`{name}` is no JSON: {error}") from error
+    if isinstance(plain, str):
+        _check_text(plain, f"`{name}`")
     fits = type(plain) is not int or -_LARGEST <= plain < _LARGEST
     if plain is None or (type(plain) in _KINDS and fits):
         return plain
     raise InvalidRecord(f"`{name}` cannot hold a `{type(value).__name__}`")
+
+
+def _check_text(text: str, what: str) -> None:
+    """Refuse half characters, as the names of files may have them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRecord(
+            f"{what} is no UTF-8: {text!r}",
+            hint="Escape it: `text.encode(errors='backslashreplace').decode()`",
+        ) from error
 
 
 def _plain(value: object) -> object:

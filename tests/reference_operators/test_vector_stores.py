@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from plugin_spec.vector_stores import InvalidFilter, MissingStore, StoreMismatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 RECORDS = [
     {"id": 1, "vector": [3.0, 0.0], "file": "a.jpg", "width": 640, "tags": ["x"]},
@@ -217,6 +217,41 @@ def test_vectors_that_do_not_fit_are_refused(store: Store) -> None:
     assert store.search([1, 1])[0] != [7]
 
 
+@pytest.mark.parametrize(
+    ("metric", "length"),
+    [("L2", 8e18), ("IP", 8e18), ("cosine", 8e18), ("cosine", 3e-19)],
+)
+def test_the_longest_and_the_shortest_vectors_are_compared_as_others(
+    store: Store, metric: str, length: float
+) -> None:
+    vectors = [[length, 0], [-length, 0], [0, length]]
+    store.insert([*enumerate(vectors)], {"metric": metric})
+    assert store.search([length, 0])[0] == [0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("metric", "length"),
+    [("L2", 1e30), ("IP", 1e30), ("cosine", 1e30), ("cosine", 1e-30)],
+)
+def test_vectors_whose_squares_leave_float32_are_refused_or_scaled(
+    store: Store, metric: str, length: float
+) -> None:
+    store.insert([(0, [1, 0]), (1, [-1, 0]), (2, [0, 1])], {"metric": metric})
+    refused = (
+        f"InvalidRecord: A vector of length {length} cannot be compared in float32"
+    )
+    if metric == "cosine":
+        assert store.search([length, 0])[0] == [0, 2, 1]
+    else:
+        assert refusal(store.search, [length, 0]) == refused
+    record = (2, [0, length])
+    if (store.kind, metric) == ("faiss", "cosine"):
+        store.insert([record])
+        assert store.search([0, 1], {"topk": 1})[:2] == [[2], [1]]
+    else:
+        assert refusal(store.insert, [record], {"metric": metric}) == refused
+
+
 def test_a_store_that_is_not_there_is_refused(store: Store) -> None:
     place = store.place
     assert refusal(store.searcher) == "MissingStore: There is no " + (
@@ -230,11 +265,37 @@ def test_a_filter_that_names_no_column_is_refused_with_those_there_are(
     store: Store,
 ) -> None:
     store.insert(RECORDS)
-    for condition in ("height > 3", "width >"):
+    for condition in ("height > 3", '"height" > 3', "width >"):
         with pytest.raises(InvalidFilter) as caught:
             store.searcher(filter=condition)
         assert str(caught.value).startswith(f"Cannot filter by `{condition}`: ")
         assert caught.value.hint == ("The columns are: `id`, `file`, `width`, `tags`")
+
+
+@pytest.mark.parametrize(
+    ("condition", "ids"),
+    [
+        ('"width" > 1000', [2]),
+        ("\"WIDTH\" > 1000 OR \"file\" = 'it''s'", [2, 3]),
+        ("file <> '\"height\"' AND width < 1000", [1]),
+        ('[width] > 1000 -- "height"', [2]),
+        ('`width` > /* "height" */ 1000', [2]),
+        ('file = "a.jpg"', "no such column: a.jpg"),
+        ("file = 'it''s' OR \"height\" > 3", "no such column: height"),
+        ('width > /* it\'s */ "height"', "no such column: height"),
+        ('width > "he""i`ght"', 'no such column: he"i`ght'),
+    ],
+)
+def test_double_quotes_hold_a_name_in_a_filter_of_faiss(
+    tmp_path: Path, condition: str, ids: list[int] | str
+) -> None:
+    store = store_in(tmp_path, "faiss")
+    store.insert(RECORDS)
+    if isinstance(ids, str):
+        expected = f"InvalidFilter: Cannot filter by `{condition}`: {ids}"
+        assert refusal(store.searcher, filter=condition) == expected
+    else:
+        assert sorted(store.search([0, 5], {"filter": condition})[0]) == ids
 
 
 def test_values_that_no_column_holds_are_refused_and_nothing_is_written(
@@ -252,6 +313,15 @@ def test_values_that_no_column_holds_are_refused_and_nothing_is_written(
     assert sorted(store.search([0, 0])[0]) == [1, 2, 3]
 
 
+def test_a_column_of_floats_takes_no_int_that_it_would_round(store: Store) -> None:
+    store.insert([(0, [0, 1], {"m": 0.5}), (1, [1, 1], {"m": 1 << 60})])
+    assert refusal(store.insert, [(2, [2, 1], {"m": (1 << 53) + 1})]) == (
+        "InvalidRecord: Record 2 has 9007199254740993, which no float equals, in the "
+        "column `m`, which holds float"
+    )
+    assert store.search([0, 1])[2] == [{"m": 0.5}, {"m": 2.0**60}]
+
+
 def test_nan_among_the_metadata_is_kept_as_none(store: Store) -> None:
     values = [1.5, float("nan"), float("inf")]
     store.insert([(n, [n, 1], {"m": value}) for n, value in enumerate(values)])
@@ -267,6 +337,33 @@ def test_nan_fits_in_every_column(store: Store) -> None:
     store.insert([(2, [2, 1], {"text": nan, "n": 0.5})])
     found = [("x", None), (None, None), (None, 0.5)]
     assert store.search([0.9, 1])[2] == [{"text": t, "n": n} for t, n in found]
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "refused"),
+    [
+        ([1], 0.5, "float in the column `m`, which holds int"),
+        ([None], 0.5, "float in the column `m`, which holds text"),
+        ([1, 0.5, None], 7, None),
+        ([[1], None], {"a": 1}, None),
+        ([1, "x"], [1], None),
+        (["x", [1]], 0.5, None),
+        ([[1]], "x", None),
+    ],
+)
+def test_the_first_batch_decides_what_a_column_holds(
+    store: Store, first: list[object], later: object, refused: str | None
+) -> None:
+    if store.kind == "milvus" and str in map(type, [*first, later]):
+        pytest.skip("a column of Milvus holds one type")
+    store.insert([(n, [n, 1], {"m": value}) for n, value in enumerate(first)])
+    record = (9, [9, 1], {"m": later})
+    if refused is not None:
+        expected = f"InvalidRecord: Record 9 has {refused}"
+        assert refusal(store.insert, [record]) == expected
+    else:
+        store.insert([record])
+        assert store.search([0, 1])[2] == [{"m": value} for value in (*first, later)]
 
 
 @pytest.mark.parametrize(
@@ -301,19 +398,32 @@ def test_a_column_of_milvus_holds_the_type_of_its_first_value(
             {"id": 1, "vec": [1]},
             "A record has an `id`, a `vector` and metadata, got a `dict` of 'id', 'vec'",
         ),
-        ((1, None), "A vector has the shape (D,), got ()"),
+        ((1, 2.0), "A vector has the shape (D,), got ()"),
+        ((1, None), "A `NoneType` is no vector of numbers"),
         ((1, "no"), "A `str` is no vector of numbers"),
+        ((1, ["1", "2"]), "A `list` is no vector of numbers"),
+        ((1, [1, 2j]), "A `list` is no vector of numbers"),
+        ((1, np.array([1, 2j])), "A `ndarray` is no vector of numbers"),
         ((1, [[1]]), "A vector has the shape (D,), got (1, 1)"),
         ((1.5, [1]), "An id is a number of 64 bits or a text, got 1.5"),
         (("", [1]), "An id is a number of 64 bits or a text, got ''"),
         ((1 << 63, [1]), f"An id is a number of 64 bits or a text, got {1 << 63}"),
         ((True, [1]), "An id is a number of 64 bits or a text, got True"),
+        (("\udcff.jpg", [1]), "The id is no UTF-8: '\\udcff.jpg'"),
         ((1, [1], "meta"), "Metadata is a mapping, got a `str`"),
         ((1, [1], {"a b": 1}), "'a b' is no column"),
         ((1, [1], {"_distance": 1}), "'_distance' is no column"),
         ((1, [1], {"vector": 1}), "`vector` is no metadata"),
         ((1, [1], {"a": object()}), "`a` cannot hold a `object`"),
         ((1, [1], {"a": 1 << 64}), "`a` cannot hold a `int`"),
+        ((1, [1], {"a": Path("\udcff.jpg")}), "`a` is no UTF-8: '\\udcff.jpg'"),
+        (
+            (1, [1], {"a": ["\udcff.jpg"]}),
+            (
+                "`a` is no JSON: 'utf-8' codec can't encode character '\\udcff' in "
+                "position 2: surrogates not allowed"
+            ),
+        ),
         (
             (1, [1], {"a": [object()]}),
             "`a` is no JSON: Object of type object is not JSON serializable",
@@ -359,6 +469,11 @@ def test_a_table_of_another_program_is_searched_and_added_to(tmp_path: Path) -> 
     assert ids == [3, 2]
     assert scores == pytest.approx([0.1, 0.9], rel=1e-5)
     assert columns == [{"day": None}, {"day": dt.date(2026, 1, 2)}]
+    record = {"key": 4, "embedding": [4, 1], "day": "today"}
+    assert refusal(store.insert, [record], names) == (
+        "InvalidRecord: The column `day` of `photos` holds date32[day]: object of type "
+        "<class 'str'> cannot be converted to int"
+    )
 
 
 SPACE = EmbeddingSpace("a/b", "tiny", "sha256:00")

@@ -138,7 +138,7 @@ def test_one_row_that_does_not_fit_is_named_and_costs_no_other(store: Store) -> 
     written = fill(store, safe)
     length = f"`{[*store.place.values()][-1]}` holds vectors of 2 dimensions, got 3"
     assert [str(failure) for failure in written.failed] == [
-        f"`to_{store.kind}` failed on row 2, None: A vector has the shape (D,), got ()",
+        f"`to_{store.kind}` failed on row 2, None: A `NoneType` is no vector of numbers",
         f"`to_{store.kind}` failed on row 1, 1: {length}",
     ]
     assert sorted(store.search([0, 1])[0]) == [0, 3]
@@ -159,6 +159,32 @@ def test_a_value_that_its_column_cannot_hold_costs_its_row_alone(
     assert str(failure) == (
         "`to_milvus` failed on row 1, 1: Record 1 has text in the column `m`, which "
         "holds int"
+    )
+
+
+def test_columns_that_differ_in_case_alone_cost_their_row_alone_in_faiss(
+    tmp_path: Path,
+) -> None:
+    columns = ({"a": 1, "A": 2}, {"a": 3}, {"ID": 4}, {"A": 5})
+    rows = [{"id": n, "vector": [n, 1], **more} for n, more in enumerate(columns)]
+    safe = DataCollection(rows).exception_safe().map(lambda row: row)
+    written = safe.to_faiss(tmp_path / "s")
+    assert (written.rows, written.records) == (4, 1)
+    assert [str(failure).partition(": ")[2] for failure in written.failed] == [
+        "The columns `a` and `A` differ in case alone",
+        "Record 2 has the column `ID`, the store has: `a`",
+        "Record 3 has the column `A`, the store has: `a`",
+    ]
+
+
+def test_a_name_of_a_file_that_is_no_text_costs_its_row_alone(store: Store) -> None:
+    rows = DataCollection(["\udcff.jpg", "b.jpg"]).exception_safe()
+    written = fill(store, rows.map(len).map(embed), source="file")
+    assert (written.rows, written.records) == (2, 1)
+    (failure,) = written.failed
+    assert str(failure) == (
+        f"`to_{store.kind}` failed on row 0, [5.0, 1.0]: `file` is no UTF-8: "
+        "'\\udcff.jpg'"
     )
 
 
@@ -234,6 +260,14 @@ def test_another_source_is_refused(tmp_path: Path, rows: list[int], now: str) ->
     )
 
 
+def test_a_source_is_known_by_its_last_row_alone(tmp_path: Path) -> None:
+    DataCollection([[0.0], [1.0], [2.0]]).to_faiss(tmp_path / "s")
+    other = DataCollection([[0.0], [9.0], [2.0], [3.0]])
+    assert other.to_faiss(tmp_path / "s").new == 1
+    found = DataCollection([[1.0]]).ann_search.faiss(path=tmp_path / "s", topk=1)
+    assert (found[0].ids, found[0].scores) == ([1], [0.0])
+
+
 def test_a_stream_is_read_as_it_is_written(tmp_path: Path) -> None:
     pulled: list[int] = []
 
@@ -292,6 +326,15 @@ def test_what_is_no_option_is_refused(tmp_path: Path) -> None:
         DataCollection([[1]]).to_faiss(tmp_path / "s", batch=3)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="batch_size is 0, and has to be a whole"):
         DataCollection([[1]]).to_faiss(tmp_path / "s", batch_size=0)
+
+
+def test_one_name_for_id_and_vector_is_refused(store: Store) -> None:
+    with pytest.raises(OperatorFailed) as caught:
+        fill(store, DataCollection([{"vector": [1, 2]}]), id="vector")
+    assert str(caught.value) == (
+        f"`to_{store.kind}` failed on row 0, {{'vector': [1, 2]}}: The id and the vector "
+        "are both under `vector`"
+    )
 
 
 def test_numbers_of_rows_do_not_replace_the_records_of_others(store: Store) -> None:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plugin_spec.records import check_columns, columns_of, unit_vector
+from plugin_spec.records import (
+    InvalidRecord,
+    check_columns,
+    check_scale,
+    columns_of,
+    unit_vector,
+)
 from plugin_spec.vector_stores import InsertOperator, check_store, last_of_each
 
 from .catalogue import Catalogue
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
     from plugin_spec.records import Record, Vector
     from plugin_spec.spaces import EmbeddingSpace
 
-    from .catalogue import Writer
+    from .catalogue import Made, Writer
 
 
 class FaissInsert(InsertOperator):
@@ -47,6 +53,8 @@ class FaissInsert(InsertOperator):
         parsed = super().prepare(record)
         if self._metric == "cosine":
             unit_vector(parsed.vector)
+        else:
+            check_scale(parsed.vector)
         return parsed
 
     def insert(
@@ -92,13 +100,7 @@ class FaissInsert(InsertOperator):
         return {"path": str(self._folder), "metric": self._metric}
 
     def _add(self, writer: Writer, records: Sequence[Record]) -> None:
-        made = writer.made or writer.make(
-            self.given_space,
-            metric=self._metric or "L2",
-            length=len(records[0].vector),
-            columns=columns_of(records),
-            id_column=self.id_column,
-        )
+        made = writer.made or self._make(writer, records)
         # The transaction is the only one: another may have made the store meanwhile.
         self.check_space(writer.space)
         for record in records:
@@ -115,6 +117,17 @@ class FaissInsert(InsertOperator):
             records, write_segment(self._folder, writer.next, vectors, made.metric)
         )
 
+    def _make(self, writer: Writer, records: Sequence[Record]) -> Made:
+        columns = columns_of(records)
+        _check_names([self.id_column, *columns])
+        return writer.make(
+            self.given_space,
+            metric=self._metric or "L2",
+            length=len(records[0].vector),
+            columns=columns,
+            id_column=self.id_column,
+        )
+
     def _remove(self, files: Sequence[str]) -> None:
         for file in files:
             (self._folder / file).unlink(missing_ok=True)
@@ -122,6 +135,17 @@ class FaissInsert(InsertOperator):
     @property
     def _catalogue(self) -> Catalogue:
         return Catalogue(self._folder)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse columns that are one to SQLite."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if (other := seen.setdefault(name.lower(), name)) != name:
+            raise InvalidRecord(
+                f"The columns `{other}` and `{name}` differ in case alone",
+                hint="Rename one: SQLite does not tell them apart",
+            )
 
 
 def _matrix(records: Sequence[Record], metric: str) -> Vector:

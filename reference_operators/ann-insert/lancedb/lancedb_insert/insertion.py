@@ -13,9 +13,9 @@ import pyarrow as pa
 from plugin_spec.records import (
     InvalidRecord,
     check_columns,
+    check_scale,
     columns_of,
     storable,
-    unit_vector,
 )
 from plugin_spec.spaces import EmbeddingSpace
 from plugin_spec.vector_stores import (
@@ -74,8 +74,7 @@ class LanceInsert(InsertOperator):
     def prepare(self, record: object) -> Record:
         """Check one record."""
         parsed = super().prepare(record)
-        if self._metric == "cosine":
-            unit_vector(parsed.vector)
+        check_scale(parsed.vector, cosine=self._metric == "cosine")
         return parsed
 
     def insert(
@@ -211,11 +210,23 @@ class LanceInsert(InsertOperator):
             vectors.ravel(), vectors.shape[1]
         )
         for name, kind in self._columns.items():
-            values = [storable(record.metadata.get(name)) for record in records]
+            values: list[Any] = [storable(each.metadata.get(name)) for each in records]
             if kind == "json" and name in self._made.get("columns", ()):
                 values = [None if v is None else json.dumps(v) for v in values]
-            columns[name] = pa.array(values, schema.field(name).type)
+            columns[name] = self._column(name, values, schema.field(name).type)
         return pa.table(columns)
+
+    def _column(self, name: str, values: list[Any], holds: pa.DataType) -> pa.Array:
+        if holds == pa.float64():
+            # Of ints, pyarrow takes none beyond 2**53, also those that are floats.
+            values = [None if v is None else float(v) for v in values]
+        try:
+            return pa.array(values, holds)
+        except pa.ArrowException as error:
+            raise InvalidRecord(
+                f"The column `{name}` of `{self._name}` holds {holds}: {error}",
+                hint="Give values of that type",
+            ) from error
 
     def _said_space(self) -> EmbeddingSpace | None:
         said = self._made.get("space")

@@ -18,9 +18,9 @@ from plugin_spec.milvus_connection import (
 from plugin_spec.records import (
     InvalidRecord,
     check_columns,
+    check_scale,
     columns_of,
     storable,
-    unit_vector,
 )
 from plugin_spec.vector_stores import (
     InsertOperator,
@@ -75,8 +75,7 @@ class MilvusInsert(InsertOperator):
     def prepare(self, record: object) -> Record:
         """Check one record."""
         parsed = super().prepare(record)
-        if self._metric == "cosine":
-            unit_vector(parsed.vector)
+        check_scale(parsed.vector, cosine=self._metric == "cosine")
         texts = {self.id_column: parsed.id, **parsed.metadata}
         for name, value in texts.items():
             if isinstance(value, str) and len(value.encode()) > _LONGEST:

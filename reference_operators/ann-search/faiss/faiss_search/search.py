@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import faiss
 import numpy as np
 
-from plugin_spec.records import unit_vector
+from plugin_spec.records import check_scale, unit_vector
 from plugin_spec.vector_stores import SearchOperator, SearchResult, check_store
 
 from .catalogue import Catalogue
@@ -60,7 +60,10 @@ class FaissSearch(SearchOperator):
             length=len(vector),
             expected=self._catalogue.length,
         )
-        return unit_vector(vector) if self._catalogue.metric == "cosine" else vector
+        if self._catalogue.metric == "cosine":
+            return unit_vector(vector)
+        check_scale(vector)
+        return vector
 
     def predict(self, batch: Sequence[Vector]) -> list[SearchResult]:
         """Find the nearest of each query, among what is in the store by now."""

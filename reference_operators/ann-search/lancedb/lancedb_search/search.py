@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import lancedb
 
-from plugin_spec.records import unit_vector
+from plugin_spec.records import check_scale, unit_vector
 from plugin_spec.spaces import EmbeddingSpace
 from plugin_spec.vector_stores import (
     InvalidFilter,
@@ -81,7 +81,8 @@ class LanceSearch(SearchOperator):
             expected=self._table.schema.field(self._vector).type.list_size,
         )
         if self._metric == "cosine":
-            unit_vector(vector)
+            return unit_vector(vector)
+        check_scale(vector)
         return vector
 
     def predict(self, batch: Sequence[Vector]) -> list[SearchResult]:

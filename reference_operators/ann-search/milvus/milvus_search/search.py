@@ -9,7 +9,7 @@ from pymilvus import DataType
 from pymilvus.exceptions import MilvusException
 
 from plugin_spec.milvus_connection import connect, held_space
-from plugin_spec.records import unit_vector
+from plugin_spec.records import check_scale, unit_vector
 from plugin_spec.vector_stores import (
     InvalidFilter,
     MissingStore,
@@ -78,7 +78,8 @@ class MilvusSearch(SearchOperator):
             expected=self._length,
         )
         if self._metric == "cosine":
-            unit_vector(vector)
+            return unit_vector(vector)
+        check_scale(vector)
         return vector
 
     def predict(self, batch: Sequence[Vector]) -> list[SearchResult]:

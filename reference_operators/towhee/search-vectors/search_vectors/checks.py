@@ -21,8 +21,10 @@ def checked_vector(item: ArrayLike, what: str) -> Vector:
     :raises InvalidVectors: if it is none, or holds NaN or infinity.
     """
     try:
+        found = np.asarray(item)
         with np.errstate(over="ignore"):  # what overflows is refused as infinite
-            vector = np.asarray(item, dtype=np.float32)
+            # Any other cast takes texts, and drops what is imaginary.
+            vector = found.astype(np.float32, casting="same_kind", copy=False)
     except (TypeError, ValueError) as error:
         raise InvalidVectors(
             f"Cannot search: {what} is no vector of numbers"

@@ -152,6 +152,12 @@ def test_data_of_several_lengths_is_refused_by_its_row() -> None:
     )
 
 
+def test_complex_data_are_refused() -> None:
+    assert refusal(SearchVectors, data=np.array([[1, 2j], [1, 2]]))[0] == (
+        "Cannot search: vector 0 is no vector of numbers"
+    )
+
+
 def test_a_query_of_another_length_is_refused() -> None:
     search = SearchVectors(data=[[1, 2, 3]])
     assert refusal(search, [1, 2]) == (
@@ -166,13 +172,16 @@ def test_a_query_of_another_length_is_refused() -> None:
         ("photo.jpg", "is no vector of numbers"),
         ({"a": 1}, "is no vector of numbers"),
         ([[1], [2, 3]], "is no vector of numbers"),
+        (["1", "2"], "is no vector of numbers"),
+        ([1, 2j], "is no vector of numbers"),
+        (np.array([1, 2j]), "is no vector of numbers"),
+        ([1, None], "is no vector of numbers"),
         (3.0, "has the shape (), expected (D,)"),
         ([], "has the shape (0,), expected (D,)"),
         ([[1, 2]], "has the shape (1, 2), expected (D,)"),
         ([1, float("nan")], "holds NaN or infinity"),
         ([1, float("inf")], "holds NaN or infinity"),
         ([1, 1e300], "holds NaN or infinity"),
-        ([1, None], "holds NaN or infinity"),
     ],
 )
 def test_what_is_no_vector_is_refused(item: object, reason: str) -> None:
