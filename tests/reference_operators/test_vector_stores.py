@@ -15,7 +15,12 @@ from vector_stores import CLASSES, Store, store_in
 from plugin_spec import EmbeddingSpace
 from plugin_spec.records import InvalidRecord
 from plugin_spec.spaces import SpacesDiffer
-from plugin_spec.vector_stores import InvalidFilter, MissingStore, StoreMismatch
+from plugin_spec.vector_stores import (
+    InvalidFilter,
+    MissingStore,
+    StoreMismatch,
+    StoreUnavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +56,20 @@ def test_another_process_finds_what_this_one_wrote(store: Store) -> None:
         [1.0, 4.0, pytest.approx(34**0.5)],
         [metadata(1), metadata(2), metadata(0)],
     ]
+
+
+def test_a_store_of_faiss_that_was_made_anew_is_another(tmp_path: Path) -> None:
+    store = store_in(tmp_path, "faiss")
+    store.insert([{"id": "old", "vector": [0.0, 0.0]}])
+    search = store.searcher()
+    assert search([0.0, 0.0]).ids == ["old"]
+    shutil.rmtree(tmp_path / "photos")
+    for _ in "ab":
+        assert not search.is_current
+        with pytest.raises(StoreUnavailable, match="was removed after it was opened"):
+            search([0.0, 0.0])
+        store.insert([{"id": "new", "vector": [5.0, 5.0]}])
+    assert store.searcher()([0.0, 0.0]).ids == ["new"]
 
 
 def test_a_search_in_a_milvus_file_finds_as_many_as_it_is_asked_for(

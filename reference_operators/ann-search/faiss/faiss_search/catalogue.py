@@ -41,8 +41,9 @@ class Catalogue:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        path = folder / "records.sqlite"
-        if not path.exists():
+        self._path = path = folder / "records.sqlite"
+        self._identity = _identity(path)
+        if self._identity is None:
             raise MissingStore(
                 f"There is no store in `{folder}`",
                 hint="Fill it with `ann_insert.faiss(path=…)` or `to_faiss`",
@@ -75,6 +76,11 @@ class Catalogue:
         self._columns: dict[str, str] = made["columns"]
         said = settings.get("space")
         self.space = None if said is None else EmbeddingSpace.from_dict(said)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return _identity(self._path) == self._identity
 
     @property
     def version(self) -> int:
@@ -155,3 +161,12 @@ def _same(value: object) -> object:
 
 
 _READ: Final[dict[str, Any]] = {"bool": bool, "float": float, "json": json.loads}
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another of its name; None if there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino

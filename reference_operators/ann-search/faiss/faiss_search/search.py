@@ -9,7 +9,12 @@ import faiss
 import numpy as np
 
 from plugin_spec.records import check_scale, unit_vector
-from plugin_spec.vector_stores import SearchOperator, SearchResult, check_store
+from plugin_spec.vector_stores import (
+    SearchOperator,
+    SearchResult,
+    StoreUnavailable,
+    check_store,
+)
 
 from .catalogue import Catalogue
 
@@ -50,6 +55,11 @@ class FaissSearch(SearchOperator):
         """The space that the catalogue names."""
         return self._catalogue.space
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the store is still the one that was opened."""
+        return self._catalogue.is_there
+
     def prepare(self, query: object) -> Vector:
         """Check one query."""
         vector = super().prepare(query)
@@ -66,7 +76,15 @@ class FaissSearch(SearchOperator):
         return vector
 
     def predict(self, batch: Sequence[Vector]) -> list[SearchResult]:
-        """Find the nearest of each query, among what is in the store by now."""
+        """Find the nearest of each query, among what is in the store by now.
+
+        :raises StoreUnavailable: if it was removed, or another is in its place.
+        """
+        if not self.is_current:
+            raise StoreUnavailable(
+                f"The store in `{self._path}` was removed after it was opened",
+                hint="Write the chain anew, or make the pipeline again",
+            )
         if self._catalogue.version != self._version:
             self._load()
         count = min(self._topk, len(self._found))
