@@ -70,10 +70,10 @@ class Environment:
         if python.is_dir():
             found = (python / "bin" / "python", python / "Scripts" / "python.exe")
             python = next(filter(Path.is_file, found), found[0])
-        elif not python.exists() and (named := which(python)):
-            python = Path(named)
+        elif not python.exists() and (found_by_name := which(python)):
+            python = Path(found_by_name)
         # Of `python` alone, what is started would be looked for on the path.
-        python = python.absolute()
+        named, python = python, python.absolute()
         probe = Path(__file__).with_name("interpreter_facts.py")
         try:
             answer = subprocess.run(  # noqa: S603  (the user's own interpreter)
@@ -89,7 +89,7 @@ class Environment:
                 "is not there" if gone else "does not answer as a Python interpreter"
             )
             raise InvalidEnvironment(
-                f"`{python}` {reason}",
+                f"`{named}` {reason}",
                 hint="Name an interpreter, or the folder of a virtual environment",
             ) from error
         return cls._from_facts(python, facts)
