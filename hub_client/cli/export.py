@@ -9,6 +9,7 @@ import typer
 
 from hub_client.cli import options
 from hub_client.cli.session import Session
+from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -24,6 +25,16 @@ Locked: TypeAlias = Annotated[
     ),
 ]
 _PYTHON: Final = "python "
+
+
+class OwnFile(HubError):
+    """An export would replace a file of the project that it is of."""
+
+    def __init__(self, output: Path) -> None:
+        super().__init__(
+            f"`{output}` is the project's own file, and is not written over",
+            hint="Give another name after `-o`, such as `pylock.toml`",
+        )
 
 
 def export(  # noqa: PLR0913  (one a flag)
@@ -62,6 +73,8 @@ def export(  # noqa: PLR0913  (one a flag)
     if output == Path("-"):
         output = None
     project, lock = _locked(session, frozen=frozen)
+    if output is not None:
+        _check_not_own(project, output)
     text = _text(session, project, lock, form)
     if output is not None:
         write_atomically(output, text.encode())
@@ -91,6 +104,19 @@ def _locked(session: Session, *, frozen: bool) -> tuple[Project, Lockfile]:
     if (found := session.project()) is None:
         raise NoProject
     return found, current_lock(found)
+
+
+def _check_not_own(project: Project, output: Path) -> None:
+    """Refuse what is the project's file or its lock, however it is spelled.
+
+    :raises OwnFile: naming it.
+    """
+    for own in (project.path, project.lock_path):
+        if output.resolve() == own.resolve() or (
+            # Where names differ in case alone, or both are links to one file.
+            output.exists() and own.exists() and output.samefile(own)
+        ):
+            raise OwnFile(output)
 
 
 def _text(session: Session, project: Project, lock: Lockfile, form: str) -> str:

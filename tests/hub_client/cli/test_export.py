@@ -164,3 +164,16 @@ def test_a_stale_lock_is_not_exported(hub: Hub, lock: Lockfile) -> None:
     hub.said("export", "--frozen", "-o", "pylock.toml")
     read = tomllib.loads(Path("pylock.toml").read_text(encoding="utf-8"))
     assert len(read["packages"]) == 2
+
+
+def test_an_export_never_replaces_the_projects_own_files(
+    hub: Hub, lock: Lockfile
+) -> None:
+    before = [Path(name).read_bytes() for name in ("hub.lock", "hub.toml")]
+    Path("pins.toml").symlink_to("hub.lock")
+    for output in ("hub.lock", f"../{Path.cwd().name}/hub.toml", "pins.toml"):
+        assert hub.refused("export", "-o", output) == (
+            f"error: `{output}` is the project's own file, and is not written over\n\n"
+            "hint: Give another name after `-o`, such as `pylock.toml`\n"
+        )
+    assert [Path(name).read_bytes() for name in ("hub.lock", "hub.toml")] == before
