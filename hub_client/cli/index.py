@@ -59,11 +59,12 @@ def build(
     Nothing of an operator is run. DIR is a plain folder: commit it and push it.
     """
     from hub_client.index.build import IndexFolder  # noqa: PLC0415  (slow)
-    from hub_client.index.listing import parse_listing  # noqa: PLC0415
+    from hub_client.index.listing import read_listing  # noqa: PLC0415
     from plugin_spec.errors import HubError  # noqa: PLC0415
 
-    listed = parse_listing(listing.read_text(encoding="utf-8"), where=str(listing))
+    listed = read_listing(listing)
     index = IndexFolder(folder)
+    index.check_writable()
     changes: list[Change] = []
     problems: list[tuple[Listed, HubError]] = []
     with session.console.working("Reading sources", total=len(listed)) as progress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Literal
 
 from hub_client.atomic_file import check_within, write_atomically
@@ -128,6 +128,21 @@ class IndexFolder:
 
     path: Path
 
+    def check_writable(self) -> None:
+        """Refuse a folder that cannot be written, before any source is read.
+
+        :raises OSError: naming it.
+        """
+        folder = self.path.absolute() / FOLDER
+        while not (folder.exists() or folder.is_symlink()):
+            folder = folder.parent
+        try:
+            with TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
+
     def read(self, name: OperatorName) -> IndexEntry | None:
         """The entry of an operator, if it has one.
 
@@ -189,7 +204,9 @@ class IndexFolder:
     def count(self) -> tuple[int, int]:
         """How many operators the folder lists, and how many versions of them."""
         files = list(self.path.glob(f"{FOLDER}/*/*{SUFFIX}"))
-        return len(files), sum(file.read_bytes().count(b"\n") for file in files)
+        lines = (line for file in files for line in file.read_bytes().split(b"\n"))
+        # What an unfinished merge left is no version.
+        return len(files), sum(line.startswith(b"{") for line in lines)
 
     def _write(self, entry: IndexEntry) -> None:
         file = self.path / entry_path(entry.name)

@@ -23,6 +23,7 @@ from hub_client.lockfile.entry import (
     matching,
     parsed,
 )
+from hub_client.merge_markers import CHOOSE, merge_markers
 from hub_client.sources import GIT, HUGGING_FACE, HUGGING_FACE_AT
 from hub_client.sources.rules import InvalidSource
 from hub_client.sources.version_tags import is_version_tag
@@ -47,13 +48,17 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 class InvalidEntry(HubError, ValueError):
     """A file of an index holds what it may not; ``problems`` has each with its line."""
 
-    def __init__(self, where: str, problems: Iterable[str]) -> None:
+    def __init__(
+        self,
+        where: str,
+        problems: Iterable[str],
+        *,
+        hint: str = "Ask who keeps the index; a newer `hub` may know more keys",
+    ) -> None:
         self.problems = tuple(problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(
-            f"`{where}` is not a valid entry of an index\n{lines}",
-            hint="Ask who keeps the index; a newer `hub` may know more keys",
-        )
+        message = f"`{where}` is not a valid entry of an index\n{lines}"
+        super().__init__(message, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,9 @@ class IndexEntry:
                 problems.append(f"line {number}: {order}")
             versions.append(found)
         if problems:
+            if markers := list(merge_markers(text.decode(errors="replace"))):
+                hint = f"{CHOOSE}, where the index is kept"
+                raise InvalidEntry(where, markers, hint=hint)
             raise InvalidEntry(where, problems)
         return cls(name, tuple(versions))
 

@@ -12,18 +12,22 @@ from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 
 class InvalidListing(HubError, ValueError):
     """A list of operators cannot be read; ``problems`` has each with its line."""
 
-    def __init__(self, where: str, problems: Iterable[str]) -> None:
+    def __init__(
+        self,
+        where: str,
+        problems: Iterable[str],
+        *,
+        hint: str = "Write `namespace/name source` on each line; `#` begins a comment",
+    ) -> None:
         self.problems = tuple(problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(
-            f"`{where}` is not a list of operators\n{lines}",
-            hint="Write `namespace/name source` on each line; `#` begins a comment",
-        )
+        super().__init__(f"`{where}` is not a list of operators\n{lines}", hint=hint)
 
 
 class Listed(NamedTuple):
@@ -31,6 +35,21 @@ class Listed(NamedTuple):
 
     name: OperatorName
     source: str
+
+
+def read_listing(file: Path) -> tuple[Listed, ...]:
+    """Read a file, as ``parse_listing`` reads its text.
+
+    :raises InvalidListing: also if it is not UTF-8.
+    """
+    try:
+        # Editors of Windows begin a file with a mark.
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidListing(
+            str(file), [f"not UTF-8: {error}"], hint="Save it as UTF-8"
+        ) from error
+    return parse_listing(text, where=str(file))
 
 
 def parse_listing(text: str, *, where: str) -> tuple[Listed, ...]:

@@ -90,3 +90,17 @@ def test_a_committed_index_installs(
     assert done.returncode == 0, done.stderr
     (receipt,) = json.loads(hub("list", "--json", *into).stdout)
     assert receipt["source"] == f"git+{published.url}"
+
+
+@pytest.mark.parametrize(
+    ("folder", "problem"),
+    [
+        ("list.txt", "Not a directory: `list.txt`"),
+        ("/proc/index", "No such file or directory: `/proc/index`"),
+    ],
+)
+def test_no_source_is_read_for_an_index_that_cannot_be_written(
+    hub: Hub, published: GitRepository, folder: str, problem: str
+) -> None:
+    said = hub.refused("index", "build", folder, "--from", "list.txt")
+    assert said.startswith(f"error: {problem}\n")

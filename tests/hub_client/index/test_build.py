@@ -67,6 +67,9 @@ def test_a_version_is_listed_with_its_commit_and_its_digest(
     assert version.tree == digest_of(operator_files("acme/embed", "1.0.0"))
     assert version.manifest(EMBED, where="").summary == "Give back what came in"
     assert index.count() == (1, 1)
+    with (index.path / "operators/acme/embed.jsonl").open("a") as file:
+        file.write("<<<<<<< HEAD\n=======\n")
+    assert index.count() == (1, 1)  # an unfinished merge adds no version
 
 
 def test_a_built_index_is_what_the_format_says(

@@ -151,3 +151,18 @@ def test_a_manifest_must_be_that_of_its_place() -> None:
     with pytest.raises(InvalidManifest, match=r"expected `acme/embed 1\.0\.0`"):
         other.manifest(EMBED, where="embed.jsonl")
     assert IndexedVersion.from_line(line()).manifest(EMBED, where="x").name == EMBED
+
+
+def test_an_unfinished_merge_is_named_as_one() -> None:
+    text = line() + b"<<<<<<< HEAD\n" + line() + b"=======\n>>>>>>> theirs\n"
+    with pytest.raises(InvalidEntry) as error:
+        parse(text)
+    assert error.value.problems == (
+        "line 2: an unfinished merge left `<<<<<<<`",
+        "line 4: an unfinished merge left `=======`",
+        "line 5: an unfinished merge left `>>>>>>>`",
+    )
+    assert error.value.hint == (
+        "Choose what you want of both sides, and remove those lines, where the index "
+        "is kept"
+    )

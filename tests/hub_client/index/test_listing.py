@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from hub_client.index.listing import InvalidListing, parse_listing
+from hub_client.index.listing import InvalidListing, parse_listing, read_listing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LISTING = """\
 # Ours
@@ -36,3 +41,16 @@ def test_every_problem_of_a_list_is_named_with_its_line() -> None:
         "  line 3: expected `git+URL` or `hf:ORG/REPO`, got 'dir:/srv'\n"
         "  line 5: `a/c` is there twice"
     )
+
+
+def test_a_list_may_begin_with_a_byte_order_mark_and_is_utf_8(tmp_path: Path) -> None:
+    file = tmp_path / "list.txt"
+    file.write_bytes(f"\ufeff{LISTING[7:]}".encode())
+    assert len(read_listing(file)) == 3
+    file.write_bytes(LISTING.encode("utf-16"))
+    with pytest.raises(InvalidListing) as error:
+        read_listing(file)
+    assert str(error.value).startswith(
+        f"`{file}` is not a list of operators\n  not UTF-8: "
+    )
+    assert error.value.hint == "Save it as UTF-8"
