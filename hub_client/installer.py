@@ -196,7 +196,9 @@ class Installer:
                     f"{each.name} {each.version} needs `{min(needed)}`",
                     hint=f"Remove both: `hub uninstall {min(needed)} {each.name}`",
                 )
-        return InstallPlan(remove=tuple(receipts[name] for name in names))
+        return InstallPlan(
+            remove=tuple(receipts[name] for name in dict.fromkeys(names))
+        )
 
     def apply(
         self, plan: InstallPlan, *, on_event: Callable[[Event], object] = lambda _: None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from packaging.requirements import Requirement as PackageRequirement
 from packaging.utils import canonicalize_name
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Name: TypeAlias = "OperatorName | str"
 """Of an operator, or of a Python package: canonical."""
+SHOW_ALL: Final = "`hub tree` shows every operator that is"
+"""What to do about a name that is not here."""
 
 
 class NotNeeded(HubError, LookupError):
@@ -110,7 +112,7 @@ class Needs:
         :raises NotNeeded: for one that is none, with the nearest name.
         """
         shown: set[OperatorName] = set()
-        for name in sorted([self._operator(each) for each in names] or self.roots):
+        for name in sorted({self._operator(each) for each in names} or self.roots):
             yield from self._branch(name, "", "", shown)
 
     def below(self, names: Iterable[str]) -> Mapping[OperatorName, Need]:
@@ -171,7 +173,7 @@ class Needs:
     def _known(self, name: str) -> Name:
         if found := self.find(name):
             return found
-        raise NotNeeded(f"`{name}` is not needed here{self.like(name)}")
+        raise NotNeeded(f"`{name}` is not needed here{self.like(name)}", hint=SHOW_ALL)
 
     def _operator(self, name: str) -> OperatorName:
         known = self._known(name)

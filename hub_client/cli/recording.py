@@ -54,6 +54,16 @@ class NotUpgraded(HubError):
         )
 
 
+class AskedTwice(HubError):
+    """One command asks for an operator in two ways."""
+
+    def __init__(self, first: Requirement, second: Requirement) -> None:
+        super().__init__(
+            f"`{first.name}` is asked for twice, as `{first}` and as `{second}`",
+            hint=f"Ask for it once; `,` joins conditions: `{first.name}>=1,<2`",
+        )
+
+
 class NoProject(HubError):
     """A command is about a project, and there is none."""
 
@@ -83,7 +93,10 @@ class Recording:
         """Ask for operators, lock, and install them.
 
         Everything is planned before the first file is written.
+
+        :raises AskedTwice: if one is named with two requirements.
         """
+        _check_asked_once(requirements)
         project = self.project
         if source is not None:
             source = source_from(project.path.parent, source)
@@ -109,7 +122,7 @@ class Recording:
     def remove(self, names: Sequence[OperatorName]) -> None:
         """Ask for operators no more, lock, and uninstall what nothing else needs."""
         project = self.project
-        for name in names:
+        for name in dict.fromkeys(names):
             project = project.without_operator(name)
         lock = self.locked(project)
         environment = self.installation.installer.environment
@@ -326,13 +339,15 @@ def _kept(previous: Lockfile | None, names: Iterable[str]) -> Lockfile | None:
 
     :raises NotNeeded: for a name of no operator and of no Python package in it.
     """
-    from hub_client.needs import Needs, NotNeeded  # noqa: PLC0415  (for upgrades alone)
+    from hub_client.needs import SHOW_ALL, Needs, NotNeeded  # noqa: PLC0415  (for upgrades alone)
 
     lock = previous or Lockfile((), (), ())
     needs = Needs.of_lock(lock, {})
     upgraded = {name: needs.find(name) for name in names}
     if unknown := sorted(name for name, found in upgraded.items() if found is None):
-        raise NotNeeded(f"`{unknown[0]}` is not locked{needs.like(unknown[0])}")
+        raise NotNeeded(
+            f"`{unknown[0]}` is not locked{needs.like(unknown[0])}", hint=SHOW_ALL
+        )
     if not upgraded:
         return None
     return replace(
@@ -344,6 +359,13 @@ def _kept(previous: Lockfile | None, names: Iterable[str]) -> Lockfile | None:
             each for each in lock.packages if each.name not in upgraded.values()
         ),
     )
+
+
+def _check_asked_once(requirements: Iterable[Requirement]) -> None:
+    asked: dict[OperatorName, Requirement] = {}
+    for each in requirements:
+        if (first := asked.setdefault(each.name, each)) != each:
+            raise AskedTwice(first, each)
 
 
 def _asks_for(project: Project, requirement: Requirement) -> bool:

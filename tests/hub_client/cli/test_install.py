@@ -218,7 +218,8 @@ def test_an_operator_is_uninstalled_if_nothing_needs_it(
     assert hub.result("uninstall", "acme/embed", "--dry-run", *into) == (
         "- acme/embed 1.0.0\n"
     )
-    assert hub.said("uninstall", "acme/embed", "acme/blur", *into) == (
+    names = ("acme/embed", "acme/blur", "acme/embed")
+    assert hub.said("uninstall", *names, *into) == (
         "- acme/blur 1.0.0\n- acme/embed 1.0.0\nRemoved 2 operators in …\n"
     )
     assert hub.refused("uninstall", "acme/embed", *into) == (

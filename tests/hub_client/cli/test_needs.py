@@ -60,8 +60,11 @@ def test_the_tree_shows_which_operator_brings_which(
             "packages": ["hub-tensor>=2"],
         }
     }
+    assert hub.result("tree", "acme/blur", "acme/blur") == "acme/blur 1.0.0\n"
     assert hub.refused("tree", "acme/blurr") == (
         "error: `acme/blurr` is not needed here: did you mean `acme/blur`?\n"
+        "\n"
+        "hint: `hub tree` shows every operator that is\n"
     )
     assert hub.refused("tree", "hub-tensor").startswith(
         "error: `hub-tensor` is a Python package, and no operator\n"
@@ -90,6 +93,8 @@ def test_why_knows_python_packages_and_near_names(
     ]
     assert hub.refused("why", "acme/blurr") == (
         "error: `acme/blurr` is not needed here: did you mean `acme/blur`?\n"
+        "\n"
+        "hint: `hub tree` shows every operator that is\n"
     )
 
 
@@ -106,6 +111,8 @@ def test_why_and_an_upgrade_know_packages_that_only_packages_ask_for(
     )
     assert hub.refused("why", "hub-bases") == (
         "error: `hub-bases` is not needed here: did you mean `hub-base`?\n"
+        "\n"
+        "hint: `hub tree` shows every operator that is\n"
     )
     for name in ("hub-base", "hub-tensor"):
         python_packages.add(name, "3.0")
@@ -115,6 +122,8 @@ def test_why_and_an_upgrade_know_packages_that_only_packages_ask_for(
     )
     assert hub.refused("lock", "--upgrade", "hub-bas").endswith(
         "error: `hub-bas` is not locked: did you mean `hub-base`?\n"
+        "\n"
+        "hint: `hub tree` shows every operator that is\n"
     )
 
 
@@ -328,6 +337,8 @@ def test_an_upgrade_of_one_operator_keeps_the_others(
     }
     assert hub.refused("lock", "--upgrade", "acme/sharpenn").endswith(
         "error: `acme/sharpenn` is not locked: did you mean `acme/sharpen`?\n"
+        "\n"
+        "hint: `hub tree` shows every operator that is\n"
     )
     assert hub("lock", "acme/sharpen").returncode == 2
 

@@ -490,3 +490,20 @@ def test_a_lock_that_was_overtaken_is_not_written(
         with pytest.raises(ProjectChanged, match=f"^`{name}` was changed meanwhile"):
             record(project, lock)
     assert read("hub.lock") == before + "# meanwhile\n" * (name == "hub.lock")
+
+
+def test_a_name_that_is_given_twice_counts_once_and_has_one_requirement(
+    hub: Hub, published: OperatorFolder, into: Into
+) -> None:
+    for command in ("add", "install"):
+        write("pyproject.toml", PYPROJECT)
+        words = ("acme/blur==1.0.0", "acme/blur<2", *into)
+        assert hub.refused(command, *words) == (
+            "error: `acme/blur` is asked for twice, as `acme/blur==1.0.0` and as "
+            "`acme/blur<2`\n\n"
+            "hint: Ask for it once; `,` joins conditions: `acme/blur>=1,<2`\n"
+        )
+        assert read("pyproject.toml") == PYPROJECT
+    assert hub.said("add", "acme/blur", "acme/blur", *into).count("acme/blur") == 1
+    said = hub.said("remove", "acme/blur", "acme/blur", *into)
+    assert said.endswith("- acme/blur 1.0.0\nRemoved 1 operator in …\n")
