@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
 from hub_client.atomic_file import check_within, write_atomically
@@ -271,7 +271,7 @@ class Project:
         with suppress(tomlkit.exceptions.TOMLKitError, ValueError):
             document = tomlkit.parse(self.text.replace("\r\n", "\n"))
             change(document["tool"]["hub"] if inside else document)
-            text = tomlkit.dumps(document).replace("\n", newline)
+            text = _ended_as(self.text, tomlkit.dumps(document).replace("\n", newline))
             if is_done(project := self.parse(self.path, text)):
                 return replace(project, read=self.read)
         raise InvalidProject(
@@ -301,6 +301,31 @@ def _written(requirement: Requirement) -> str:
 def _newline(text: str) -> str:
     """What ends the lines of ``text``."""
     return "\r\n" if "\r\n" in text else "\n"
+
+
+def _ended_as(before: str, after: str) -> str:
+    r"""An edited text in which each line that stays has the end that it had.
+
+    >>> _ended_as("a = 1\nb = 2\r\n", "a = 1\r\nb = 3\r\n")
+    'a = 1\nb = 3\r\n'
+    """
+    if before.count("\r\n") in {0, before.count("\n")}:
+        return after  # all lines end alike
+    old, new = before.split("\n"), after.split("\n")
+    old_bare, new_bare = (
+        [line.removesuffix("\r") for line in lines] for lines in (old, new)
+    )
+    matcher = SequenceMatcher(None, old_bare, new_bare)
+    for block in matcher.get_matching_blocks():
+        for was, now in zip(
+            range(block.a, block.a + block.size),
+            range(block.b, block.b + block.size),
+            strict=True,
+        ):
+            # What stands behind the last end of a line has none to keep.
+            if was < len(old) - 1 and now < len(new) - 1:
+                new[now] = old[was]
+    return "\n".join(new)
 
 
 def _subtable(document: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -118,7 +118,7 @@ SETTINGS: Final = (
     Setting(
         "sources",
         "where names come from",
-        "a table of source by name pattern",
+        "a table of source by name pattern, without tab or line end",
         _is_table_of_sources,
         default='`"*" = "bundled"`',
         flag="--source",

@@ -17,9 +17,11 @@ _LONG_KEY: Final = re.compile(
 def read_toml(text: str) -> dict[str, Any]:
     """The tables of a document.
 
-    :raises ValueError: if it is none, is nested too deeply, or has a key of so many
-        parts that it would take minutes.
+    :raises ValueError: if it is none, begins with a byte order mark, is nested too
+        deeply, or has a key of so many parts that it would take minutes.
     """
+    if text.startswith("\ufeff"):
+        raise ValueError("begins with a byte order mark: save it as UTF-8 without BOM")
     if found := _LONG_KEY.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise ValueError(f"more than {_MOST_PARTS} parts in a key (at line {line})")

@@ -91,6 +91,11 @@ def _report(error: Exception, words: list[str]) -> int:
         )
     if isinstance(error, HubError):
         report(str(error), hint=error.hint)
+    elif isinstance(error, FileNotFoundError) and _is_nowhere():
+        report(
+            "The current folder was deleted",
+            hint="Change to another one, and run it again",
+        )
     elif isinstance(error, OSError):
         report(_describe(error), hint=_WAYS_ON.get(error.errno or 0))
     else:
@@ -99,6 +104,15 @@ def _report(error: Exception, words: list[str]) -> int:
             hint="Run it again with `-v` for the traceback, and report that",
         )
     return _REFUSED
+
+
+def _is_nowhere() -> bool:
+    """Whether the current folder is not there any more."""
+    try:
+        os.getcwd()  # noqa: PTH109  (Path would be imported for it)
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _usage_problem(

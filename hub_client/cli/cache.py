@@ -205,8 +205,11 @@ def _tell(
             (f"- {each.subject}", format_size(each.size)) for each in removal.entries
         ]
         tell(format_table(rows))
+    forgot = "Would forget" if dry_run else "Forgot"
     for root in removal.gone:
-        console.say(f"Forgot the {root.kind} `{root.path}`, which is gone")
+        # Of an environment its folder counts, of a project its lock.
+        why = "has no `hub.lock` any more" if root.path.exists() else "is gone"
+        console.say(f"{forgot} the {root.kind} `{root.path}`, which {why}")
     if not removal.entries:
         console.say(f"Nothing to remove; {_needed(removal.living)} stays")
         return

@@ -190,7 +190,9 @@ def _write(stream: TextIO, text: str) -> None:
 def _is_coloured(stream: TextIO) -> bool:
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _styled(match: re.Match[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
+from shlex import join
 from typing import Annotated, Literal
 
 import typer
@@ -68,7 +68,9 @@ def init(  # noqa: PLR0913  (one a flag)
     if as_json:
         written = {"name": name, "path": str(folder), "kind": kind}
         session.console.result_json({**written, "files": list(files)})
-    check = f"hub check {quote(str(folder))}"
+    # A dash would begin a flag.
+    target = [*(["--"] if str(folder).startswith("-") else []), str(folder)]
+    check = join(["hub", "check", *target])
     session.console.say(
         f"Wrote {parsed} to `{folder}`: {format_count(len(files), 'file')}\n\n"
         f"hint: `{check}` checks it, and its README says what it does"

@@ -41,6 +41,10 @@ def yank(  # noqa: PLR0913  (one a flag)
     working, for nothing is deleted: a tag yanked-vX.Y.Z says so beside the
     version's own, and `--undo` removes it.
     """
+    if undo and reason is not None:
+        raise typer.BadParameter(
+            "`--reason` says why a version is yanked, and `--undo` takes none"
+        )
     from hub_client.candidate import WITHDRAWN  # noqa: PLC0415  (slow)
     from hub_client.publisher import open_target  # noqa: PLC0415
     from hub_client.publisher.pinned import (  # noqa: PLC0415
@@ -57,7 +61,9 @@ def yank(  # noqa: PLR0913  (one a flag)
     spec = router.source_spec(name)
     if spec == BUNDLED:
         raise NotPublished(
-            f"Configuration does not say where {name} is published",
+            f"Nobody publishes {name} to `{BUNDLED}`, which ships with hub"
+            if at
+            else f"Configuration does not say where {name} is published",
             hint="Say where with `--at git+URL` or `--at hf:ORG/REPO`",
         )
     index = spec if spec.startswith(INDEX) else None

@@ -22,6 +22,7 @@ def place(files: Mapping[str, str], folder: Path) -> None:
     """Write ``files`` into ``folder``, which may hold a new repository's ``.git``.
 
     :raises FolderTaken: if it holds anything else, which stays as it is.
+    :raises OSError: naming ``folder``, if it cannot be written.
     """
     _check_free(folder)
     beside = folder if folder.exists() else folder.absolute().parent
@@ -35,14 +36,20 @@ def place(files: Mapping[str, str], folder: Path) -> None:
             _move_into(staged, folder)
         else:
             staged.rename(folder)
+    except OSError as error:
+        error.filename = str(folder)
+        del error.filename2  # None would be told as a second name
+        raise
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
 
 def _check_free(folder: Path) -> None:
-    if not folder.exists():
+    if not folder.exists() and not folder.is_symlink():
         return
-    if not folder.is_dir():
+    if not folder.exists():
+        problem = f"is a link to `{folder.readlink()}`, which is not there"
+    elif not folder.is_dir():
         problem = "is a file"
     elif held := sorted({each.name for each in folder.iterdir()} - {".git"}):
         problem = f"is not empty: it holds `{held[0]}`"

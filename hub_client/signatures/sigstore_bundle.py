@@ -6,6 +6,7 @@ took the entry; the entry included, under a checkpoint that its log signed; thes
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from importlib import resources
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _CARRIED: Final = "https%3A%2F%2Ftuf-repo-cdn.sigstore.dev"
 _LONGEST: Final = 160
+_ROOT_TYPE: Final = "application/vnd.dev.sigstore.trustedroot"
 
 
 class SigstoreMissing(HubError):
@@ -78,11 +80,24 @@ def check_bundle(
 def read_trusted_root(file: Path) -> bytes:
     """The bytes of a trusted root, looked at by the library if it is installed.
 
-    :raises InvalidTrustedRoot: if it is none.
+    :raises InvalidTrustedRoot: if it is none; without the library, if it does not
+        even say that it is one.
     """
-    with suppress(SigstoreMissing):
+    try:
         _verifier(file)
+    except SigstoreMissing:
+        _check_media_type(file)
     return file.read_bytes()
+
+
+def _check_media_type(file: Path) -> None:
+    try:
+        root = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise _no_root(file, f"not JSON: {_described(error)}") from error
+    kind = root.get("mediaType") if isinstance(root, dict) else None
+    if not (isinstance(kind, str) and kind.startswith(_ROOT_TYPE)):
+        raise _no_root(file, f"its `mediaType` is not `{_ROOT_TYPE}…`")
 
 
 class _OneOf:
@@ -137,11 +152,14 @@ def _verifier(trusted_root: Path | None) -> Verifier:
             root = TrustedRoot.from_file(str(trusted_root or public))
         return Verifier(trusted_root=root)
     except Exception as error:  # as in check_bundle, of a file of the user's
-        raise InvalidTrustedRoot(
-            f"`{trusted_root or carried}` is no sigstore's trusted root: "
-            f"{_described(error)}",
-            hint="Give the `trusted_root.json` of your sigstore",
-        ) from error
+        raise _no_root(trusted_root or carried, _described(error)) from error
+
+
+def _no_root(file: object, reason: str) -> InvalidTrustedRoot:
+    return InvalidTrustedRoot(
+        f"`{file}` is no sigstore's trusted root: {reason}",
+        hint="Give the `trusted_root.json` of your sigstore",
+    )
 
 
 def _described(error: Exception) -> str:

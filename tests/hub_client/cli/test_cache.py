@@ -128,8 +128,9 @@ def test_a_projects_lock_keeps_what_it_pins_even_with_an_unfinished_merge(
     hub.said("cache", "prune")
     assert trees(store) == 2
     Path("hub.lock").unlink()
-    said = hub.said("cache", "prune")
-    assert f"Forgot the project `{Path.cwd()}`, which is gone\n" in said
+    why = f"the project `{Path.cwd()}`, which has no `hub.lock` any more\n"
+    assert f"Would forget {why}" in hub("cache", "prune", "--dry-run").stderr
+    assert f"Forgot {why}" in hub.said("cache", "prune")
     assert trees(store) == 0
 
 

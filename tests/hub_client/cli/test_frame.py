@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from servers.operator_files import operator_files
 from hub_client import cli
 from hub_client.cli.app import app
 from hub_client.cli.command import new_group, register
+from hub_client.cli.console import report
 from hub_client.cli.session import Session  # noqa: TC001  (as commands do)
 
 if TYPE_CHECKING:
@@ -213,6 +215,47 @@ def test_color_is_for_terminals_and_for_who_asks(hub: Hub) -> None:
     assert hub("info", "A", FORCE_COLOR="1", NO_COLOR="1").stderr.startswith(plain)
     done = hub("info", "A", "--color", "never", FORCE_COLOR="1")
     assert done.stderr.startswith(plain)
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_that_has_no_color_gets_none_unless_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def told(**variables: str) -> str:
+        for name in ("TERM", "NO_COLOR", "FORCE_COLOR"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+        report("broken")
+        return terminal.getvalue()
+
+    assert told(TERM="xterm") == "\x1b[1;31merror\x1b[0m: broken\n"
+    assert told(TERM="dumb") == "error: broken\n"
+    assert told(TERM="dumb", FORCE_COLOR="1") == told(TERM="xterm")
+
+
+@pytest.mark.parametrize(
+    "words", [["lock"], ["env"], ["init", "acme/new"], ["search", "echo"]]
+)
+def test_a_folder_that_was_deleted_is_said_to_be(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert cli.main(words) == 1
+    assert capsys.readouterr().err == (
+        "error: The current folder was deleted\n\n"
+        "hint: Change to another one, and run it again\n"
+    )
 
 
 def test_directory_is_where_the_command_runs(hub: Hub) -> None:

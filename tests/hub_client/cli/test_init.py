@@ -71,6 +71,8 @@ def test_a_folder_that_is_not_empty_is_refused(hub: Hub) -> None:
 def test_a_command_that_is_told_can_be_pasted(hub: Hub) -> None:
     said = hub.said("init", "acme/blur", "my new dir")
     assert "\n\nhint: `hub check 'my new dir'` checks it, " in said
+    said = hub.said("init", "acme/blur", "--", "-new")
+    assert "\n\nhint: `hub check -- -new` checks it, " in said
 
 
 def test_the_tests_of_a_new_model_pass_wherever_it_lies(hub: Hub) -> None:

@@ -235,6 +235,19 @@ def test_a_version_is_not_yanked_where_nobody_says_that_it_is(hub: Hub) -> None:
         "error: Configuration does not say where acme/embed is published\n\n"
         "hint: Say where with `--at git+URL` or `--at hf:ORG/REPO`\n"
     )
+    assert hub.refused("yank", "acme/embed==1.0.0", "--at", "bundled") == (
+        "error: Nobody publishes acme/embed to `bundled`, which ships with hub\n\n"
+        "hint: Say where with `--at git+URL` or `--at hf:ORG/REPO`\n"
+    )
+
+
+def test_a_version_that_is_offered_again_has_no_reason(hub: Hub) -> None:
+    done = hub("yank", "acme/embed==1.0.0", "--undo", "--reason", "mended")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        "error: Invalid value: `--reason` says why a version is yanked, and `--undo` "
+        "takes none\n"
+    )
 
 
 def test_a_version_that_is_not_there_is_not_yanked(

@@ -130,7 +130,8 @@ def test_every_problem_of_a_file_is_told_at_once(user_file: Path) -> None:
         "  offline: expected `true` or `false`, got 'yes'\n"
         "  trust: unknown key, expected one of `cache-dir`, `install`, `installer`, "
         "`offline`, `require-signature`, `sources`, `trusted`, `tune`\n"
-        "  sources: expected a table of source by name pattern, got {'*': 1}"
+        "  sources: expected a table of source by name pattern, without tab or "
+        "line end, got {'*': 1}"
     )
 
 

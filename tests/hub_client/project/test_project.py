@@ -201,6 +201,24 @@ def test_line_ends_stay_as_they_are(tmp_path: Path) -> None:
         assert after.count(b"\r\n") == (after.count(b"\n") if "\r" in text else 0)
 
 
+def test_each_line_keeps_its_own_end(tmp_path: Path) -> None:
+    first, *others = COMMENTED.splitlines()
+    text = f"{first}\n" + "".join(f"{each}\r\n" for each in others)
+    path = write(tmp_path, "pyproject.toml", text)
+    Project.open(path).add(Requirement.parse("acme/blur")).remove(CV2.name)
+    after = path.read_bytes().decode()
+    for each in others:
+        assert each == '    "image-decode/cv2",' or f"{each}\r\n" in after
+    assert after.startswith(f"{first}\n")
+    assert after.count("\n") == after.count("\r\n") + 1
+
+
+def test_a_byte_order_mark_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "hub.toml", "\ufeffoperators = []\n")
+    with pytest.raises(InvalidProject, match="not TOML: begins with a byte order mark"):
+        Project.open(path)
+
+
 def test_with_operator_leaves_the_file_alone_until_write(tmp_path: Path) -> None:
     path = write(tmp_path, "hub.toml", "operators = []\n")
     changed = Project.open(path).with_operator(TIMM)

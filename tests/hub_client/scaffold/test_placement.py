@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,19 @@ def test_a_file_is_no_place_for_an_operator() -> None:
         place(FILES, Path("new"))
 
 
+def test_a_link_that_leads_nowhere_is_no_place_for_an_operator() -> None:
+    Path("new").symlink_to("away")
+    with pytest.raises(FolderTaken, match="`new` is a link to `away`, which is not"):
+        place(FILES, Path("new"))
+
+
+def test_what_cannot_be_written_is_named_as_it_was_given() -> None:
+    Path("file").write_text("mine")
+    with pytest.raises(NotADirectoryError) as caught:
+        place(FILES, Path("file/new"))
+    assert caught.value.filename == "file/new"
+
+
 @pytest.mark.parametrize("exists", [False, True])
 def test_a_failure_on_the_way_leaves_nothing(
     exists: bool, monkeypatch: pytest.MonkeyPatch
@@ -67,7 +81,7 @@ def test_a_failure_on_the_way_leaves_nothing(
 
     def break_down(self: Path, target: Path) -> Path:
         if target.name in {"operator.yaml", "new"}:
-            raise OSError("the disk is full")
+            raise OSError(errno.ENOSPC, "the disk is full")
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", break_down)

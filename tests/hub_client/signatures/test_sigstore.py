@@ -425,6 +425,31 @@ def test_a_file_that_is_no_trusted_root_is_refused_by_name(tmp_path: Path) -> No
         read_trusted_root(tmp_path / "root.json")
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\x80\xff\x00", "not JSON: "),
+        (b"[]", "its `mediaType` is not `application/vnd.dev.sigstore.trustedroot…`"),
+        (b'{"mediaType": "application/json"}', "its `mediaType` is not "),
+    ],
+)
+def test_without_the_library_a_trusted_root_still_has_to_say_that_it_is_one(
+    content: bytes,
+    reason: str,
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "sigstore.models", None)
+    assert read_trusted_root(root) == root.read_bytes()
+    (tmp_path / "root.json").write_bytes(content)
+    with pytest.raises(InvalidTrustedRoot) as caught:
+        read_trusted_root(tmp_path / "root.json")
+    told = f"`{tmp_path / 'root.json'}` is no sigstore's trusted root: {reason}"
+    assert str(caught.value).startswith(told)
+    assert caught.value.hint == "Give the `trusted_root.json` of your sigstore"
+
+
 def test_identities_of_two_sigstores_do_not_mix(released: Released) -> None:
     config_dir = HubConfig.load().config_dir
     source = f"git+{released.repository.url}"
