@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import textwrap
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -14,7 +13,6 @@ from hub_client.cli.session import Session
 
 if TYPE_CHECKING:
     from hub_client.search.catalogue import Card
-    from hub_client.search.hugging_face import Place
     from hub_client.search.library import Library
 
 _WIDEST: Final = 88
@@ -46,15 +44,18 @@ def search(  # noqa: PLR0913  (one a flag)
 
     Words are looked for in names, which count most, in namespaces, which are tasks,
     and in summaries: of the indexes, folders and bundled operators that
-    configuration leads to, and at Hugging Face where a source is there. The copy of
-    an index is fetched again after ten minutes. Nothing of an operator is run.
+    configuration leads to, and at Hugging Face where a source is there. An index or
+    folder whose address has `{name}` or `{namespace}` in it is not searched. The
+    copy of an index is fetched again after ten minutes. Nothing of an operator is
+    run.
     """
     from hub_client.search.catalogue import Card  # noqa: PLC0415  (as it is used)
     from hub_client.search.library import Library  # noqa: PLC0415
-    from hub_client.search.ranking import rank  # noqa: PLC0415
+    from hub_client.search.ranking import check_words, rank  # noqa: PLC0415
     from hub_client.search.shelves import Told  # noqa: PLC0415
 
     words = " ".join(text)
+    check_words(words)
     library = Library.load(
         session.config(),
         directory=session.project_folder(),
@@ -97,26 +98,27 @@ def _at_hugging_face(
         session.console.warn("Offline, so Hugging Face was not searched")
         return []
     from hub_client.search import hugging_face  # noqa: PLC0415  (slow)
+    from hub_client.search.library import not_searched  # noqa: PLC0415
     from plugin_spec.errors import HubError  # noqa: PLC0415
 
-    cards: list[Card] = []
-    silent: set[str] = set()
-
-    def search(place: Place) -> list[Card]:
-        # What one server does not say hides nothing that others do.
-        if place.server in silent:
-            return []
+    warn = session.console.warn
+    places = {}
+    for spec in specs:
         try:
-            return hugging_face.search_hub(text, place)
+            places[hugging_face.place_of(spec)] = spec
         except HubError as error:
-            silent.add(place.server)
-            session.console.warn(f"Not searched: {error}")
-            return []
-
-    for place in hugging_face.places_of(specs):
-        cards += (c for c in search(place) if library.answers(c.source, c.name))
-    if everywhere:
-        cards += search(hugging_face.everywhere())
+            warn(not_searched(spec, session.config().sources, error))
+    anyones = hugging_face.everywhere() if everywhere else None
+    if anyones is not None:
+        places.setdefault(anyones, "")
+    cards: list[Card] = []
+    for place, card in hugging_face.search_places(text, places, warn):
+        namespace, _, name = card.name.partition("/")
+        rule = library.rules.spec_of(namespace, name)
+        if found := hugging_face.as_spelled(card, rule):
+            cards.append(found)
+        elif place == anyones:
+            cards.append(card)
     return cards
 
 
@@ -124,23 +126,57 @@ def _shown(card: Card) -> str:
     """A card in two or three lines.
 
     >>> from hub_client.search.catalogue import Card
-    >>> print(_shown(Card("a/b", "Embed text", "MIT", ("2.0", "1.0"), "bundled")))
-    a/b 2.0  MIT  bundled
+    >>> versions = ("2.0rc1", "1.0")
+    >>> print(_shown(Card("a/b", "Embed text", "MIT", versions, "bundled", "1.0")))
+    a/b 1.0  MIT  bundled
       Embed text
-      also 1.0
+      also 2.0rc1
+    >>> print(_shown(Card("a/b", "", "MIT", (), "bundled", "1.0")))
+    a/b 1.0 (withdrawn)  MIT  bundled
     """
-    newest, *others = card.versions or ("",)
-    head = "  ".join(filter(None, (f"{card.name} {newest}", card.license, card.source)))
+    named = f"{card.name} {card.version}".rstrip()
+    if card.version and card.version not in card.versions:
+        named += " (withdrawn)"
     width = min(shutil.get_terminal_size().columns, _WIDEST)
-    lines = [head]
+    lines = ["  ".join(filter(None, (named, card.license, card.source)))]
     if card.summary:
-        lines.append(
-            textwrap.shorten(card.summary, max(width - 2, 20), placeholder="…")
-        )
-    if others:
+        lines.append(_shortened(card.summary, max(width - 2, 20)))
+    if others := [each for each in card.versions if each != card.version]:
         more = ", …" if len(others) > _VERSIONS_SHOWN else ""
         lines.append(f"also {', '.join(others[:_VERSIONS_SHOWN])}{more}")
     return "\n  ".join(lines)
+
+
+def _shortened(text: str, columns: int) -> str:
+    """Text that fits, cut between words where that leaves most of what does.
+
+    >>> print(_shortened("Embed any text", 12))
+    Embed any…
+    >>> print(_shortened("图像嵌入", 6))
+    图像…
+    """
+    text = " ".join(text.split())
+    if len(text) == _fitting(text, columns):
+        return text
+    begun = text[: _fitting(text, columns - 1)]
+    if text[len(begun)] != " ":
+        words = begun.rpartition(" ")[0]
+        begun = words if 2 * len(words) >= len(begun) else begun
+    return f"{begun.rstrip()}…"
+
+
+def _fitting(text: str, columns: int) -> int:
+    """How many characters of the text stand in so many columns."""
+    if text.isascii():
+        return min(len(text), columns)
+    from unicodedata import combining, east_asian_width  # noqa: PLC0415  (seldom)
+
+    for number, each in enumerate(text):
+        wide = east_asian_width(each) in {"F", "W"}
+        columns -= 0 if combining(each) else 1 + wide
+        if columns < 0:
+            return number
+    return len(text)
 
 
 def _miss(library: Library, text: str, *, everywhere: bool) -> str:

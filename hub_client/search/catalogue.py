@@ -13,8 +13,24 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+    from typing import Protocol, TypeVar
 
-_FORMAT: Final = "catalogue 3"
+    from packaging.version import Version
+
+    class Listed(Protocol):
+        """A version as its source lists it."""
+
+        @property
+        def version(self) -> Version:
+            """Its number."""
+
+        @property
+        def yanked(self) -> str | None:
+            """Why it was withdrawn; None if it was not."""
+
+    L = TypeVar("L", bound=Listed)
+
+_FORMAT: Final = "catalogue 4"
 """How the first line begins; the digest of the others follows, and a key."""
 
 
@@ -27,6 +43,9 @@ class Card(NamedTuple):
     versions: tuple[str, ...]
     """Newest first, without those that were withdrawn."""
     source: str
+    version: str = ""
+    """The one that summary and license are of; withdrawn if it is not in ``versions``.
+    Empty if nothing of the operator was read."""
 
     def to_dict(self) -> dict[str, Any]:
         """The card as JSON values."""
@@ -41,8 +60,8 @@ class Card(NamedTuple):
     @classmethod
     def from_line(cls, line: str) -> Self:
         """Read what ``to_line`` wrote. A search does so with what it shows alone."""
-        _, _, name, summary, license_, versions, source = line.split("\t")
-        return cls(name, summary, license_, tuple(versions.split()), source)
+        _, _, name, summary, license_, versions, source, version = line.split("\t")
+        return cls(name, summary, license_, tuple(versions.split()), source, version)
 
     def to_line(self, stamp: str = "") -> str:
         """The card as a line, which begins with what is searched.
@@ -52,10 +71,10 @@ class Card(NamedTuple):
         :param stamp: what it was made from.
         """
         summary, license_ = _printable(self.summary), _printable(self.license)
-        searched = f"{self.name} {summary}".casefold()
-        versions = " ".join(self.versions)
-        values = (searched, stamp, self.name, summary, license_, versions, self.source)
-        return "\t".join(values)
+        searched = folded(f"{self.name} {summary}")
+        versions, source = " ".join(self.versions), self.source
+        values = (summary, license_, versions, source, self.version)
+        return "\t".join((searched, stamp, self.name, *values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +120,7 @@ class Catalogue:
             write_atomically(file, _head(key, lines) + b"\n" + lines)
 
     def mentioning(self, words: Sequence[str]) -> Iterator[str]:
-        """Lines in which every word is, wherever; words are casefolded.
+        """Lines in which every word is, wherever; words are as ``folded`` gives them.
 
         They may be thousands, so a card is made of none here.
         """
@@ -127,8 +146,40 @@ class Catalogue:
         return {(name, stamp): line for (_, stamp, name, _), line in parts}
 
 
+def folded(text: str) -> str:
+    r"""Text as it is compared: without case, accents and other ways to write a letter.
+
+    >>> folded("Cafe\u0301") == folded("caf\xe9") == "cafe"
+    True
+    >>> folded("\u0130stanbul"), folded("Straße"), folded("が")
+    ('istanbul', 'strasse', 'が')
+    """
+    if text.isascii():
+        return text.lower()
+    from unicodedata import normalize  # noqa: PLC0415  (seldom)
+
+    # The marks of Latin, Greek and Cyrillic alone: elsewhere they make other letters.
+    apart = (c for c in normalize("NFKD", text) if not "\u0300" <= c <= "\u036f")
+    return normalize("NFKC", "".join(apart).casefold())
+
+
+def newest(releases: Iterable[L]) -> tuple[L, tuple[str, ...]]:
+    """The release that a card tells of, and what is not withdrawn, newest first.
+
+    As an install chooses: a pre-release only where there is no other; a withdrawn one
+    where all are.
+
+    :param releases: one at least.
+    """
+    newest_first = sorted(releases, key=lambda each: each.version, reverse=True)
+    offered = [each for each in newest_first if each.yanked is None]
+    final = [each for each in offered if not each.version.is_prerelease]
+    shown = (final or offered or newest_first)[0]
+    return shown, tuple(str(each.version) for each in offered)
+
+
 def searched(line: str) -> tuple[str, str]:
-    """The name and the summary of a line, in lower case.
+    """The name and the summary of a line, as ``folded`` gives them.
 
     >>> searched(Card("a/b", "Embed Texts", "MIT", ("1.0",), "bundled").to_line())
     ('a/b', 'embed texts')

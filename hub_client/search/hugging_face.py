@@ -5,9 +5,12 @@ Nothing is downloaded but the manifest of the newest version.
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from hub_client.search.catalogue import Card
+from hub_client.search.catalogue import Card, newest
+from hub_client.search.shelves import in_words
 from hub_client.side_by_side import side_by_side
 from hub_client.sources import (
     HUGGING_FACE,
@@ -15,21 +18,39 @@ from hub_client.sources import (
     MANIFEST_FILE,
     MANIFEST_SIZE_LIMIT,
 )
-from hub_client.sources.hugging_face import list_tags, parse_spec
-from hub_client.sources.hugging_face_client import HuggingFaceRepository, endpoint
+from hub_client.sources.hugging_face import InvalidRepository, parse_spec
+from hub_client.sources.hugging_face_client import (
+    FileGone,
+    HuggingFaceRepository,
+    RepositoryRefused,
+    ServerUnreachable,
+    endpoint,
+)
+from hub_client.sources.hugging_face_transfer import TooMuch, UnsafeAnswer
 from hub_client.sources.version_tags import read_releases
-from plugin_spec.errors import HubError
+from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 TAG: Final = "towhee-operator"
 """What a repository's card is tagged with; ``hub init`` writes it."""
 _MOST: Final = 20
 _AT_ONCE: Final = 8
+_BORNE: Final = 3
+"""How often a server may fail before it is asked no more: one repository may be ill."""
 _PATIENCE: Final = 5.0
 """Seconds that a server may be silent: whoever searches looks on."""
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_NO_OPERATOR: Final = (
+    FileGone,
+    InvalidManifest,
+    RepositoryRefused,
+    TooMuch,
+    UnsafeAnswer,
+)
+"""What is said of a repository that holds none, or may not be read."""
 
 
 class Place(NamedTuple):
@@ -44,39 +65,95 @@ def everywhere() -> Place:
     return Place(endpoint())
 
 
-def places_of(specs: Iterable[str]) -> Iterator[Place]:
-    """Where sources lead that are at Hugging Face, each once.
+def place_of(spec: str) -> Place:
+    """Where a source leads that is at Hugging Face.
 
-    >>> list(places_of(["hf+https://hub.example.org/acme/{name}", "bundled"]))
-    [Place(server='https://hub.example.org', organization='acme')]
+    >>> place_of("hf+https://hub.example.org/acme/{name}")
+    Place(server='https://hub.example.org', organization='acme')
+
+    :raises InvalidRepository: if it leads nowhere.
     """
-    found: dict[Place, None] = {}
-    for spec in specs:
-        if spec.startswith((HUGGING_FACE, HUGGING_FACE_AT)):
-            # What a placeholder stands for does not matter here.
-            filled = spec.replace("{namespace}", "0-0").replace("{name}", "x")
-            repository = parse_spec(filled)
-            organization = repository.name.partition("/")[0]
-            known = None if "0-0" in organization else organization
-            found[Place(repository.endpoint, known)] = None
-    yield from found
+    # What a placeholder stands for does not matter here.
+    filled = spec.replace("{namespace}", "0-0").replace("{name}", "x")
+    repository = parse_spec(filled)
+    organization = repository.name.partition("/")[0]
+    known = None if "0-0" in organization else organization
+    return Place(repository.endpoint, known)
 
 
-def search_hub(text: str, place: Place) -> list[Card]:
+def as_spelled(card: Card, spec: str | None) -> Card | None:
+    """The card, its source written as ``spec``; None if that is another source.
+
+    >>> found = Card("acme/a", "", "MIT", (), "hf:acme/a")
+    >>> as_spelled(found, "hf+https://huggingface.co/acme/a").source
+    'hf+https://huggingface.co/acme/a'
+    """
+    if spec is None or not spec.startswith((HUGGING_FACE, HUGGING_FACE_AT)):
+        return None
+    with suppress(InvalidRepository):
+        if parse_spec(spec) == parse_spec(card.source):
+            return card._replace(source=spec)
+    return None
+
+
+def search_places(
+    text: str, places: Iterable[Place], warn: Callable[[str], object]
+) -> Iterator[tuple[Place, Card]]:
+    """Operators that servers find, each with where it was looked for.
+
+    What one server does not say hides nothing that others do; one that says nothing is
+    asked once.
+
+    :param warn: told of a server that does not answer.
+    """
+    silent: set[str] = set()
+    for place in places:
+        if place.server in silent:
+            continue
+        found = 0
+        try:
+            for found, card in enumerate(search_hub(text, place), 1):  # noqa: B007
+                yield place, card
+        except HubError as error:
+            if not found:
+                silent.add(place.server)
+            warn(f"{'Not all was' if found else 'Not'} searched: {in_words(error)}")
+
+
+def search_hub(text: str, place: Place) -> Iterator[Card]:
     """Operators that a server finds, as many as it shows on a page.
 
-    :raises HubError: if the server does not answer.
+    :raises HubError: if the server does not answer; after what it did answer.
     """
     server = HuggingFaceRepository("models", place.server)
-    found = server.ask(lambda api: _names(api, text, place), waits=())
-    repositories = [HuggingFaceRepository(name, place.server) for name in found]
+    names = server.ask(
+        lambda api: _names(api, text, place), waits=(), patience=_PATIENCE
+    )
+    repositories = list(_repositories(names, place.server))
     cards: dict[HuggingFaceRepository, Card | None] = {}
+    failures: list[HubError] = []
 
     def look(repository: HuggingFaceRepository) -> None:
-        cards[repository] = _card(repository)
+        try:
+            cards[repository] = _card(repository)
+        except HubError as error:
+            failures.append(error)
+            if len(failures) >= _BORNE or not isinstance(error, ServerUnreachable):
+                raise
 
-    side_by_side(look, repositories, _AT_ONCE)
-    return [card for each in repositories if (card := cards[each])]
+    with suppress(HubError):  # it stands among the failures
+        side_by_side(look, repositories, _AT_ONCE)
+    yield from (card for each in repositories if (card := cards.get(each)))
+    if failures:
+        raise failures[0]
+
+
+def _repositories(names: Iterable[str], server: str) -> Iterator[HuggingFaceRepository]:
+    for name in names:
+        # No source leads to one that has no organization.
+        with suppress(InvalidRepository):
+            found = parse_spec(f"{HUGGING_FACE}{name}")
+            yield HuggingFaceRepository(found.name, server)
 
 
 def _names(api: Any, text: str, place: Place) -> list[str]:  # noqa: ANN401  (its own)
@@ -102,24 +179,27 @@ def _names(api: Any, text: str, place: Place) -> list[str]:  # noqa: ANN401  (it
 
 
 def _card(repository: HuggingFaceRepository) -> Card | None:
-    """The newest version of an operator; None if a repository holds none."""
-    try:
-        releases = read_releases(list_tags(repository, waits=()), {})
-        offered = [each for each in releases if each.yanked is None]
-        offered.sort(key=lambda each: each.version, reverse=True)
-        final = [each for each in offered if not each.version.is_prerelease]
-        for release in (final or offered)[:1]:
-            manifest = _manifest(repository, release.revision)
-            return Card(
-                str(manifest.name),
-                manifest.summary,
-                manifest.license,
-                tuple(str(each.version) for each in offered),
-                repository.spec,
-            )
-    except HubError:
-        pass  # it is no operator, or may not be read
+    """The newest version of an operator; None if a repository holds none.
+
+    :raises HubError: if its server does not answer, or what it says cannot be kept.
+    """
+    with suppress(*_NO_OPERATOR):
+        if releases := read_releases(_tags(repository), {}):
+            shown, versions = newest(releases)
+            manifest = _manifest(repository, shown.revision)
+            about = (manifest.summary, manifest.license, versions, repository.spec)
+            return Card(str(manifest.name), *about, str(shown.version))
     return None
+
+
+def _tags(repository: HuggingFaceRepository) -> dict[str, str]:
+    """Commits by ref, as ``list_tags`` has them, with less patience."""
+    refs = repository.ask(
+        lambda api: api.list_repo_refs(repository.name), waits=(), patience=_PATIENCE
+    )
+    # Whatever JSON can hold may stand there.
+    tags = {f"refs/tags/{each.name}": str(each.target_commit) for each in refs.tags}
+    return {ref: commit for ref, commit in tags.items() if _COMMIT.fullmatch(commit)}
 
 
 def _manifest(repository: HuggingFaceRepository, commit: str) -> Manifest:
@@ -129,6 +209,7 @@ def _manifest(repository: HuggingFaceRepository, commit: str) -> Manifest:
         ),
         limit=MANIFEST_SIZE_LIMIT,
         waits=(),
+        patience=_PATIENCE,
     )
     with open(file, "rb") as content:  # noqa: PTH123  (text is what the client gives)
         return Manifest.from_yaml(content.read(MANIFEST_SIZE_LIMIT), source=str(file))

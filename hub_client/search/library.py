@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from hub_client.home import expanded
 from hub_client.search.catalogue import Card, Catalogue, searched
 from hub_client.search.ranking import nearest, words_of
-from hub_client.search.shelves import FolderShelf, IndexShelf
-from hub_client.sources import BUNDLED, DIRECTORY, INDEX, bundled_folder
+from hub_client.search.shelves import FolderShelf, IndexShelf, in_words
+from hub_client.sources import (
+    BUNDLED,
+    DIRECTORY,
+    GIT,
+    HUGGING_FACE,
+    HUGGING_FACE_AT,
+    INDEX,
+    bundled_folder,
+)
 from hub_client.sources.rules import SourceRules
 from plugin_spec.errors import HubError
 
@@ -19,6 +28,10 @@ if TYPE_CHECKING:
 
     from hub_client.config import HubConfig
     from hub_client.search.shelves import Shelf, Told
+
+
+class Unlisted(HubError):
+    """A source has an address for each name, and so none that lists its names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +52,7 @@ class Library:
     ) -> Self:
         """Read the catalogue of every source that lists its operators.
 
-        A source that cannot be read is left out.
+        A source that cannot be read is left out, and told of.
 
         :param directory: what relative ``dir:`` sources start from.
         :param refresh: whether servers are asked in any case.
@@ -48,12 +61,11 @@ class Library:
         rules = SourceRules(config.sources)
         found = {}
         for spec in rules.specs():
-            if (shelf := _shelf(spec, config, directory)) is None:
-                continue
             try:
-                found[spec] = shelf.open(refresh=refresh, told=told)
-            except HubError as error:
-                told.warn(str(error))
+                if shelf := _shelf(spec, config, directory):
+                    found[spec] = shelf.open(refresh=refresh, told=told)
+            except (HubError, OSError) as error:
+                told.warn(not_searched(spec, config.sources, error))
         return cls(rules, {**_named(rules), **found})
 
     def find(self, text: str) -> Iterator[str]:
@@ -79,15 +91,42 @@ class Library:
         return self.rules.spec_of(namespace, second) == spec
 
 
+def not_searched(
+    spec: str, sources: Mapping[str, str], error: HubError | OSError
+) -> str:
+    """That a source is left out, by the rule that leads to it, and why."""
+    pattern = next(pattern for pattern, each in sources.items() if each == spec)
+    return f"The source of `{pattern}` is not searched: {in_words(error)}"
+
+
 def _shelf(spec: str, config: HubConfig, directory: Path | None) -> Shelf | None:
-    """What holds the operators of a source; None if it cannot list them."""
+    """What holds the operators of a source; None if it cannot list them.
+
+    :raises InvalidSource: if it is none.
+    :raises Unlisted: if its address depends on names that no rule tells.
+    """
+    if spec.startswith((GIT, HUGGING_FACE, HUGGING_FACE_AT)):
+        return None
+    if spec.startswith((DIRECTORY, INDEX)) and (
+        "{namespace}" in spec or "{name}" in spec
+    ):
+        patterns = (pattern for pattern, each in config.sources.items() if each == spec)
+        if any(pattern.endswith("*") for pattern in patterns):
+            raise Unlisted(
+                "its address depends on the name",
+                hint="`hub info NAME` looks there for one that you know",
+            )
+        return None
     if spec.startswith(INDEX):
         return IndexShelf(spec, config.cache_dir, config.offline)
     if spec == BUNDLED:
         return FolderShelf(spec, bundled_folder(), config.cache_dir)
-    if spec.startswith(DIRECTORY) and "{" not in spec:
-        path = Path(spec.removeprefix(DIRECTORY)).expanduser()
-        return FolderShelf(spec, (directory or Path.cwd()) / path, config.cache_dir)
+    if spec.startswith(DIRECTORY):
+        path = (directory or Path.cwd()) / expanded(spec.removeprefix(DIRECTORY))
+        return FolderShelf(spec, path, config.cache_dir)
+    from hub_client.sources.router import check_spec  # noqa: PLC0415  (it refuses it)
+
+    check_spec(spec)
     return None
 
 

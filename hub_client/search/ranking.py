@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from hub_client.search.catalogue import searched
+from hub_client.search.catalogue import folded, searched
+from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,13 +23,31 @@ _ALIKE: Final = 0.6
 _LOOKED_AT: Final = 100
 
 
+class UnreadableWords(HubError, ValueError):
+    """Words hold bytes that are no text."""
+
+
+def check_words(text: str) -> None:
+    """Refuse what no name and no summary can hold, and no server can be sent.
+
+    :raises UnreadableWords: showing it.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UnreadableWords(
+            f"expected words in UTF-8, got {text!r}",
+            hint="Type them again, or leave out what is shown as `\\udc..`",
+        ) from error
+
+
 def words_of(text: str) -> list[str]:
     """The words that must all be found.
 
     >>> words_of("Image_Embedding: timm!")
     ['image', 'embedding', 'timm']
     """
-    return _WORD.findall(text.casefold().replace("_", " "))
+    return _WORD.findall(folded(text).replace("_", " "))
 
 
 def rank(text: str, lines: Iterable[str]) -> list[str]:
@@ -37,7 +56,7 @@ def rank(text: str, lines: Iterable[str]) -> list[str]:
     Names decide between equals.
     """
     words = [_Word(each) for each in words_of(text)]
-    wanted = text.strip().casefold().replace("_", "-")
+    wanted = folded(text.strip()).replace("_", "-")
     scored = ((_score(wanted, words, line), line) for line in lines)
     # A line begins with the name.
     return [

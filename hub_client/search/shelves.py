@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hub_client.git_url import mirror_path, parse_git_url
 from hub_client.index.tip import known_tip, seconds_since_asked
-from hub_client.search.catalogue import Card, Catalogue
+from hub_client.search.catalogue import Card, Catalogue, newest
 from hub_client.sources import INDEX, MANIFEST_FILE
 from plugin_spec.errors import HubError
 
@@ -34,6 +35,15 @@ class Told:
     """What is not as good as it could be."""
 
 
+def in_words(error: HubError | OSError) -> str:
+    """An error and the way on, for a warning."""
+    if isinstance(error, HubError):
+        return f"{error} ({error.hint})" if error.hint else str(error)
+    what = f"cannot read `{error.filename}`: " if error.filename else ""
+    hint = " (See who may read there)" if isinstance(error, PermissionError) else ""
+    return f"{what}{error.strerror or error}{hint}"
+
+
 class Shelf(Protocol):
     """What a search can look through."""
 
@@ -41,6 +51,8 @@ class Shelf(Protocol):
         """Read the catalogue, filling the shelf first if its source has changed.
 
         :param refresh: whether to ask a server in any case.
+        :raises HubError: if there is nothing to read.
+        :raises OSError: likewise.
         """
 
 
@@ -56,11 +68,17 @@ class IndexShelf:
         """As ``Shelf`` says; the server is asked if that is some time ago.
 
         :raises IndexUnreachable: if the index was never fetched and cannot be.
+        :raises CacheUnwritable: if its copy cannot be read, let alone made.
         """
         url = parse_git_url(self.spec.removeprefix(INDEX))
         mirror = mirror_path(url, self.cache_dir)
-        tip = known_tip(mirror)
-        stale = refresh or seconds_since_asked(mirror) > FRESH_SECONDS
+        try:
+            tip, age = known_tip(mirror), seconds_since_asked(mirror)
+        except OSError as error:
+            from hub_client.store import CacheUnwritable  # noqa: PLC0415  (slow)
+
+            raise CacheUnwritable(self.cache_dir, error) from error
+        stale = refresh or age > FRESH_SECONDS
         if tip is None or (stale and not self.offline):
             tip = self._ask(tip, told)
         file = _file(self.cache_dir, self.spec)
@@ -121,12 +139,31 @@ class FolderShelf:
 
     def open(self, *, refresh: bool, told: Told) -> Catalogue:
         """As ``Shelf`` says."""
+        self._check()
         file, key = _file(self.cache_dir, f"{self.spec} {self.folder}"), self._state()
         found = None if refresh else Catalogue.load(file, key)
         if found is None:
-            found = Catalogue.of(self._cards(told))
-            found.save(file, key)
+            told.say(f"Reading the operators in `{self.spec}`")
+            cards, unread = self._cards()
+            found = Catalogue.of(cards)
+            for problem in unread:
+                told.warn(problem)
+            if not unread:
+                # What is mended may have the size and the time that it had before.
+                found.save(file, key)
         return found
+
+    def _check(self) -> None:
+        """Refuse a folder that cannot be listed; a warm search imports nothing for it.
+
+        :raises FolderUnreadable: as ``DirectorySource`` says it, if it is not there.
+        """
+        try:
+            os.scandir(self.folder).close()
+        except (FileNotFoundError, NotADirectoryError):
+            from hub_client.sources.directory import DirectorySource  # noqa: PLC0415
+
+            DirectorySource(self.folder).check_folder()
 
     def _state(self) -> str:
         """Changes when a manifest does; nothing is read."""
@@ -138,26 +175,23 @@ class FolderShelf:
                 listing.update(line.encode(errors="surrogateescape"))
         return listing.hexdigest()
 
-    def _cards(self, told: Told) -> Iterator[Card]:
+    def _cards(self) -> tuple[list[Card], list[str]]:
+        """A card an operator, and a sentence for each that cannot be read."""
         from hub_client.sources.directory import DirectorySource  # noqa: PLC0415
 
         source = DirectorySource(self.folder)
+        cards, unread = [], []
         for name in source.names():
             try:
-                releases = sorted(
-                    source.versions(name), key=lambda each: each.version, reverse=True
-                )
-                newest = source.manifest(name, releases[0])
-            except HubError as error:
-                told.warn(str(error))
-                continue
-            yield Card(
-                str(name),
-                newest.summary,
-                newest.license,
-                tuple(str(each.version) for each in releases),
-                self.spec,
-            )
+                # What has no release is a folder whose name is no version's.
+                if releases := source.unhashed_versions(name):
+                    shown, versions = newest(releases)
+                    manifest = source.manifest(name, shown)
+                    about = (manifest.summary, manifest.license, versions, self.spec)
+                    cards.append(Card(str(name), *about, str(shown.version)))
+            except (HubError, OSError) as error:
+                unread.append(f"{name} is left out: {in_words(error)}")
+        return cards, unread
 
 
 def _file(cache_dir: Path, what: str) -> Path:
@@ -167,17 +201,10 @@ def _file(cache_dir: Path, what: str) -> Path:
 
 def _card(entry: IndexEntry) -> Card:
     """The newest version that a user would get, and the numbers of the others."""
-    newest_first = entry.versions[::-1]
-    offered = [each for each in newest_first if each.yanked is None]
-    final = [each for each in offered if not each.version.is_prerelease]
-    shown = (final or offered or newest_first)[0]
-    return Card(
-        str(entry.name),
-        shown.operator["summary"],
-        shown.operator["license"],
-        tuple(str(each.version) for each in offered),
-        shown.source,
-    )
+    shown, versions = newest(entry.versions)
+    summary, license_ = shown.operator["summary"], shown.operator["license"]
+    version = str(shown.version)
+    return Card(str(entry.name), summary, license_, versions, shown.source, version)
 
 
 def _some(texts: Sequence[str]) -> str:

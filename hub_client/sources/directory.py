@@ -58,6 +58,17 @@ class DirectorySource:
             for version, folder in _versions(self._folder(name))
         )
 
+    def unhashed_versions(self, name: OperatorName) -> tuple[Release, ...]:
+        """As ``versions``, of no revision: for who lists, and reads manifests alone.
+
+        Files may be large, and hashing them slow.
+        """
+        self.check_folder()
+        return tuple(
+            Release(version, revision="")
+            for version, _ in _versions(self._folder(name))
+        )
+
     def check_folder(self) -> None:
         """Refuse a folder that is not there.
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CARDS = tuple(
-    Card(f"acme/{name}", summary, "MIT", ("2.0", "1.0"), "dir:/a b")
+    Card(f"acme/{name}", summary, "MIT", ("2.0rc1", "1.0"), "dir:/a b", "1.0")
     for name, summary in (("embed", "Straße"), ("decode", ""), ("rank", "Long road"))
 )
 

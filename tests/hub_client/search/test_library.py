@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -8,18 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from fastapi import Response
+from fastapi.responses import JSONResponse
 from servers.git_repository import GitRepository
 from servers.index_files import IndexRepository
 from servers.operator_files import operator_files
 
 from hub_client.config import HubConfig
+from hub_client.search import hugging_face as searching
 from hub_client.search.catalogue import Card
-from hub_client.search.hugging_face import everywhere, places_of, search_hub
+from hub_client.search.hugging_face import everywhere, place_of, search_hub
 from hub_client.search.library import Library
 from hub_client.search.shelves import Told
+from hub_client.sources.hugging_face_client import ServerUnreachable
 from plugin_spec.manifest import Manifest
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from servers.hugging_face import HuggingFaceServer
     from servers.operator_files import OperatorFolder
 
@@ -100,7 +107,30 @@ def test_a_card_tells_the_newest_version_that_is_offered(
 
     (card,) = cards(library({"*": index.spec})[0], "acme embed")
     assert (card.summary, card.license) == ("Embed [31mred", "Apache-2.0")
-    assert card.versions == ("2.0.0rc1", "1.1.0", "1.0.0")
+    assert (card.version, card.versions) == ("1.1.0", ("2.0.0rc1", "1.1.0", "1.0.0"))
+
+
+def test_a_card_of_a_folder_tells_a_pre_release_only_where_there_is_no_other(
+    operators: OperatorFolder,
+) -> None:
+    for name, version in (("pre", "1.0"), ("pre", "2.0rc1"), ("soon", "1.0rc1")):
+        manifest = operators.publish(f"acme/{name}", version) / "operator.yaml"
+        text = manifest.read_text().replace("Give back", f"Give {version}")
+        manifest.write_text(text)
+
+    pre, soon = cards(library({"acme/*": operators.spec})[0], "acme")
+
+    assert (pre.version, pre.versions) == ("1.0", ("2.0rc1", "1.0"))
+    assert pre.summary == "Give 1.0 what came in"
+    assert (soon.version, soon.versions) == ("1.0rc1", ("1.0rc1",))
+
+
+def test_what_is_withdrawn_altogether_is_told_as_such(index: IndexRepository) -> None:
+    add(index, "acme/bad", "1.0.0", yanked="it crashes")
+    index.commit()
+
+    (card,) = cards(library({"*": index.spec})[0], "acme bad")
+    assert (card.version, card.versions) == ("1.0.0", ())
 
 
 def test_a_fresh_index_is_not_asked_again_unless_told(index: IndexRepository) -> None:
@@ -190,7 +220,65 @@ def test_a_source_that_cannot_be_read_is_left_out_with_a_warning() -> None:
     loaded, warnings = library({"acme/*": "index+file:///none.git", "*": "bundled"})
 
     assert [each.name for each in cards(loaded, "cv2")] == ["image-decode/cv2"]
-    assert len(warnings) == 1
+    (warning,) = warnings
+    assert warning.startswith("The source of `acme/*` is not searched: Cannot fetch")
+
+
+ON_ITS_NAME = "its address depends on the name (`hub info NAME` looks there for one that you know)"
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ("", "expected a source, got ''"),
+        ("foo", "expected a source, got 'foo'"),
+        ("dir:nothere", "The source's folder `"),
+        ("dir:/dev/null", "The source's folder `/dev/null` does not exist (Create it"),
+        ("dir:~nobody-there/x", "`~nobody-there/x` begins with a home folder"),
+        ("dir:circle", "cannot read `"),
+        ("index+", "expected the address of a git repository, got '' (Write it with"),
+        ("index+https://git.example.org/{namespace}.git", ON_ITS_NAME),
+        ("dir:ops/{name}", ON_ITS_NAME),
+    ],
+)
+def test_a_source_that_is_not_searched_is_told_of_by_its_rule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("circle").symlink_to("circle")
+
+    loaded, warnings = library({"acme/*": spec, "*": "bundled"})
+
+    assert [each.name for each in cards(loaded, "cv2")] == ["image-decode/cv2"]
+    (warning,) = warnings
+    assert warning.startswith(f"The source of `acme/*` is not searched: {reason}")
+
+
+def test_an_address_by_name_is_not_told_of_where_the_rule_tells_the_name() -> None:
+    assert found({"acme/embed": "dir:/ops/{name}"}, "embed")[0] == (
+        "acme/embed dir:/ops/embed"
+    )
+
+
+@pytest.mark.parametrize("kind", ["file", "circle"])
+def test_a_cache_that_cannot_be_read_hides_indexes_alone(
+    index: IndexRepository, operators: OperatorFolder, kind: str
+) -> None:
+    operators.publish("acme/embed", "1.0.0")
+    cache = Path(os.environ["HUB_CACHE_DIR"])
+    if kind == "file":
+        cache.touch()
+    else:
+        cache.symlink_to(cache.name)
+
+    loaded, warnings = library({"acme/*": operators.spec, "index/*": index.spec})
+
+    assert [each.name for each in cards(loaded, "acme")] == ["acme/embed"]
+    (warning,) = warnings
+    assert warning.startswith(
+        f"The source of `index/*` is not searched: Cannot write to `{cache}`: "
+    )
+    assert warning.endswith(" (Set `HUB_CACHE_DIR` to a folder you may write to)")
 
 
 def test_an_entry_that_is_none_hides_no_other(index: IndexRepository) -> None:
@@ -219,6 +307,45 @@ def test_a_folder_that_changes_is_read_again(operators: OperatorFolder) -> None:
     assert len(found(rules, "acme")) == 2
 
 
+def test_a_folder_that_is_no_operators_hides_nothing(
+    operators: OperatorFolder,
+) -> None:
+    operators.publish("acme/embed", "1.0.0")
+    operators.publish("acme/bright", "dev")
+
+    assert found({"acme/*": operators.spec}, "acme") == [f"acme/embed {operators.spec}"]
+
+
+def test_an_operator_that_cannot_be_read_is_told_of_until_it_can(
+    operators: OperatorFolder,
+) -> None:
+    rules = {"acme/*": operators.spec}
+    link = operators.publish("acme/bright", "1.0.0") / "operator.yaml"
+    real = link.with_name("real.yaml")
+    link.rename(real)
+    link.symlink_to(real.name)
+    warning = f"acme/bright is left out: `{link}` is not a regular file"
+
+    assert [library(rules)[1] for _ in range(2)] == [[warning], [warning]]
+    real.replace(link)  # of the size and the time that the link had
+
+    assert len(found(rules, "bright")) == 1
+
+
+def test_a_search_says_that_it_reads_a_folder_and_opens_manifests_alone(
+    operators: OperatorFolder,
+) -> None:
+    os.mkfifo(operators.publish("acme/embed", "1.0.0") / "weights.bin")
+    config = HubConfig.load(sources={"acme/*": operators.spec, "*": "git+none"})
+    said: list[str] = []
+    for _ in range(2):
+        told = Told(said.append, said.append)
+        loaded = Library.load(config, directory=None, refresh=False, told=told)
+        assert [each.name for each in cards(loaded, "acme")] == ["acme/embed"]
+
+    assert said == [f"Reading the operators in `{operators.spec}`"]
+
+
 def test_operators_at_hugging_face_are_found_by_its_own_search(
     hugging_face: HuggingFaceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,17 +358,73 @@ def test_operators_at_hugging_face_are_found_by_its_own_search(
 
     assert (card.name, card.source) == ("acme/embed", "hf:acme/embed")
     assert (card.versions, card.license) == (("1.0.0",), "Apache-2.0")
+    assert card.version == "1.0.0"
+
+
+class Silence(Response):
+    """Nothing at all, for a while."""
+
+    async def __call__(self, *connection: Any) -> None:  # noqa: ANN401
+        await asyncio.sleep(1.5)
+        await super().__call__(*connection)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Response(status_code=500), "500"),
+        (Response(status_code=429), "it asks to send fewer requests"),
+        (Silence(), "nothing new came for 0.4 seconds"),
+    ],
+)
+def test_a_hugging_face_that_fails_is_told_of_after_what_it_gave(
+    hugging_face: HuggingFaceServer,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Response,
+    reason: str,
+) -> None:
+    monkeypatch.setattr(searching, "_PATIENCE", 0.4)
+    monkeypatch.setenv("HF_ENDPOINT", hugging_face.url)
+    for name in ("acme/embed", "acme/embed-ill"):
+        hugging_face.create(name, operator_files(name, "1.0.0"))
+        hugging_face.repository(name).git("tag", "v1.0.0", "main")
+
+    def before(request: Any) -> Response | None:  # noqa: ANN401
+        return answer if request.url.path.endswith("embed-ill/refs") else None
+
+    hugging_face.before = before
+    searched = search_hub("embed", everywhere())
+
+    assert next(searched).name == "acme/embed"
+    with pytest.raises(ServerUnreachable, match=reason):
+        next(searched)
+
+
+def test_a_hugging_face_that_only_fails_is_soon_asked_no_more(
+    hugging_face: HuggingFaceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hugging_face.url)
+    names = [{"id": f"acme/embed-{number}"} for number in range(20)]
+
+    def before(request: Any) -> Response:  # noqa: ANN401
+        if request.url.path == "/api/models":
+            return JSONResponse(names)
+        return Response(status_code=500)
+
+    hugging_face.before = before
+    with pytest.raises(ServerUnreachable):
+        next(search_hub("embed", everywhere()))
+
+    assert len(hugging_face.requests) <= 1 + 3 + 8  # those that were under way
 
 
 def test_places_are_those_that_sources_lead_to() -> None:
-    specs = [
-        "bundled",
-        "hf:acme/{name}",
-        "hf:acme/other",
-        "hf+https://hub.acme.example/{namespace}/{name}",
-    ]
-
-    assert [(each.server, each.organization) for each in places_of(specs)] == [
-        ("https://huggingface.co", "acme"),
-        ("https://hub.acme.example", None),
-    ]
+    places = {
+        "hf:acme/{name}": ("https://huggingface.co", "acme"),
+        "hf:acme/other": ("https://huggingface.co", "acme"),
+        "hf+https://hub.acme.example/{namespace}/{name}": (
+            "https://hub.acme.example",
+            None,
+        ),
+    }
+    assert {spec: place_of(spec) for spec in places} == places

@@ -11,6 +11,8 @@ SUMMARIES = {
     "text-embedding/transformers": "Embed texts",
     "acme/timm-tools": "Look into models",
     "acme/embedding": "Anything",
+    "acme/composed": "Caf\xe9 in \u0130stanbul, \u30ac\u30e9\u30b9",
+    "acme/decomposed": "Cafe\u0301, \uff26\uff55\uff4c\uff4c width",
 }
 CATALOGUE = Catalogue.of(
     Card(name, summary, "MIT", ("1.0",), "bundled")
@@ -36,6 +38,13 @@ def found(text: str) -> list[str]:
             ["acme/embedding", "image-embedding/timm", "text-embedding/transformers"],
         ),
         ("embed texts", ["text-embedding/transformers"]),
+        ("caf\xe9", ["acme/composed", "acme/decomposed"]),
+        ("CAFE\u0301", ["acme/composed", "acme/decomposed"]),
+        ("istanbul", ["acme/composed"]),
+        ("\u0130STANBUL", ["acme/composed"]),
+        ("full", ["acme/decomposed"]),
+        ("\u30ab\u3099\u30e9\u30b9", ["acme/composed"]),
+        ("\u30ab\u30e9\u30b9", []),
         ("MIT", []),
         ("bundled", []),
         ("", []),
