@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from towhee.executors.chunks import Numbered
 
 _NEWEST: Final = pickle.HIGHEST_PROTOCOL
+_PLAIN: Final = "Make plain values of it first, with `map`"
 
 
 class CannotSend(HubError, TypeError):
@@ -68,7 +69,8 @@ def readable(
         return value
     words = f"it cannot be read in another process: {type(error).__name__}: {error}"
     value = _Described(short_repr(value))
-    return Failed(OperatorFailed(place, value, CannotSend(words), row=row))
+    reason = CannotSend(words, hint=_PLAIN)
+    return Failed(OperatorFailed(place, value, reason, row=row))
 
 
 def _compact(numbers: list[int]) -> Sequence[int]:
@@ -84,7 +86,8 @@ def _movable(row: int, value: Any, place: str) -> Any:  # noqa: ANN401  (a row's
         pickle.dumps(value, _NEWEST)
     except Exception as error:  # noqa: BLE001  (as above)
         reason = CannotSend(
-            f"it cannot go to another process: {type(error).__name__}: {error}"
+            f"it cannot go to another process: {type(error).__name__}: {error}",
+            hint=_PLAIN,
         )
         failure = OperatorFailed(place, _Described(short_repr(value)), reason, row=row)
         return Failed(failure)

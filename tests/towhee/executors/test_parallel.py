@@ -210,6 +210,7 @@ def test_a_value_that_cannot_be_read_fails_its_row_on_either_way() -> None:
         "in another process: TypeError: Unreadable.__init__() missing 1 required "
         "positional argument: 'more'"
     )
+    assert outcomes[3].error.hint == "Make plain values of it first, with `map`"
     assert str(outcomes[4].error) == (
         "`map(unreadable_from_three)` failed on row 4, [{'a': <Touchy>}, <Touchy>]: "
         "it cannot be read in another process: OSError: it is touchy"

@@ -77,8 +77,10 @@ def test_data_may_be_any_iterable_and_is_read_once() -> None:
     assert [search([x, 0]).ids for x in (0.2, 2.9)] == [[0], [3]]
 
 
-@pytest.mark.parametrize(("cal", "same"), [("l2", "L2"), ("ip", "IP")])
-def test_small_letters_mean_the_same(cal: str, same: str) -> None:
+@pytest.mark.parametrize(
+    ("cal", "same"), [("l2", "L2"), ("ip", "IP"), ("COSINE", "cosine")]
+)
+def test_either_case_means_the_same(cal: str, same: str) -> None:
     data = [[1.0, 0.0], [5.0, 5.0]]
     assert SearchVectors(data=data, cal=cal)([1, 0]) == (
         SearchVectors(data=data, cal=same)([1, 0])
