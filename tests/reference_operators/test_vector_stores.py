@@ -72,6 +72,15 @@ def test_a_store_of_faiss_that_was_made_anew_is_another(tmp_path: Path) -> None:
     assert store.searcher()([0.0, 0.0]).ids == ["new"]
 
 
+def test_a_table_of_lancedb_that_was_removed_is_named(tmp_path: Path) -> None:
+    store = store_in(tmp_path, "lancedb")
+    store.insert([{"id": 1, "vector": [0.0, 0.0]}])
+    search = store.searcher()
+    shutil.rmtree(tmp_path / "database")
+    with pytest.raises(StoreUnavailable, match="Cannot search the table `photos` in"):
+        search([0.0, 0.0])
+
+
 def test_a_search_in_a_milvus_file_finds_as_many_as_it_is_asked_for(
     tmp_path: Path,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from datetime import timedelta
 from math import sqrt
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +23,7 @@ from plugin_spec.vector_stores import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from plugin_spec.records import Vector
 
@@ -73,12 +74,14 @@ class LanceSearch(SearchOperator):
     def prepare(self, query: object) -> Vector:
         """Check one query."""
         vector = super().prepare(query)
+        with self._reading():
+            expected = self._table.schema.field(self._vector).type.list_size
         check_store(
             self._name,
             metric=None,
             made_with=None,
             length=len(vector),
-            expected=self._table.schema.field(self._vector).type.list_size,
+            expected=expected,
         )
         if self._metric == "cosine":
             return unit_vector(vector)
@@ -86,8 +89,12 @@ class LanceSearch(SearchOperator):
         return vector
 
     def predict(self, batch: Sequence[Vector]) -> list[SearchResult]:
-        """Find the nearest of each query, among what is in the table by now."""
-        return [self._search(query) for query in batch]
+        """Find the nearest of each query, among what is in the table by now.
+
+        :raises StoreUnavailable: if it cannot be read any more.
+        """
+        with self._reading():
+            return [self._search(query) for query in batch]
 
     def describe(self) -> dict[str, Any]:
         """What decides the results."""
@@ -98,6 +105,17 @@ class LanceSearch(SearchOperator):
             "topk": self._topk,
             "filter": self._filter,
         }
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError) as error:
+            said = str(error).partition(", /")[0]  # a place in its own source follows
+            raise StoreUnavailable(
+                f"Cannot search the table `{self._name}` in `{self._uri}`: {said}",
+                hint="See whether it was removed; if so, fill it again",
+            ) from error
 
     def _search(self, query: Vector) -> SearchResult:
         search = self._table.search(query, vector_column_name=self._vector)
