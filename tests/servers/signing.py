@@ -86,9 +86,12 @@ def gpg_publisher(name: str, *, expired: bool = False) -> Iterator[Publisher]:
     home = Path(tempfile.mkdtemp(prefix="gpg-", dir="/tmp"))
     variables = {"GNUPGHOME": str(home)}
     program = home / "gpg"
-    then = "--faked-system-time 20200101T000000" if expired else ""
-    program.write_text(f'#!/bin/sh\nexec gpg {then} "$@"\n', encoding="ascii")
-    program.chmod(0o700)
+
+    def set_clock(hour: int) -> None:
+        # Each start begins at that second: a key made later would be of the future.
+        then = f"--faked-system-time 20200101T{hour:02}0000" if expired else ""
+        program.write_text(f'#!/bin/sh\nexec gpg {then} "$@"\n', encoding="ascii")
+        program.chmod(0o700)
 
     def gpg(*words: str) -> str:
         command = [str(program), "--batch", "--no-tty", "--quiet", *words]
@@ -102,7 +105,9 @@ def gpg_publisher(name: str, *, expired: bool = False) -> Iterator[Publisher]:
         flags = ("--passphrase", "", "--pinentry-mode", "loopback")
         who = f"{name} <{name}@acme.example>"
         until = "1d" if expired else "never"
+        set_clock(0)
         gpg(*flags, "--quick-gen-key", who, "ed25519", "sign", until)
+        set_clock(12)
         listing = gpg("--with-colons", "--list-keys").splitlines()
         fingerprint = next(line.split(":")[9] for line in listing if "fpr:" in line)
         public = home / f"{name}.asc"
