@@ -11,7 +11,10 @@ def main() -> int:
     :returns: as ``hub_client.cli.main``.
     """
     try:
-        from towhee.cli import main as run  # noqa: PLC0415  (takes a fifth of a second)
+        from hub_client.loading import loading  # noqa: PLC0415  (so can this be)
+
+        with loading():
+            from towhee.cli import main as run  # noqa: PLC0415  (a tenth of a second)
     except KeyboardInterrupt:
         print("\nInterrupted; nothing half done is kept", file=sys.stderr)  # noqa: T201
         return 130

@@ -6,9 +6,11 @@ import errno
 import os
 import re
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from hub_client.cli.streams import prepare_streams
+from hub_client.loading import loading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         prepare_streams()
-        status = _run(words)
+        # Importing takes most of the time of a short command, so Ctrl-C can fall here.
+        with loading() if arguments is None else nullcontext():
+            command = _load()
+        status = command.main(words, prog_name="hub", standalone_mode=False) or 0
         sys.stdout.flush()
     except KeyboardInterrupt:
         status = _INTERRUPTED
@@ -61,16 +66,14 @@ def _is_abort(error: Exception) -> bool:
     return isinstance(error, typer.Abort)
 
 
-def _run(words: list[str]) -> int:
-    # Importing takes most of the time of a short command, so Ctrl-C can fall here too.
+def _load() -> Any:  # noqa: ANN401  (click's, or typer's own)
     import typer  # noqa: PLC0415
 
     from hub_client.cli.app import app  # noqa: PLC0415
     from hub_client.cli.completion import enable_completion  # noqa: PLC0415
 
     enable_completion()
-    command = typer.main.get_command(app)
-    return command.main(words, prog_name="hub", standalone_mode=False) or 0
+    return typer.main.get_command(app)
 
 
 def _report(error: Exception, words: list[str]) -> int:
