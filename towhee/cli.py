@@ -18,9 +18,6 @@ from hub_client.cli.session import Session
 from hub_client.conformance import register_runner
 from plugin_spec.errors import HubError
 from towhee import cli_options
-from towhee.cli_drift import drift
-from towhee.cli_layers import layers
-from towhee.cli_train import train
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -244,7 +241,7 @@ def _check_running(
 
 
 register(app, run, panel=USE)
-register(app, layers, panel=USE)
-register(app, train, panel=USE)
-register(app, drift, panel=USE)
+register(app, "towhee.cli_layers:layers", panel=USE)
+register(app, "towhee.cli_train:train", panel=USE)
+register(app, "towhee.cli_drift:drift", panel=USE)
 register_runner(_check_running)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from functools import cache, partial
+from importlib import import_module
 from inspect import Parameter, Signature, cleandoc, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
@@ -87,7 +88,7 @@ def new_group() -> typer.Typer:
 
 def register(
     app: typer.Typer,
-    function: Run,
+    function: Run | str,
     *,
     panel: str | None = None,
     name: str | None = None,
@@ -95,20 +96,36 @@ def register(
     """Make a function whose first parameter is a ``Session`` a command of a group.
 
     Its docstring is its help page: laid out by hand, at most 80 columns wide.
+
+    :param function: or its place, as ``module:function``: imported when asked for.
     """
-    page = cleandoc(function.__doc__ or "")
-    # Whole, for lists of commands and for shells.
-    summary = page.partition("\n")[0].removesuffix(".")
-    name = name or function.__name__
+    own = function if isinstance(function, str) else function.__name__
+    name = name or own.rpartition(":")[2]
     group = app.info.cls
     assert isinstance(group, type)
     assert issubclass(group, PageGroup)
     group.later[name] = Later(
-        partial(_command, function, name, page, summary), summary, panel
+        partial(_command, function, name), partial(_summary, function), panel
     )
 
 
-def _command(function: Run, name: str, page: str, summary: str) -> Any:  # noqa: ANN401
+def _found(function: Run | str) -> Run:
+    if not isinstance(function, str):
+        return function
+    module, _, own = function.partition(":")
+    found: Run = getattr(import_module(module), own)
+    return found
+
+
+def _summary(function: Run | str) -> str:
+    """What a command does in a line, whole, for lists of commands and for shells."""
+    page = cleandoc(_found(function).__doc__ or "")
+    return page.partition("\n")[0].removesuffix(".")
+
+
+def _command(place: Run | str, name: str) -> Any:  # noqa: ANN401
+    function = _found(place)
+    page, summary = cleandoc(function.__doc__ or ""), _summary(function)
     _, *own = signature(function, eval_str=True).parameters.values()
     common = _shared_parameters()
 

@@ -57,7 +57,7 @@ class Later(NamedTuple):
     """A command that is made when it is asked for; making all of them takes a while."""
 
     make: Callable[[], Any]
-    summary: str
+    summarise: Callable[[], str]
     panel: str | None
 
 
@@ -86,7 +86,8 @@ class _Commands(Mapping[str, Any]):
     def row(self, name: str) -> tuple[str, str]:
         """The subject of a command, and what it does, in a line."""
         if name in self._later:
-            _, summary, panel = self._later[name]
+            _, summarise, panel = self._later[name]
+            summary = summarise()
         else:
             group = self._made[name]
             summary, panel = group.short_help or group.help, group.rich_help_panel
