@@ -11,7 +11,7 @@ def main() -> int:
     :returns: as ``hub_client.cli.main``.
     """
     try:
-        from hub_client.loading import loading  # noqa: PLC0415  (so can this be)
+        from hub_client.loading import loading  # noqa: PLC0415  (Ctrl-C may fall here, too)
 
         with loading():
             from towhee.cli import main as run  # noqa: PLC0415  (a tenth of a second)

@@ -99,8 +99,8 @@ def register(
 
     :param function: or its place, as ``module:function``: imported when asked for.
     """
-    own = function if isinstance(function, str) else function.__name__
-    name = name or own.rpartition(":")[2]
+    place = function if isinstance(function, str) else function.__name__
+    name = name or place.rpartition(":")[2]
     group = app.info.cls
     assert isinstance(group, type)
     assert issubclass(group, PageGroup)
@@ -123,8 +123,8 @@ def _summary(function: Run | str) -> str:
     return page.partition("\n")[0].removesuffix(".")
 
 
-def _command(place: Run | str, name: str) -> Any:  # noqa: ANN401
-    function = _found(place)
+def _command(named: Run | str, name: str) -> Any:  # noqa: ANN401
+    function = _found(named)
     page, summary = cleandoc(function.__doc__ or ""), _summary(function)
     _, *own = signature(function, eval_str=True).parameters.values()
     common = _shared_parameters()

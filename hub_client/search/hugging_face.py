@@ -5,7 +5,6 @@ Nothing is downloaded but the manifest of the newest version.
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,7 +17,11 @@ from hub_client.sources import (
     MANIFEST_FILE,
     MANIFEST_SIZE_LIMIT,
 )
-from hub_client.sources.hugging_face import InvalidRepository, parse_spec
+from hub_client.sources.hugging_face import (
+    InvalidRepository,
+    list_tags,
+    parse_spec,
+)
 from hub_client.sources.hugging_face_client import (
     FileGone,
     HuggingFaceRepository,
@@ -42,7 +45,6 @@ _BORNE: Final = 3
 """How often a server may fail before it is asked no more: one repository may be ill."""
 _PATIENCE: Final = 5.0
 """Seconds that a server may be silent: whoever searches looks on."""
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _NO_OPERATOR: Final = (
     FileGone,
     InvalidManifest,
@@ -184,22 +186,13 @@ def _card(repository: HuggingFaceRepository) -> Card | None:
     :raises HubError: if its server does not answer, or what it says cannot be kept.
     """
     with suppress(*_NO_OPERATOR):
-        if releases := read_releases(_tags(repository), {}):
+        tags = list_tags(repository, waits=(), patience=_PATIENCE)
+        if releases := read_releases(tags, {}):
             shown, versions = newest(releases)
             manifest = _manifest(repository, shown.revision)
             about = (manifest.summary, manifest.license, versions, repository.spec)
             return Card(str(manifest.name), *about, str(shown.version))
     return None
-
-
-def _tags(repository: HuggingFaceRepository) -> dict[str, str]:
-    """Commits by ref, as ``list_tags`` has them, with less patience."""
-    refs = repository.ask(
-        lambda api: api.list_repo_refs(repository.name), waits=(), patience=_PATIENCE
-    )
-    # Whatever JSON can hold may stand there.
-    tags = {f"refs/tags/{each.name}": str(each.target_commit) for each in refs.tags}
-    return {ref: commit for ref, commit in tags.items() if _COMMIT.fullmatch(commit)}
 
 
 def _manifest(repository: HuggingFaceRepository, commit: str) -> Manifest:

@@ -313,13 +313,18 @@ def _download(
 
 
 def list_tags(
-    repository: HuggingFaceRepository, *, waits: Sequence[float] | None = None
+    repository: HuggingFaceRepository,
+    *,
+    waits: Sequence[float] | None = None,
+    patience: float | None = None,
 ) -> dict[str, str]:
     """Commits by ref, of every tag that names a commit.
 
-    :param waits: as ``HuggingFaceRepository.ask`` takes them.
+    :param waits: as ``HuggingFaceRepository.ask`` takes them, and ``patience``.
     """
-    refs = repository.ask(lambda api: api.list_repo_refs(repository.name), waits=waits)
+    refs = repository.ask(
+        lambda api: api.list_repo_refs(repository.name), waits=waits, patience=patience
+    )
     return {f"refs/tags/{name}": commit for name, commit in _commits(refs.tags)}
 
 
