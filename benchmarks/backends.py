@@ -50,17 +50,10 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "OpenVINO": {"backend": "openvino"},
     "eager, tf32": {"dtype": "tf32"},
     "compiled, tf32": {"backend": "compiled", "dtype": "tf32"},
-    "eager, fast transform": {"transform": "fast"},
-    "OpenVINO, fast transform": {"backend": "openvino", "transform": "fast"},
     "eager, bfloat16 autocast": {"dtype": "bfloat16", "autocast": True},
     "eager, bfloat16": {"dtype": "bfloat16"},
     "eager, float16": {"dtype": "float16"},
     "OpenVINO, bfloat16": {"backend": "openvino", "dtype": "bfloat16"},
-    "OpenVINO, bfloat16, fast transform": {
-        "backend": "openvino",
-        "dtype": "bfloat16",
-        "transform": "fast",
-    },
 }
 
 

@@ -290,8 +290,8 @@ def compare(
         alternatives |= {**onnxruntime, label: hub("onnxruntime")}
         ours[label] = onnxruntime
     else:
-        label = "pipeline, dtype='bfloat16', transform='fast'"
-        alternatives[label] = hub("eager", dtype="bfloat16", transform="fast")
+        label = "pipeline, dtype='bfloat16'"
+        alternatives[label] = hub("eager", dtype="bfloat16")
     reference = recipe.loop()
     for label, alternative in alternatives.items():
         difference = np.abs(alternative() - reference).max()

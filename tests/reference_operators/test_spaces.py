@@ -52,7 +52,7 @@ def test_images_are_found_in_their_own_space_and_refused_in_another(
     assert space == pipeline(TINY).operators[-1].declared.space
     assert (space.operator, space.normalisation) == ("image-embedding/timm", "L2")
     getattr(embedded(), f"to_{store.kind}")(*store.place.values())
-    for options in ({}, {"dtype": "bfloat16"}, {"transform": "fast"}):
+    for options in ({}, {"dtype": "bfloat16"}):
         assert [each.ids for each in search(store, embedded(**options))] == [
             [0],
             [1],

@@ -30,8 +30,8 @@ _SECONDS: Final = 0.25
 _MOST_ROWS: Final = 256
 # What is simpler stays unless something else is clearly faster.
 _CLEARLY: Final = 1.03
-_CLIMBED: Final = 2
-"""Arrangements whose best batch is looked for."""
+_FAR_BEHIND: Final = 0.75
+"""What an arrangement reaches of the best whose best batch is not looked for."""
 _FINALISTS: Final = 3
 _ROUNDS: Final = 2
 _LARGEST_BATCH: Final = 256
@@ -127,8 +127,9 @@ class Search:
                 yield from self._see(each)
         if not space.batch_is_fixed:
             arrangements.sort(key=self._rate, reverse=True)
-            for each in arrangements[:_CLIMBED]:
-                yield from self._climb(each)
+            for each in arrangements:
+                if self._rate(each) > _FAR_BEHIND * self._rate(arrangements[0]):
+                    yield from self._climb(each)
         plan = max(self._seen, key=self._rate)
         for move in space.settings_moves:
             plan = yield from self._duel(plan, move(plan))

@@ -137,6 +137,19 @@ def test_gains_that_are_small_at_each_step_are_found() -> None:
     assert search.best.batch_size == 16
 
 
+def test_an_arrangement_that_is_third_with_small_batches_may_win_with_large_ones() -> (
+    None
+):
+    """Plans get rates, as if they had been measured."""
+    small = {"rows": 100.0, "overlap": 95.0, "phases": 85.0}
+    search = Search(Space(2, 8, can_share=True))
+    while search.candidate is not None:
+        plan = search.candidate
+        grown = 1.5 if (plan.arrangement, plan.batch_size) == ("phases", 32) else 1.0
+        search.note(small[plan.arrangement] * grown)
+    assert (search.best.arrangement, search.best.batch_size) == ("phases", 32)
+
+
 def test_what_only_larger_batches_gain_by_is_found() -> None:
     """Plans get rates, as if they had been measured."""
 

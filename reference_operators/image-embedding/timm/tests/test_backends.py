@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from skimage import data
 from timm.data import create_transform, resolve_model_data_config
-from timm_embedding import CannotRun, ConditionsDiffer, TimmEmbedding
+from timm_embedding import CannotRun, TimmEmbedding
 
 SMALL = {"model_name": "test_resnet", "pretrained": False}
 PHOTOGRAPHS = [data.astronaut(), data.coffee(), data.chelsea()[:, :300]]
@@ -83,38 +83,6 @@ def test_what_is_prepared_is_timms_own_bit_for_bit(name: str) -> None:
         prepared = embed.prepare(image)
         assert torch.equal(prepared, expected)
         assert prepared.is_contiguous() == expected.is_contiguous()
-
-
-def test_the_fast_transform_is_within_one_grey_level() -> None:
-    levels = {"mean": [0.0, 0.0, 0.0], "std": [1 / 255] * 3}
-    for name in ("resnet18", "test_resnet"):
-        options = {"model_name": name, "pretrained": False, **levels}
-        with pytest.warns(ConditionsDiffer):
-            exact = TimmEmbedding(**options)
-        with pytest.warns(ConditionsDiffer):
-            fast = TimmEmbedding(**options, transform="fast")
-        for image in PHOTOGRAPHS:
-            difference = (exact.prepare(image) - fast.prepare(image)).abs()
-            assert difference.max() < 1.01
-            assert difference.mean() < 0.05
-            pillow = fast.prepare(Image.fromarray(image))
-            assert torch.equal(pillow, fast.prepare(image))
-
-
-def test_the_fast_transform_says_what_it_changes() -> None:
-    fast, exact = TimmEmbedding(**SMALL, transform="fast"), TimmEmbedding(**SMALL)
-    description = fast.describe()
-    assert description["transform"] == "fast"
-    found = description["differences"]["transform"]
-    assert 0.999 < found["cosine"] <= 1
-    assert found["centred"] <= found["cosine"]
-    assert cosines(vectors(fast), vectors(exact)).min() > 0.9999
-
-
-def test_the_fast_transform_is_refused_where_it_would_be_another() -> None:
-    wrong = pytest.raises(CannotRun, match="There is no fast transform")
-    with pytest.warns(ConditionsDiffer), wrong:
-        TimmEmbedding(**SMALL, interpolation="lanczos", transform="fast")
 
 
 @pytest.mark.parametrize("autocast", [False, True])

@@ -294,7 +294,6 @@ def test_describe_says_what_decides_the_vectors() -> None:
         "dtype": "bfloat16",
         "autocast": False,
         "backend": "eager",
-        "transform": "exact",
         "differences": {"backend": embed.describe()["differences"]["backend"]},
         "timm": timm.__version__,
         "torch": torch.__version__,

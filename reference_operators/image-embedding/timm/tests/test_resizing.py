@@ -2,66 +2,107 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from timm_embedding import resizing
+from timm_embedding import pixel_loops, resizing
+from timm_embedding.errors import InvalidImage
+from timm_embedding.preparing import pixels_of
 from timm_embedding.resizing import ResizeAndCrop
 from torchvision.transforms import CenterCrop, InterpolationMode, Resize
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
 LENGTHS = st.integers(1, 400) | st.sampled_from([256, 320, 375, 480, 500, 640])
 # Sides as timm's models have them, small ones, and a crop that is larger: it is padded.
-SIDES = st.sampled_from([(256, 224), (235, 224), (224, 224), (64, 60), (8, 7), (9, 12)])
+SIDES = st.sampled_from(
+    [(256, 224), (235, 224), (224, 224), (64, 60), (8, 7), (9, 12), ((70, 90), 64)]
+)
 FILTERS = st.sampled_from([InterpolationMode.BILINEAR, InterpolationMode.BICUBIC])
 
 
-@given(LENGTHS, LENGTHS, SIDES, FILTERS, st.booleans())
+@given(LENGTHS, LENGTHS, SIDES, FILTERS)
 def test_a_part_is_what_it_would_be_of_the_whole(
     width: int,
     height: int,
-    sides: tuple[int, int],
+    sides: tuple[int | tuple[int, int], int],
     interpolation: InterpolationMode,
-    is_pillow: bool,
 ) -> None:
     height, width = min(height, 20 * width), min(width, 20 * height)
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    image = Image.fromarray(noise) if is_pillow else noise
     resize, crop = Resize(sides[0], interpolation), CenterCrop(sides[1])
     step = ResizeAndCrop.of([resize, crop])
     assert step is not None
-    assert step(image) == crop(resize(Image.fromarray(noise)))
+    expected = np.asarray(crop(resize(Image.fromarray(noise))))
+    np.testing.assert_array_equal(step(noise), expected)
 
 
 @pytest.mark.parametrize(
-    ("size", "read", "made"),
-    [
-        # 256 of 480 is told exactly: 420 rows and a margin are read. 341 of 640 is not.
-        ((640, 480), (640, 430), (341, 224)),
-        ((512, 512), (512, 459), (224, 224)),
-    ],
+    ("size", "read"),
+    # 256 x 341 pixels are made of the first, of which 224 x 224 are kept.
+    [((640, 480), (427, 426)), ((512, 512), (454, 454)), ((224, 224), (200, 200))],
 )
 def test_what_the_crop_leaves_out_is_not_computed(
-    size: tuple[int, int],
-    read: tuple[int, int],
-    made: tuple[int, int],
-    monkeypatch: pytest.MonkeyPatch,
+    size: tuple[int, int], read: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = []
-    usual = Image.Image.resize
+    turned = []
 
-    def resize(image: Image.Image, size: tuple[int, int], *rest: object) -> Image.Image:
-        calls.append((image.size, size))
-        return usual(image, size, *rest)
+    def turn(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        turned.append(image.shape)
+        return pixel_loops.turned(image)
 
     step = ResizeAndCrop(Resize(256, InterpolationMode.BICUBIC), CenterCrop((224, 224)))
-    monkeypatch.setattr(Image.Image, "resize", resize)
-    assert step(np.zeros((*size[::-1], 3), np.uint8)).size == (224, 224)
-    assert calls == [
-        (read, (made[0], read[1])),
-        ((224, read[1]), (224, made[1])),
-    ]
+    monkeypatch.setattr(resizing, "turned", turn)
+    assert step(np.zeros((*size[::-1], 3), np.uint8)).shape == (224, 224, 3)
+    assert turned == [(*read[::-1], 3), (224, read[1], 3)]
+
+
+VIEWS = [
+    lambda image: image[::-1],
+    lambda image: image[:, ::-1],
+    lambda image: image[5:, 7:],
+    lambda image: image[:, :, ::-1],
+    lambda image: image.transpose(1, 0, 2),
+    np.asfortranarray,
+    Image.fromarray,
+]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_an_image_may_lie_in_memory_as_it_likes(
+    view: Callable[[NDArray[np.uint8]], NDArray[np.uint8] | Image.Image],
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
+    noise.flags.writeable = False
+    image = view(noise)
+    step = ResizeAndCrop(Resize(40, InterpolationMode.BICUBIC), CenterCrop((32, 32)))
+    expected = step.whole(np.array(image))
+    np.testing.assert_array_equal(step(pixels_of(image)), expected)
+
+
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [
+        (np.zeros((0, 8, 3), np.uint8), r"uint8 of shape \(0, 8, 3\)"),
+        (np.zeros((8, 8), np.uint8), r"uint8 of shape \(8, 8\)"),
+        (np.zeros((8, 8, 4), np.uint8), r"uint8 of shape \(8, 8, 4\)"),
+        (np.zeros((8, 8, 3), np.float32), r"float32 of shape \(8, 8, 3\)"),
+        (torch.zeros((8, 8, 3), dtype=torch.uint8), r"torch.uint8 of shape"),
+        ([[[0, 0, 0]]], r"list of shape \(1, 1, 3\)"),
+        ("photo.jpg", r"str of shape \(\)"),
+    ],
+)
+def test_what_is_no_image_is_named(image: NDArray[np.uint8], found: str) -> None:
+    with pytest.raises(InvalidImage, match=f"uint8, .H, W, 3., got {found}"):
+        pixels_of(image)
 
 
 def test_a_pillow_that_goes_another_way_is_left_to_do_it(
@@ -75,6 +116,6 @@ def test_a_pillow_that_goes_another_way_is_left_to_do_it(
 def test_other_steps_stay() -> None:
     crop = CenterCrop(224)
     assert ResizeAndCrop.of([Resize(256, InterpolationMode.LANCZOS), crop]) is None
-    assert ResizeAndCrop.of([Resize((256, 256)), crop]) is None
+    assert ResizeAndCrop.of([Resize([256]), crop]) is None
     assert ResizeAndCrop.of([Resize(256, max_size=300), crop]) is None
     assert ResizeAndCrop.of([crop]) is None

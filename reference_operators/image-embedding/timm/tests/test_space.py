@@ -96,7 +96,6 @@ def test_what_changes_rounding_alone_is_the_same_space(
         pytest.param(
             {"dtype": "bfloat16", "backend": "openvino"}, marks=pytest.mark.slow
         ),
-        {"transform": "fast"},
     ],
     ids=str,
 )

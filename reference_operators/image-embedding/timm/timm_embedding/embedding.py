@@ -30,7 +30,7 @@ from .layers import (
     resolve_taking,
     stage_names,
 )
-from .preparing import Exact, Fast, measure_fast, sample_batches
+from .preparing import EvaluationTransform, sample_batches
 from .training import Classifier, augmented, copied, digest, weights_of, write_folder
 from .weights import load_model
 
@@ -75,7 +75,6 @@ class TimmEmbedding(TrainableOperator):
         dtype: str = "float32",
         autocast: bool = False,
         backend: str = "eager",
-        transform: str = "exact",
         batch_size: int | None = None,
         check_domain: bool = False,
     ) -> None:
@@ -105,7 +104,7 @@ class TimmEmbedding(TrainableOperator):
         arguments = loaded.config.get("model_args")
         self._arguments = {"model_args": arguments} if arguments else {}
         self._conditions = resolve_conditions(loaded.model, loaded.tag, wanted)
-        self._transform = (Fast if transform == "fast" else Exact)(self._conditions)
+        self._transform = EvaluationTransform(self._conditions)
         self._asked = {"layer": layer, "pooling": pooling, "normalize": normalize}
         self._taken = resolve_taking(self._asked, loaded.config)
         network, self._classifier = self._cut(loaded)
@@ -114,7 +113,6 @@ class TimmEmbedding(TrainableOperator):
             "dtype": dtype,
             "autocast": autocast,
             "backend": backend,
-            "transform": transform,
         }
         self._device = _one_name(device)
         self._differences: dict[str, Mapping[str, float]] = {}
@@ -159,13 +157,10 @@ class TimmEmbedding(TrainableOperator):
         if not kept:
             self._weights()
         try:
-            if isinstance(self._transform, Fast):
-                found = measure_fast(self._transform, self._conditions, network)
-                self._differences["transform"] = found.to_dict()
             self._backend = open_backend(
                 str(self._running["backend"]),
                 network,
-                lambda: sample_batches(Exact(self._conditions)),
+                lambda: sample_batches(self._transform),
                 device=self._device,
                 dtype=dtype,
                 autocast=autocast,
@@ -201,11 +196,7 @@ class TimmEmbedding(TrainableOperator):
 
     @property
     def space(self) -> EmbeddingSpace:
-        """The space of the vectors, as its weights are now.
-
-        A fast transform is a matter of rounding: its pixels are within a grey level.
-        """
-        rough = ", fast transform" if self._running["transform"] == "fast" else ""
+        """The space of the vectors, as its weights are now."""
         return EmbeddingSpace(
             operator="image-embedding/timm",
             model=self._tag.partition(".")[0],
@@ -214,7 +205,7 @@ class TimmEmbedding(TrainableOperator):
             pooling=self._pooling or "the model's own",
             preprocessing={**self._conditions, "colour": "RGB"},
             normalisation="L2" if self._taken["normalize"] else "none",
-            precision=f"{self._running['dtype']}{rough}",
+            precision=str(self._running["dtype"]),
             origin=self._origin,
         )
 
@@ -335,6 +326,7 @@ class TimmEmbedding(TrainableOperator):
 
         :param image: RGB, uint8, (H, W, 3); or a Pillow image.
         :returns: (3, H, W), normalised, float32.
+        :raises InvalidImage: if it is another array.
         """
         return self._transform(image)
 

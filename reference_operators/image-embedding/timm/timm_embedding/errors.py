@@ -25,6 +25,10 @@ class CannotRun(HubError):
     """A model does not run as asked: on that device, at that size or precision."""
 
 
+class InvalidImage(HubError, ValueError):
+    """An array that is no image in the form that `image-decode` gives."""
+
+
 class NoDomain(HubError, LookupError):
     """Images are to be held against those of a training of which nothing is known."""
 

@@ -1,113 +1,78 @@
-"""Images as the model's evaluation saw them: exactly, or nearly and faster."""
+"""Images as the model's evaluation saw them, bit for bit."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 from PIL import Image
 from timm.data import create_transform
 from timm.data.transforms import MaybeToTensor
-from torchvision.transforms import CenterCrop, Normalize, Resize
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as vision
+from torchvision.transforms import Normalize
 
-from plugin_spec.inference.agreement import Agreement, compare
-from plugin_spec.inference.opening import open_backend
-
-from .errors import CannotRun
-from .resizing import ResizeAndCrop, as_pillow
+from .errors import InvalidImage
+from .pixel_loops import looked_up
+from .resizing import ResizeAndCrop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-_SMOOTH = {InterpolationMode.BILINEAR, InterpolationMode.BICUBIC}
+
+_AXES: Final = 3
 
 
-class Exact:
-    """timm's own transform, bit for bit, its arithmetic looked up in a table."""
+class EvaluationTransform:
+    """timm's own, its arithmetic looked up in a table."""
 
     def __init__(self, conditions: Mapping[str, Any]) -> None:
         transform = create_transform(**conditions, is_training=False)
         steps = list(transform.transforms)
         self._table = _table(steps)
         shorter = ResizeAndCrop.of(steps)
-        self._steps = [as_pillow, *steps] if shorter is None else [shorter]
+        self._steps = [Image.fromarray, *steps] if shorter is None else [shorter]
 
     def __call__(self, image: NDArray[np.uint8] | Image.Image) -> torch.Tensor:
         """A tensor, (3, H, W), float32.
 
         :param image: RGB, uint8, (H, W, 3); or a Pillow image.
+        :raises InvalidImage: if it is another array.
         """
         step: Callable[[Any], Any]
-        found: Any = image
+        found: Any = pixels_of(image)
         for step in self._steps:
             found = step(found)
         if self._table is None:
             assert isinstance(found, torch.Tensor)
             return found
-        return _looked_up(self._table, np.asarray(found).transpose(2, 0, 1))
+        pixels = np.ascontiguousarray(found)
+        return torch.from_numpy(looked_up(pixels, self._table))
 
 
-class Fast:
-    """The same steps on uint8 tensors: each pixel within one grey level of Pillow's."""
+def pixels_of(image: NDArray[np.uint8] | Image.Image) -> NDArray[np.uint8]:
+    """An image's pixels, RGB, uint8, (H, W, 3), one after the other in each row.
 
-    def __init__(self, conditions: Mapping[str, Any]) -> None:
-        transform = create_transform(**conditions, is_training=False)
-        steps = list(transform.transforms)
-        table = _table(steps)
-        resize, crop = steps if len(steps) == 2 else (None, None)  # noqa: PLR2004
-        if (
-            table is None
-            or not isinstance(resize, Resize)
-            or not isinstance(crop, CenterCrop)
-            or resize.interpolation not in _SMOOTH
-        ):
-            raise CannotRun(
-                "There is no fast transform of these conditions: it knows bilinear and "
-                "bicubic resizing with a crop at the centre",
-                hint="Leave out `transform`",
-            )
-        self._table = table
-        self._resize, self._crop = resize, crop
-
-    def __call__(self, image: NDArray[np.uint8] | Image.Image) -> torch.Tensor:
-        """A tensor, (3, H, W), float32; ``Exact`` says what of."""
-        if isinstance(image, Image.Image):
-            image = np.array(as_pillow(image))
-        # torch knows no arrays that must not be written to.
-        pixels = np.require(image, requirements=["C", "W"])
-        size = self._resize.size
-        resized = vision.resize(
-            torch.from_numpy(pixels).permute(2, 0, 1),
-            [size] if isinstance(size, int) else list(size),
-            interpolation=self._resize.interpolation,
-            antialias=True,
+    :raises InvalidImage: if it is an array of another kind.
+    """
+    if isinstance(image, Image.Image):
+        return np.asarray(image.convert("RGB"))
+    shape = np.shape(image)
+    kind = getattr(image, "dtype", type(image).__name__)
+    if kind != np.uint8 or len(shape) != _AXES or shape[2] != _AXES or 0 in shape:
+        raise InvalidImage(
+            f"Expected an RGB image, uint8, (H, W, 3), got {kind} of shape {shape}",
+            hint="Images come so out of `image-decode/cv2`; of others make one with "
+            "`PIL.Image.fromarray`",
         )
-        cropped = vision.center_crop(resized, list(self._crop.size))
-        return _looked_up(self._table, cropped.numpy())
+    return image if image.strides[1:] == (_AXES, 1) else np.ascontiguousarray(image)
 
 
-def sample_batches(transform: Exact | Fast) -> list[tuple[torch.Tensor]]:
+def sample_batches(transform: EvaluationTransform) -> list[tuple[torch.Tensor]]:
     """Synthetic images, prepared: a batch of seven and a batch of one."""
     prepared = [transform(image) for image in _sample_images(8)]
     return [(torch.stack(prepared[:7]),), (prepared[7].unsqueeze(0),)]
-
-
-def measure_fast(
-    transform: Fast, conditions: Mapping[str, Any], network: torch.nn.Module
-) -> Agreement:
-    """How close vectors of the fast transform come to those of the exact one."""
-    exact, fast = (sample_batches(each) for each in (Exact(conditions), transform))
-    eager = open_backend("eager", network, lambda: exact)
-    with torch.inference_mode():
-        vectors = [
-            torch.cat([eager(images) for (images,) in each]) for each in (fast, exact)
-        ]
-    return compare(*vectors)
 
 
 def _sample_images(count: int) -> list[NDArray[np.uint8]]:
@@ -144,12 +109,4 @@ def _table(steps: list[Any]) -> NDArray[np.float32] | None:
     levels = np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2)
     table: NDArray[np.float32] = steps[-1](steps[-2](Image.fromarray(levels))).numpy()
     del steps[-2:]
-    return table[:, 0]
-
-
-def _looked_up(table: NDArray[np.float32], channels: NDArray[np.uint8]) -> torch.Tensor:
-    found = np.empty(channels.shape, np.float32)
-    for values, pixels, out in zip(table, channels, found, strict=True):
-        # Every level is in the table; `clip` only spares numpy a copy of the result.
-        np.take(values, pixels, out=out, mode="clip")
-    return torch.from_numpy(found)
+    return np.ascontiguousarray(table[:, 0])

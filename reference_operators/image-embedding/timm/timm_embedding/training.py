@@ -9,11 +9,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
+from PIL import Image
 from safetensors.torch import save
 from timm.data import create_transform
 from torch import nn
 
-from .resizing import as_pillow
+from .preparing import pixels_of
 from .weights import HEAD, WEIGHTS
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def augmented(
     """timm's own transform of training, ``augmentation`` by its names."""  # noqa: D403  (a name)
     own = {key: value for key, value in conditions.items() if key != "crop_pct"}
     transform = create_transform(**{**own, **augmentation}, is_training=True)
-    return lambda image: transform(as_pillow(image))
+    return lambda image: transform(Image.fromarray(pixels_of(image)))
 
 
 def weights_of(
