@@ -17,6 +17,7 @@ SCRIPTS = (
     "columns.py",
     "parallel.py",
     "pipe.py",
+    "pixels.py",
     "images.py",
     "backends.py",
     "training.py",
