@@ -1,8 +1,8 @@
 """A decoded photograph to a model's input, held against timm's own transform.
 
 One thread. Before anything is timed, what `image-embedding/timm` makes is compared with
-timm's, bit for bit. The fastest that people write, torchvision's resize of uint8, stands
-beside them; its furthest pixel is printed, in grey levels.
+timm's, bit for bit. The fastest that people write is torchvision's resize of uint8; its
+furthest pixel is printed, in grey levels.
 """
 
 from __future__ import annotations
