@@ -78,7 +78,7 @@ class TimmEmbedding(TrainableOperator):
         batch_size: int | None = None,
         check_domain: bool = False,
     ) -> None:
-        self._source = {
+        self._source: dict[str, Any] = {
             "name": model_name,
             "pretrained": pretrained,
             "checkpoint_path": checkpoint_path,

@@ -101,7 +101,7 @@ def augmented(
 
 def weights_of(
     network: Network, classifier: Classifier
-) -> tuple[nn.Module, dict[str, bytes]]:
+) -> tuple[Any, dict[str, bytes]]:
     """timm's model with the head in its own place, and the files of its tensors.
 
     A head after other features than the model's own is a file of its own.

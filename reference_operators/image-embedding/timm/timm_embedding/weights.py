@@ -132,10 +132,10 @@ def _check_reachable(repository: str) -> None:
     )
 
     name, _, revision = repository.partition("@")
-    wanted = {"repo_id": name, "revision": revision or None}
-    cached = (try_to_load_from_cache(**wanted, filename=file) for file in _FILES)
+    asked = revision or None
+    cached = (try_to_load_from_cache(name, file, revision=asked) for file in _FILES)
     if not any(isinstance(path, str) for path in cached):
-        HfApi().model_info(**wanted, timeout=_SECONDS)
+        HfApi().model_info(name, revision=asked, timeout=_SECONDS)
 
 
 def _tried(repository: str, error: Exception) -> str:

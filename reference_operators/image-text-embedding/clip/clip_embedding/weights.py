@@ -41,7 +41,7 @@ def load_model(name: str, revision: str | None, modality: str) -> LoadedModel:
     pins = pinned_weights(name)
     if pins and revision is None:
         revision = pins[0].revision
-    where = {"revision": revision, "trust_remote_code": False}
+    where: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     try:
         if not Path(name).is_dir():
             _check_reachable(name, revision)
@@ -50,7 +50,8 @@ def load_model(name: str, revision: str | None, modality: str) -> LoadedModel:
                     fetch_pinned(pin)
         _check_kind(name, transformers.AutoConfig.from_pretrained(name, **where))
         processor = _processor(modality).from_pretrained(name, **where)
-        model, found = transformers.CLIPModel.from_pretrained(
+        kind: Any = transformers.CLIPModel
+        model, found = kind.from_pretrained(
             name,
             **where,
             use_safetensors=True,
@@ -97,9 +98,9 @@ def _check_reachable(name: str, revision: str | None) -> None:
         try_to_load_from_cache,
     )
 
-    wanted = {"repo_id": name, "revision": revision}
-    if not isinstance(try_to_load_from_cache(**wanted, filename="config.json"), str):
-        HfApi().model_info(**wanted, timeout=_SECONDS)
+    cached = try_to_load_from_cache(name, "config.json", revision=revision)
+    if not isinstance(cached, str):
+        HfApi().model_info(name, revision=revision, timeout=_SECONDS)
 
 
 def _told(name: str, error: Exception) -> Exception:

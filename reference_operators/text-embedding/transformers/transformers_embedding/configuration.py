@@ -49,7 +49,7 @@ def own_max_length(files: Files, model: Any, tokenizer: Any) -> int:  # noqa: AN
         tokenizer.model_max_length,
         getattr(model.config, "max_position_embeddings", None),
     ]
-    return min(limit for limit in limits if limit is not None)
+    return int(min(limit for limit in limits if limit is not None))
 
 
 def _refused(files: Files, does: str) -> UnknownPooling:

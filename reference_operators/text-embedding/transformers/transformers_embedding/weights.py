@@ -35,7 +35,9 @@ class Files:
 
     def read_json(self, file: str) -> Any:  # noqa: ANN401  (whatever it holds)
         """What a file of JSON holds; None if there is no such file."""
-        from transformers.utils import cached_file  # noqa: PLC0415  (after HF_ENDPOINT)
+        from transformers.utils.hub import (  # noqa: PLC0415  (after HF_ENDPOINT)
+            cached_file,
+        )
 
         path = cached_file(
             self.name,
@@ -118,9 +120,9 @@ def _check_reachable(files: Files) -> None:
         try_to_load_from_cache,
     )
 
-    wanted = {"repo_id": files.name, "revision": files.revision}
-    if not isinstance(try_to_load_from_cache(**wanted, filename="config.json"), str):
-        HfApi().model_info(**wanted, timeout=_SECONDS)
+    cached = try_to_load_from_cache(files.name, "config.json", revision=files.revision)
+    if not isinstance(cached, str):
+        HfApi().model_info(files.name, revision=files.revision, timeout=_SECONDS)
 
 
 def _told(files: Files, error: Exception) -> Exception:
