@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -88,9 +90,39 @@ def test_an_image_may_lie_in_memory_as_it_likes(
     np.testing.assert_array_equal(step(pixels_of(image)), expected)
 
 
+class Thumbnail(np.ndarray[tuple[int, ...], np.dtype[np.uint8]]):
+    """An array that has one pixel under every index."""
+
+    def __getitem__(self, index: object) -> Any:  # noqa: ANN401  (numpy's)
+        return np.asarray(self)[:1, :1]
+
+
+class Stored:
+    """An array elsewhere, as h5py and zarr have them."""
+
+    dtype, shape = np.dtype(np.uint8), (70, 90, 3)
+
+    def __array__(self, dtype: object = None, *, copy: object = None) -> Any:  # noqa: ANN401
+        return np.full(self.shape, 7, np.uint8)
+
+
+def test_a_subclass_with_indices_of_its_own_is_taken_as_its_pixels() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
+    step = ResizeAndCrop(Resize(40, InterpolationMode.BICUBIC), CenterCrop((32, 32)))
+    found = step(pixels_of(noise.view(Thumbnail)))
+    np.testing.assert_array_equal(found, step.whole(noise))
+
+
+def test_an_array_that_is_stored_elsewhere_is_read() -> None:
+    image: Any = Stored()
+    np.testing.assert_array_equal(pixels_of(image), np.full((70, 90, 3), 7, np.uint8))
+
+
 @pytest.mark.parametrize(
     ("image", "found"),
     [
+        (Image.new("RGB", (0, 8)), r"uint8 of shape \(8, 0, 3\)"),
+        (Image.new("L", (8, 0)), r"uint8 of shape \(0, 8, 3\)"),
         (np.zeros((0, 8, 3), np.uint8), r"uint8 of shape \(0, 8, 3\)"),
         (np.zeros((8, 8), np.uint8), r"uint8 of shape \(8, 8\)"),
         (np.zeros((8, 8, 4), np.uint8), r"uint8 of shape \(8, 8, 4\)"),
@@ -100,9 +132,27 @@ def test_an_image_may_lie_in_memory_as_it_likes(
         ("photo.jpg", r"str of shape \(\)"),
     ],
 )
-def test_what_is_no_image_is_named(image: NDArray[np.uint8], found: str) -> None:
+def test_what_is_no_image_is_named(
+    image: NDArray[np.uint8] | Image.Image, found: str
+) -> None:
     with pytest.raises(InvalidImage, match=f"uint8, .H, W, 3., got {found}"):
         pixels_of(image)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux to refuse")
+def test_a_process_that_may_not_make_code_is_told() -> None:
+    # PR_SET_MDWE, of Linux 6.3.
+    program = f"""
+import ctypes, runpy
+if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0): raise SystemExit(77)
+runpy.run_path({pixel_loops.__file__!r})
+"""
+    found = subprocess.run(  # noqa: S603  (a program of this test)
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    if found.returncode == 77:
+        pytest.skip("this Linux cannot refuse")
+    assert "Error: [Errno 13] This process may not make code, by which" in found.stderr
 
 
 def test_a_pillow_that_goes_another_way_is_left_to_do_it(

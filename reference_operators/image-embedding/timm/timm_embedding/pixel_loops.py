@@ -5,8 +5,19 @@ numpy has nothing as fast for them, and a compiler of C is not everywhere.
 
 from __future__ import annotations
 
+import mmap
+import os
 from contextlib import contextmanager
-from ctypes import CFUNCTYPE, c_int64, c_void_p
+from ctypes import (
+    CDLL,
+    CFUNCTYPE,
+    addressof,
+    c_char,
+    c_int64,
+    c_size_t,
+    c_void_p,
+    get_errno,
+)
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -177,8 +188,27 @@ def _compiled(write_body: Callable[..., None], *types: Any) -> Callable[..., Non
     return CFUNCTYPE(None, *(_C_TYPES[each] for each in types))(address)
 
 
+def _check_that_code_may_be_made() -> None:
+    """LLVM does not look whether it may, and what it then made ends the process.
+
+    :raises OSError: if the system keeps memory that was written from being run.
+    """
+    if os.name != "posix":
+        return
+    page = mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    place = c_void_p(addressof(c_char.from_buffer(page)))
+    protect = CDLL(None, use_errno=True).mprotect
+    if protect(place, c_size_t(mmap.PAGESIZE), mmap.PROT_READ | mmap.PROT_EXEC):
+        raise OSError(
+            get_errno(),
+            "This process may not make code, by which images are resized; what starts "
+            "it may say so, as systemd's MemoryDenyWriteExecute does",
+        )
+
+
 # The code lives as long as they do.
 _engines: list[Any] = []
+_check_that_code_may_be_made()
 binding.initialize_native_target()
 binding.initialize_native_asmprinter()
 _turn = _compiled(_write_turn, _POINTER, _LONG, _POINTER, _LONG, _LONG)

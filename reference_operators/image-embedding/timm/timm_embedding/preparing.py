@@ -54,10 +54,10 @@ class EvaluationTransform:
 def pixels_of(image: NDArray[np.uint8] | Image.Image) -> NDArray[np.uint8]:
     """An image's pixels, RGB, uint8, (H, W, 3), one after the other in each row.
 
-    :raises InvalidImage: if it is an array of another kind.
+    :raises InvalidImage: if it has no pixels, or is an array of another kind.
     """
     if isinstance(image, Image.Image):
-        return np.asarray(image.convert("RGB"))
+        image = np.asarray(image.convert("RGB"))
     shape = np.shape(image)
     kind = getattr(image, "dtype", type(image).__name__)
     if kind != np.uint8 or len(shape) != _AXES or shape[2] != _AXES or 0 in shape:
@@ -66,7 +66,9 @@ def pixels_of(image: NDArray[np.uint8] | Image.Image) -> NDArray[np.uint8]:
             hint="Images come so out of `image-decode/cv2`; of others make one with "
             "`PIL.Image.fromarray`",
         )
-    return image if image.strides[1:] == (_AXES, 1) else np.ascontiguousarray(image)
+    # Without what a subclass makes of an index: the loops trust in sizes.
+    pixels = np.asarray(image)
+    return pixels if pixels.strides[1:] == (_AXES, 1) else np.ascontiguousarray(pixels)
 
 
 def sample_batches(transform: EvaluationTransform) -> list[tuple[torch.Tensor]]:
