@@ -7,6 +7,7 @@ import io
 import mimetypes
 import wave
 from html import escape
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,8 @@ _SIDE: Final = 128
 """The longer side of a thumbnail, in pixels."""
 _LARGEST: Final = 16 * 2**20
 """Bytes of a file that goes into a page."""
+_UNREADABLE: Final = (RuntimeError, TypeError, ValueError)
+"""What NumPy, and what it asks, raise at what is no array."""
 
 
 class Unshowable(HubError, ValueError):
@@ -47,7 +50,7 @@ def image_tag(value: Any) -> str:  # noqa: ANN401  (an array, a picture of Pillo
         picture.thumbnail((_SIDE, _SIDE))
         content = io.BytesIO()
         picture.save(content, "PNG")
-    except (OSError, ValueError, TypeError, Image.DecompressionBombError) as error:
+    except (OSError, *_UNREADABLE, Image.DecompressionBombError) as error:
         raise Unshowable(str(error)) from error
     name = escape(str(value)) if isinstance(value, str | Path) else ""
     return (
@@ -83,18 +86,31 @@ def sound_tag(samples: Any, rate: object) -> str:  # noqa: ANN401  (an array)
     """
     import numpy as np
 
-    array = np.atleast_2d(np.asarray(samples))
+    try:
+        array = np.atleast_2d(np.asarray(samples))
+    except _UNREADABLE as error:
+        raise Unshowable(f"no sound: {error}") from error
     channels = len(array)
     if array.dtype.kind != "f" or array.ndim > 2 or not 0 < channels <= 8:  # noqa: PLR2004  (axes, speakers)
         raise Unshowable(f"no sound: {array.dtype} of shape {array.shape}")
-    if isinstance(rate, bool) or not isinstance(rate, int) or rate < 1:
+    count = _whole(rate)
+    if not 0 < count < 2**31 // (2 * channels):
         raise Unshowable("the column `rate` says no number of samples a second")
+    if (size := 2 * array.size) > _LARGEST:
+        raise Unshowable(f"{size / 2**20:.0f} MiB are too much for a page")
     levels = np.clip(np.nan_to_num(array), -1, 1) * (2**15 - 1)
     content = io.BytesIO()
     with wave.open(content, "wb") as file:
-        file.setparams((channels, 2, rate, 0, "NONE", "not compressed"))
+        file.setparams((channels, 2, count, 0, "NONE", "not compressed"))
         file.writeframes(levels.T.astype("<i2").tobytes())
     return _player("audio", content.getvalue(), "audio/wav", "")
+
+
+def _whole(rate: Any) -> int:  # noqa: ANN401  (NumPy has whole numbers of its own)
+    try:
+        return 0 if isinstance(rate, bool) else index(rate)
+    except TypeError:
+        return 0
 
 
 def _from_array(value: Any) -> Any:  # noqa: ANN401
@@ -102,6 +118,8 @@ def _from_array(value: Any) -> Any:  # noqa: ANN401
     from PIL import Image
 
     array = np.asarray(value)
+    if array.ndim < 2:  # noqa: PLR2004  (axes)
+        raise ValueError("no picture, nor where one is")
     step = max(1, max(array.shape[:2]) // (4 * _SIDE))
     return Image.fromarray(np.ascontiguousarray(array[::step, ::step]))
 

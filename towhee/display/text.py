@@ -32,7 +32,7 @@ def brief(value: object, *, depth: int = 0) -> str:
         return _list(items, len(value))
     if (size := image_size(value)) is not None:
         return f"image {size[0]}x{size[1]}"
-    if getattr(value, "shape", None):
+    if _shape(value):
         return _array(value)
     return printable(_words(value))
 
@@ -55,11 +55,17 @@ def image_size(value: object) -> tuple[int, int] | None:
     if type(value).__module__.startswith("PIL."):
         size = getattr(value, "size", None)
         return size if isinstance(size, tuple) else None
-    shape = getattr(value, "shape", None)
+    shape = _shape(value)
     if isinstance(shape, tuple) and str(getattr(value, "dtype", "")) == "uint8":
         height, width, channels = (*shape, 0, 0, 0)[:3]
         if len(shape) == channels == 3 and height and width:  # noqa: PLR2004  (axes, colours)
             return width, height
+    return None
+
+
+def _shape(value: object) -> Any:  # noqa: ANN401  (of any package)
+    with suppress(Exception):  # what is closed, or ragged, may have none to tell
+        return getattr(value, "shape", None)
     return None
 
 
@@ -70,7 +76,7 @@ def _words(value: object) -> str:
         return short_repr(value)
     plain = isinstance(value, str | int | float) or value is NOTHING
     if plain or type(value).__module__ == "numpy":
-        with suppress(ValueError):  # Python's, on integers of thousands of digits
+        with suppress(Exception):  # Python's on long integers, a value's own
             return str(value)
     return _REPR.repr(value)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
 
 from towhee.functional.core import Core
 from towhee.functional.limits import positive, whole
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from towhee.reading.files import PathLike
+
+_HIGHEST: Final = 768_000
+"""Samples a second; no sound has more, and far more fill the memory."""
 
 
 class Media(Core):
@@ -65,8 +69,8 @@ class Media(Core):
         """
         if seconds is not None:
             positive("seconds", seconds)
-        if rate is not None:
-            whole("rate", rate)
+        if rate is not None and (rate := whole("rate", rate)) > _HIGHEST:
+            raise ValueError(f"rate is {rate}, and has to be {_HIGHEST} or less")
         return cls(AudioRows(existing(path), seconds, rate))
 
     @classmethod
@@ -84,4 +88,7 @@ class Media(Core):
         """
         if limit is not None:
             whole("limit", limit, least=0)
+        # OpenCV ends the process at a number below 0.
+        if not isinstance(device, str | PurePath):
+            device = whole("device", device, least=0)
         return cls(CameraRows(device, limit))

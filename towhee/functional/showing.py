@@ -113,7 +113,7 @@ def _checked_forms(formatter: Mapping[str, Formatter]) -> Mapping[str, Formatter
     if not isinstance(formatter, Mapping):
         raise TypeError(f"formatter is {formatter!r}, and has to be a dictionary")
     for name, form in formatter.items():
-        if not callable(form) and form not in {*FORMS, *TOWHEE_FORMS}:
+        if not callable(form) and form not in [*FORMS, *TOWHEE_FORMS]:
             raise ValueError(
                 f"the formatter of `{name}` is {form!r}, and has to be a function or "
                 f"one of {', '.join(FORMS)}"
@@ -128,7 +128,9 @@ def _check_there(
     names = table.header or table.columns
     failed = all(isinstance(row, Empty) for row in rows)
     if formatter and not failed and set(formatter).isdisjoint(names):
-        raise missing_column(next(iter(formatter)), [name for name in names if name])
+        raise missing_column(
+            str(next(iter(formatter))), [name for name in names if name]
+        )
 
 
 def _in_notebook() -> bool:

@@ -104,7 +104,7 @@ class Writing(Core):
         :param codec: as FFmpeg names it; ``libx264``, or what suits the ending.
         :raises UnwritableValue: for a row that is no frame, or of another size than the
             first.
-        :raises ValueError: at once, if ``fps`` is not above 0.
+        :raises ValueError: at once, if ``fps`` is not from 1/32767 to 32767.
         """
         positive("fps", fps)
         write_video(path, self._watched(path), fps=fps, codec=codec)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from towhee.columns import Entity
 from towhee.reading.container import opened
-from towhee.reading.files import FileRows
+from towhee.reading.files import FileRows, UnreadableFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -33,15 +34,31 @@ class AudioRows(FileRows):
 
             rate, given = self.rate or stream.rate, 0
             size = 0 if self.seconds is None else max(1, round(self.seconds * rate))
-            resampler = av.AudioResampler(format="fltp", rate=rate)
+            # All channels in one plane: of eight or more planes PyAV loses some.
+            resampler = av.AudioResampler(format="flt", rate=rate)
             fifo = av.AudioFifo()
-            for frame in _resampled(container.decode(stream), resampler):
+            frames = _alike(container.decode(stream), self.path)
+            for frame in _resampled(frames, resampler):
                 fifo.write(frame)
                 while size and fifo.samples >= size:
                     yield _piece(fifo.read(size), rate, given)
                     given += size
             if fifo.samples:
                 yield _piece(fifo.read(), rate, given)
+
+
+def _alike(frames: Iterator[Any], path: Path) -> Iterator[Any]:
+    first = None
+    for frame in frames:
+        form = (frame.sample_rate, frame.layout.nb_channels)
+        first = first or form
+        if form != first:
+            raise UnreadableFile(
+                f"The audio of `{path}` has {first[1]} channels at {first[0]} Hz, and "
+                f"later {form[1]} at {form[0]} Hz",
+                hint="Make files of its parts, and read each of them",
+            )
+        yield frame
 
 
 def _resampled(frames: Iterator[Any], resampler: Any) -> Iterator[Any]:  # noqa: ANN401
@@ -57,4 +74,8 @@ def _without_time(frame: Any) -> Any:  # noqa: ANN401
 
 
 def _piece(frame: Any, rate: int, first: int) -> Entity:  # noqa: ANN401
-    return Entity(samples=frame.to_ndarray(), rate=rate, time=first / rate)
+    import numpy as np
+
+    channels = frame.layout.nb_channels
+    samples = np.ascontiguousarray(frame.to_ndarray().reshape(-1, channels).T)
+    return Entity(samples=samples, rate=rate, time=first / rate)

@@ -23,12 +23,24 @@ def opened(path: Path, kind: Literal["audio", "video"]) -> Iterator[tuple[Any, A
     with needed_for(f"Reading {kind}", extra="video"):
         import av  # noqa: PLC0415  (30 MB that only few chains need)
     try:
-        with av.open(path) as container:
+        # A colon in a name would make an address of it, and old tags are not UTF-8.
+        with av.open(path.absolute(), metadata_errors="replace") as container:
             streams = getattr(container.streams, kind)
             if not streams:
-                raise UnreadableFile(f"`{path}` has no {kind}")
+                raise UnreadableFile(
+                    f"`{path}` has no {kind}", hint=_other_way(container, kind)
+                )
             yield container, streams[0]
     except av.FFmpegError as error:
         raise UnreadableFile(
-            f"The {kind} of `{path}` cannot be read: {error.strerror}"
+            f"The {kind} of `{path}` cannot be read: {error.strerror}",
+            hint=f"Make it again: it is damaged, or no {kind}"
+            if isinstance(error, av.InvalidDataError)
+            else None,
         ) from error
+
+
+def _other_way(container: Any, kind: str) -> str | None:  # noqa: ANN401  (PyAV's)
+    other = "audio" if kind == "video" else "video"
+    there = getattr(container.streams, other)
+    return f"Call `read_{other}`: it has {other}" if there else None

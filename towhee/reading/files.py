@@ -56,7 +56,17 @@ def existing(path: PathLike) -> Path:
         beside = [each.name for each in folder.iterdir()] if folder.is_dir() else []
         raise MissingFile(
             f"There is no file `{path}` in `{Path.cwd()}`"
-            f"{did_you_mean(file.name, beside)}",
-            hint=None if folder.is_dir() else f"There is no folder `{folder}`",
+            f"{'' if file.exists() else did_you_mean(file.name, beside)}",
+            hint=_why_missing(file, str(path)),
         )
     return file
+
+
+def _why_missing(file: Path, written: str) -> str | None:
+    if file.is_dir():
+        return "Give a file in it: it is a folder"
+    if file.exists():
+        return "Give a regular file: it is a device, or a pipe"
+    if "://" in written:
+        return "Download it first: only files on this machine are read"
+    return None if file.parent.is_dir() else f"There is no folder `{file.parent}`"

@@ -23,7 +23,8 @@ class UnwritablePath(HubError, OSError):
 
 def staged_name(path: Path) -> Path:
     """A hidden name beside ``path`` that no other file has, with the same ending."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp{path.suffix}")
+    # A name may be as long as a folder takes, and this one is longer.
+    return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.tmp{path.suffix}")
 
 
 @contextmanager
@@ -45,9 +46,19 @@ def replacing(path: PathLike) -> Iterator[Path]:
             f"There is no folder `{target.parent}` for `{target.name}`",
             hint="Make it first",
         )
-    if target.exists() and not target.is_file():
-        raise UnwritablePath(f"`{path}` is there, and is no file")
     staged = staged_name(target)
+    try:
+        is_taken = target.exists() and not target.is_file()
+        if not is_taken:
+            # Before anything is computed for it.
+            staged.touch()
+    except OSError as error:
+        raise UnwritablePath(
+            f"No file can be put at `{path}`: {error.strerror}",
+            hint="Give another name, or a folder that you may write to",
+        ) from error
+    if is_taken:
+        raise UnwritablePath(f"`{path}` is there, and is no file")
     try:
         yield staged
         staged.replace(target)

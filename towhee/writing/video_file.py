@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _CODECS: Final[Mapping[str, str]] = {".webm": "libvpx-vp9", ".gif": "gif"}
 _CODEC: Final = "libx264"
 """Of files with any other ending."""
+_MOST: Final = 2**15 - 1
+"""Frames a second, or seconds a frame: FFmpeg's fractions have 32 bits."""
 
 
 def write_video(
@@ -35,26 +37,31 @@ def write_video(
         import av  # noqa: PLC0415  (30 MB that only few chains need)
         import numpy as np  # noqa: F401  (by which it makes frames)
     name = codec or _CODECS.get(Path(path).suffix.lower(), _CODEC)
+    if not 1 / _MOST <= fps <= _MOST:
+        raise ValueError(f"fps is {fps!r}, and has to be from 1/{_MOST} to {_MOST}")
+    rate = Fraction(float(fps)).limit_denominator(_MOST)
     checked = _checked(frames)
     with replacing(path) as staged:
         try:
-            _encode(staged, checked, Fraction(fps).limit_denominator(65535), name)
-        except (av.FFmpegError, av.codec.codec.UnknownCodecError) as error:
-            raise UnwritableValue(
-                f"`{path}` cannot hold these frames as `{name}`: {error}"
-            ) from error
+            _encode(staged, checked, rate, name, Path(path))
+        except av.FFmpegError as error:
+            raise _unfit(Path(path), name, error) from error
 
 
 def _encode(
-    path: Path, frames: Iterator[NDArray[Any]], fps: Fraction, codec: str
+    staged: Path, frames: Iterator[NDArray[Any]], fps: Fraction, codec: str, path: Path
 ) -> None:
     import av  # noqa: PLC0415  (as above)
 
-    with _opened(path) as container:
+    with _opened(staged, path.suffix) as container:
         first = next(frames, None)
         if first is None:
             raise UnwritableValue("there is no frame to write")
-        stream: Any = container.add_stream(codec, rate=fps)
+        try:
+            stream: Any = container.add_stream(codec, rate=fps)
+        except (TypeError, ValueError) as error:
+            # Sound takes no fraction; a kind of file has codecs of its own.
+            raise _unfit(path, codec, error) from error
         stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = _pixels(stream.codec, first)
         while first is not None:
@@ -64,13 +71,28 @@ def _encode(
         container.mux(stream.encode(None))
 
 
-def _opened(path: Path) -> Any:  # noqa: ANN401  (PyAV's)
+def _unfit(path: Path, codec: str, error: Exception) -> UnwritableValue:
+    return UnwritableValue(
+        f"`{path}` cannot hold these frames as `{codec}`: {error}",
+        hint="Give another `codec`, another ending, or frames of another size",
+    )
+
+
+def _opened(path: Path, ending: str) -> Any:  # noqa: ANN401  (PyAV's)
     import av  # noqa: PLC0415  (as above)
 
+    hint = "Give a name that ends in `.mp4`, `.mkv`, `.webm` or `.gif`"
     try:
-        return av.open(path, "w")
+        container: Any = av.open(path, "w")
     except ValueError as error:
-        raise UnwritableValue(f"no kind of video ends in `{path.suffix}`") from error
+        raise UnwritableValue(
+            f"no kind of video ends in `{ending}`", hint=hint
+        ) from error
+    if container.format.flags & av.format.Flags.no_file.value:
+        container.close()
+        # What lies beside it would have the staged name, and never move.
+        raise UnwritableValue(f"`{ending}` is no video in one file", hint=hint)
+    return container
 
 
 def _pixels(codec: Any, frame: NDArray[Any]) -> str:  # noqa: ANN401  (PyAV's)
@@ -86,9 +108,13 @@ def _checked(frames: Iterable[object]) -> Iterator[NDArray[Any]]:
 
     size = None
     for number, frame in enumerate(frames):
-        array = np.asarray(frame)
+        try:
+            array = np.asarray(frame)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UnwritableValue(f"row {number} is no frame: {error}") from error
         size = size or array.shape
-        if array.dtype != np.uint8 or array.shape != size or array.shape[2:] != (3,):
+        fits = array.shape == size and array.shape[2:] == (3,) and array.size > 0
+        if array.dtype != np.uint8 or not fits:
             raise UnwritableValue(
                 f"row {number} is {array.dtype} of shape {array.shape}, and frames are "
                 f"uint8 of shape (height, width, 3), all of one size"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+import wave
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ import pytest
 
 from towhee import DataCollection
 from towhee.reading.camera import MissingCamera
-from towhee.reading.files import UnreadableFile
+from towhee.reading.files import MissingFile, UnreadableFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,6 +190,109 @@ def test_a_file_with_something_else_in_it_says_so(
     assert str(caught.value) == message
 
 
+def test_a_file_of_the_other_kind_names_the_method_that_reads_it() -> None:
+    with pytest.raises(UnreadableFile) as caught:
+        DataCollection.read_video(write_sound("a.wav")).to_list()
+    assert caught.value.hint == "Call `read_audio`: it has audio"
+    with pytest.raises(UnreadableFile) as caught:
+        DataCollection.read_audio(write_video("a.mp4")).to_list()
+    assert caught.value.hint == "Call `read_video`: it has video"
+
+
+@pytest.mark.parametrize("name", ["12:30.wav", "file:a.wav", "http:a.wav", "data:a"])
+def test_a_colon_in_the_name_of_a_file_makes_no_address_of_it(name: str) -> None:
+    Path(write_sound("plain.wav")).rename(name)
+    assert len(DataCollection.read_audio(name).to_list()) == 3
+
+
+def test_tags_in_an_old_encoding_do_not_hinder_reading() -> None:
+    with av.open("a.mkv", "w") as container:
+        stream: Any = container.add_stream("mpeg4", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        container.metadata["title"] = "Etude"
+        image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+        container.mux(stream.encode())
+    latin = Path("a.mkv").read_bytes().replace(b"Etude", b"\xc9tude")
+    path = write("latin.mkv", latin)
+    assert len(DataCollection.read_video(path).to_list()) == 1
+
+
+@pytest.mark.parametrize("channels", [1, 3, 6, 8, 16, 64])
+def test_sound_has_all_of_its_channels(channels: int) -> None:
+    samples = np.arange(20 * channels, dtype="<i2").reshape(20, channels)
+    with wave.open("a.wav", "wb") as file:
+        file.setparams((channels, 2, RATE, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+    pieces = DataCollection.read_audio("a.wav", seconds=8 / RATE).to_list()
+    assert [piece.samples.shape[1] for piece in pieces] == [8, 8, 4]
+    whole = np.concatenate([piece.samples for piece in pieces], axis=1)
+    assert np.array_equal(whole * 2**15, samples.T)
+
+
+def test_sound_whose_rate_changes_says_so() -> None:
+    content = b""
+    for rate in (22050, 44100):
+        with av.open("part.aac", "w", format="adts") as container:
+            stream: Any = container.add_stream("aac", rate=rate, layout="mono")
+            for number in range(20):
+                silence = np.zeros((1, 1024), np.float32)
+                frame = av.AudioFrame.from_ndarray(silence, "fltp", "mono")
+                frame.sample_rate, frame.pts = rate, number * 1024
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        content += Path("part.aac").read_bytes()
+    with pytest.raises(UnreadableFile) as caught:
+        DataCollection.read_audio(write("a.aac", content)).to_list()
+    assert str(caught.value) == (
+        "The audio of `a.aac` has 1 channels at 22050 Hz, and later 1 at 44100 Hz"
+    )
+    assert caught.value.hint == "Make files of its parts, and read each of them"
+
+
+def test_a_rate_is_a_plain_number_that_sound_can_have() -> None:
+    path = write_sound("a.wav")
+    piece = DataCollection.read_audio(path, rate=np.int64(RATE)).head(1)[0]  # type: ignore[arg-type]  # as NumPy gives it
+    assert type(piece.rate) is int
+    with pytest.raises(ValueError, match="rate is 2147483648, and has to be 768000 or"):
+        DataCollection.read_audio(path, rate=2**31)
+
+
+@linux
+def test_a_pipe_is_told_from_a_missing_file() -> None:
+    os.mkfifo("a.mp4")
+    with pytest.raises(MissingFile) as caught:
+        DataCollection.read_video("a.mp4")
+    assert str(caught.value) == f"There is no file `a.mp4` in `{Path.cwd()}`"
+    assert caught.value.hint == "Give a regular file: it is a device, or a pipe"
+
+
+def test_a_damaged_file_says_what_to_do() -> None:
+    with pytest.raises(UnreadableFile) as caught:
+        DataCollection.read_audio(write("a.wav", b"x" * 999)).to_list()
+    assert caught.value.hint == "Make it again: it is damaged, or no audio"
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("folder", "Give a file in it: it is a folder"),
+        (
+            "https://example.com/a.mp4",
+            "Download it first: only files on this machine are read",
+        ),
+    ],
+)
+def test_a_folder_and_an_address_are_told_from_a_missing_file(
+    path: str, hint: str
+) -> None:
+    Path("folder").mkdir()
+    with pytest.raises(MissingFile) as caught:
+        DataCollection.read_video(path)
+    assert str(caught.value) == f"There is no file `{path}` in `{Path.cwd()}`"
+    assert caught.value.hint == hint
+
+
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
 def test_a_piece_of_no_length_is_refused_at_once(value: float) -> None:
     with pytest.raises(ValueError, match="has to be a number above 0"):
@@ -225,3 +330,10 @@ def test_a_camera_that_is_not_there_is_named() -> None:
     assert caught.value.hint == "Give the number of another, or the path of its device"
     with pytest.raises(ValueError, match="limit is -1"):
         DataCollection.read_camera(limit=-1)
+
+
+@pytest.mark.parametrize("device", [-1, 1.5, None])
+def test_a_camera_has_a_number_or_a_path(device: Any) -> None:  # noqa: ANN401  (what is no device)
+    # At -1 OpenCV would end the process.
+    with pytest.raises(ValueError, match=f"device is {device}, and has to be a whole"):
+        DataCollection.read_camera(device)

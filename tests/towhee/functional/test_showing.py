@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from towhee import DataCollection
-from towhee.columns import Entity
+from towhee.columns import Entity, MissingColumn
 from towhee.display.table import Table
 from towhee.display.text import brief, printable
 from towhee.extras import MissingExtra
@@ -485,6 +485,19 @@ def test_without_pillow_pictures_are_words_unless_asked_for(
     assert caught.value.hint == "Install `towhee-hub[display]`"
 
 
+class Shapeless:
+    @property
+    def shape(self) -> tuple[int, ...]:
+        raise LookupError
+
+
+class Wordless(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise LookupError
+
+
 class Raising:
     def __repr__(self) -> str:
         raise LookupError
@@ -517,4 +530,68 @@ def test_values_are_told_in_a_few_words(value: object, words: str) -> None:
 def test_a_value_that_cannot_tell_of_itself_is_shown_all_the_same() -> None:
     assert brief(Raising()).startswith("<Raising instance at 0x")
     assert brief(10**5000) == "<int>"
+    assert brief(Shapeless()).startswith("<")
+    assert brief(Wordless("x")) == "'x'"
     assert Table.of([Raising()]).rows[0]
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "words"),
+    [
+        (np.zeros(2**23 + 1, np.float32), 8000, "16 MiB are too much for a page"),
+        (
+            np.zeros((2, 9), np.float32),
+            2**31,
+            "the column `rate` says no number of samples a second",
+        ),
+    ],
+)
+def test_sound_that_no_page_plays_is_told(
+    samples: object, rate: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows({"samples": samples, "rate": rate}).show(tablefmt="html")
+    assert f"({words})" in "".join(page(capsys).text)
+
+
+def test_a_rate_may_be_a_number_of_numpy(capsys: pytest.CaptureFixture[str]) -> None:
+    rows({"samples": np.zeros(9), "rate": np.int64(8000)}).show(tablefmt="html")
+    assert page(capsys).only("audio")
+
+
+@pytest.mark.parametrize("value", [None, 3, b"x", np.zeros(5, np.uint8)])
+def test_what_has_no_rows_of_pixels_is_no_picture(
+    value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows({"a": value}).show(tablefmt="html", formatter={"a": "image"})
+    shown = page(capsys).text[1]
+    assert shown == f"{brief(value)} (no picture, nor where one is)"
+
+
+def test_a_tensor_that_becomes_no_array_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    torch = pytest.importorskip("torch")
+    tensor = torch.zeros((2, 9), requires_grad=True)
+    forms = {"picture": "image"}
+    table = rows({"samples": tensor, "rate": 8000, "picture": tensor})
+    table.show(tablefmt="html", formatter=forms)
+    text = "".join(page(capsys).text)
+    assert text.count("Can't call numpy() on Tensor that requires grad") == 2
+
+
+@pytest.mark.parametrize(
+    ("formatter", "message"),
+    [
+        (
+            {"a": []},
+            "the formatter of `a` is [], and has to be a function or one of text, image, audio, video",
+        ),
+        ({3: "text"}, "The row has no column `3`"),
+    ],
+)
+def test_a_formatter_of_the_wrong_kind_is_told(
+    formatter: dict[Any, Any], message: str
+) -> None:
+    with pytest.raises((ValueError, MissingColumn)) as caught:
+        rows({"a": 1}).show(formatter=formatter)
+    assert str(caught.value) == message

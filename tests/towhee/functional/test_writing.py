@@ -408,6 +408,14 @@ def test_frames_may_be_any_arrays_of_pixels() -> None:
             [FRAME.astype(float)],
             "row 0 is float64 of shape (16, 16, 3), and frames are uint8 of shape (height, width, 3), all of one size",
         ),
+        (
+            [FRAME[:0]],
+            "row 0 is uint8 of shape (0, 16, 3), and frames are uint8 of shape (height, width, 3), all of one size",
+        ),
+        (
+            [[[1], [1, 2]]],
+            "row 0 is no frame: setting an array element with a sequence. The requested array has an inhomogeneous shape after 1 dimensions. The detected shape was (2,) + inhomogeneous part.",
+        ),
     ],
 )
 def test_what_is_no_frame_is_told(frames: list[Any], message: str) -> None:
@@ -425,6 +433,80 @@ def test_a_codec_or_ending_that_is_not_known_is_told() -> None:
         DataCollection([FRAME]).to_video("a.nothing")
     assert str(caught.value) == "no kind of video ends in `.nothing`"
     assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "message"),
+    [
+        ("a.wav", None, "'wav' format does not support 'libx264' codec"),
+        ("a.mp4", "gif", "'mp4' format does not support 'gif' codec"),
+        ("a.mp4", "aac", "audio stream `rate` must be: int | None"),
+    ],
+)
+def test_a_codec_that_the_file_cannot_hold_is_told(
+    name: str, codec: str | None, message: str
+) -> None:
+    with pytest.raises(UnwritableValue) as caught:
+        DataCollection([FRAME]).to_video(name, codec=codec)
+    codec = codec or "libx264"
+    assert str(caught.value) == f"`{name}` cannot hold these frames as `{codec}`: " + (
+        message
+    )
+    hint = "Give another `codec`, another ending, or frames of another size"
+    assert caught.value.hint == hint
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("ending", [".m3u8", ".mpd", ".png"])
+def test_a_video_in_several_files_is_refused_and_leaves_none(ending: str) -> None:
+    with pytest.raises(UnwritableValue) as caught:
+        DataCollection([FRAME] * 3).to_video(f"a{ending}")
+    assert str(caught.value) == f"`{ending}` is no video in one file"
+    hint = "Give a name that ends in `.mp4`, `.mkv`, `.webm` or `.gif`"
+    assert caught.value.hint == hint
+    assert not list(Path().iterdir())
+
+
+def test_a_video_without_an_ending_is_refused() -> None:
+    with pytest.raises(UnwritableValue) as caught:
+        DataCollection([FRAME]).to_video("video")
+    assert str(caught.value) == "no kind of video ends in ``"
+
+
+@pytest.mark.parametrize("fps", [1e-9, 1e300, 40000])
+def test_a_number_of_frames_a_second_that_no_video_has_is_refused_at_once(
+    fps: float,
+) -> None:
+    rows = iter([FRAME])
+    with pytest.raises(ValueError, match="and has to be from 1/32767 to 32767"):
+        DataCollection(rows).to_video("a.mp4", fps)
+    assert next(rows) is FRAME
+
+
+@pytest.mark.parametrize("fps", [np.float32(12.5), np.int64(5), 1e-4, 30000 / 1001])
+def test_frames_a_second_may_be_any_number(fps: float) -> None:
+    rate = read_video(DataCollection([FRAME] * 3).to_video("a.mp4", fps))[1]
+    assert rate == pytest.approx(float(fps), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_name_as_long_as_a_folder_takes_can_be_written(name: str) -> None:
+    path = Path("é" * 120 + Path(name).suffix)
+    WRITERS[name](DataCollection([FRAME] if name.endswith("mp4") else [1]), path)
+    assert list(Path().iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_name_that_no_folder_takes_is_refused_before_a_row_is_computed(
+    name: str,
+) -> None:
+    rows, path = iter([1]), Path("x" * 300 + Path(name).suffix)
+    with pytest.raises(UnwritablePath) as caught:
+        WRITERS[name](DataCollection(rows), path)
+    assert str(caught.value) == f"No file can be put at `{path}`: File name too long"
+    hint = "Give another name, or a folder that you may write to"
+    assert caught.value.hint == hint
+    assert next(rows) == 1
 
 
 def test_a_frame_of_pandas_has_the_rows() -> None:
