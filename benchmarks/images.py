@@ -3,18 +3,23 @@
 A big model, and a small one where decoding takes most of the time.
 
 The weights are random: they cost what trained ones cost. The vectors of every
-alternative are compared before anything is timed. With ``--device cuda`` the peers are
-those that people write for a GPU.
+alternative are compared before anything is timed. Each has a process of its own, in
+which it waits for its turn: what one does to memory lasts, and would be another's luck.
+With ``--device cuda`` the peers are those that people write for a GPU.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import multiprocessing
 import os
 import sys
 import tempfile
+from collections import ChainMap
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +37,7 @@ from towhee import pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.connection import Connection
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -95,6 +101,7 @@ class Recipe:
         self.paths = paths
         self.device = torch.device(device)
         self.model: Any = timm.create_model(name, num_classes=0).eval().to(device)
+        self.session: InferenceSession | None = None
         self._loaders: dict[int, torch.utils.data.DataLoader[torch.Tensor]] = {}
         config = timm.data.resolve_model_data_config(self.model)
         self.transform: Any = timm.data.create_transform(**config, is_training=False)
@@ -119,7 +126,6 @@ class Recipe:
 
     def loop(self) -> Vectors:
         """One file after the other, as every first page shows."""
-        keep_memory(keep=False)
         self.lay_out(torch.contiguous_format)
         return np.concatenate(
             [
@@ -130,7 +136,6 @@ class Recipe:
 
     def data_loader(self, workers: int = 2, size: int = 32) -> Vectors:
         """The usual advice; the workers stay from one run to the next."""
-        keep_memory(keep=False)
         self.lay_out(torch.contiguous_format)
         if workers not in self._loaders:
             self._loaders[workers] = torch.utils.data.DataLoader(
@@ -188,10 +193,12 @@ class Recipe:
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             verbose=False,
         )
-        self.session = InferenceSession(path, providers=["CPUExecutionProvider"])
 
-    def onnxruntime(self, size: int) -> Vectors:
+    def onnxruntime(self, path: Path, size: int) -> Vectors:
         """All threads read a block, then onnxruntime has them all."""
+        if self.session is None:
+            providers = ["CPUExecutionProvider"]
+            self.session = InferenceSession(path, providers=providers)
         name = self.session.get_inputs()[0].name
         found = []
         with ThreadPoolExecutor(THREADS) as pool:
@@ -221,91 +228,151 @@ class Recipe:
         return found
 
 
-def keep_memory(*, keep: bool = True) -> None:
-    """Have glibc keep what is freed, or free it as it does by itself; Linux only."""
+def keep_memory() -> None:
+    """Have glibc keep what is freed from now on; Linux only."""
     if sys.platform == "linux":
         glibc = ctypes.CDLL(None)
-        glibc.mallopt(-3, 1 << 30 if keep else 32 << 20)
-        glibc.mallopt(-1, 2**31 - 1 if keep else 64 << 20)
+        glibc.mallopt(-3, 1 << 30)
+        glibc.mallopt(-1, 2**31 - 1)
 
 
-def by_hand(recipe: Recipe) -> dict[str, Callable[[], Vectors]]:
-    """The arrangements of eager torch."""
-    peers: dict[str, Callable[[], Vectors]] = {
-        LOOP: recipe.loop,
-        LOADER: recipe.data_loader,
-    }
-    if recipe.device.type == "cuda":
-        loader = f"DataLoader, {THREADS} workers, batch 64, pinned"
-        peers[loader] = partial(recipe.data_loader, THREADS, 64)
-        for size in (32, 128):
-            label = f"threads ahead, channels_last, pinned, batch {size}"
-            peers[label] = partial(recipe.ahead, size)
-        return peers
-    for size in (8, 16, 32):
-        label = f"phases, channels_last, memory kept, batch {size}"
-        peers[label] = partial(recipe.phases, size)
-    peers["rows in threads, channels_last, memory kept"] = recipe.rows
-    return peers
+@dataclass(frozen=True)
+class Job:
+    """What every process is told."""
 
+    model: str
+    paths: list[Path]
+    folder: Path
+    device: str
 
-def compare(
-    name: str, paths: list[Path], folder: Path, rounds: int, device: str
-) -> None:
-    """Check that every arrangement gives the same vectors, then time them in turn."""
-    recipe = Recipe(name, paths, device)
-    weights = folder / f"{name}.safetensors"
-    save_file(recipe.model.state_dict(), weights)
+    @property
+    def weights(self) -> Path:
+        """The model's."""
+        return self.folder / f"{self.model}.safetensors"
 
-    def hub(backend: str, **options: str) -> Callable[[], Vectors]:
+    @property
+    def onnx(self) -> Path:
+        """The model again, for ``onnxruntime``."""
+        return self.folder / f"{self.model}.onnx"
+
+    def ours(self) -> dict[str, dict[str, str]]:
+        """Pipelines, by what is printed of them, and their options."""
+        if self.device == "cpu":
+            names = "pipeline", "pipeline, backend='onnxruntime'"
+            return {names[0]: {}, names[1]: {"backend": "onnxruntime"}}
+        return {"pipeline": {}, "pipeline, dtype='bfloat16'": {"dtype": "bfloat16"}}
+
+    def by_hand(self, recipe: Recipe) -> dict[str, dict[str, Callable[[], Vectors]]]:
+        """What people write, for each of our pipelines."""
+        peers: dict[str, Callable[[], Vectors]] = {
+            LOOP: recipe.loop,
+            LOADER: recipe.data_loader,
+        }
+        if self.device != "cpu":
+            loader = f"DataLoader, {THREADS} workers, batch 64, pinned"
+            peers[loader] = partial(recipe.data_loader, THREADS, 64)
+            for size in (32, 128):
+                label = f"threads ahead, channels_last, pinned, batch {size}"
+                peers[label] = partial(recipe.ahead, size)
+            return {"pipeline": peers}
+        for size in (8, 16, 32):
+            label = f"phases, channels_last, memory kept, batch {size}"
+            peers[label] = partial(recipe.phases, size)
+        peers["rows in threads, channels_last, memory kept"] = recipe.rows
+        onnxruntime: dict[str, Callable[[], Vectors]] = {
+            f"phases, onnxruntime, batch {size}": partial(
+                recipe.onnxruntime, self.onnx, size
+            )
+            for size in (8, 32)
+        }
+        return dict(zip(self.ours(), (peers, onnxruntime), strict=True))
+
+    def pipeline(self, **options: str) -> tuple[Callable[[], Vectors], str]:
+        """A pipeline whose plan is found, and what it says of that."""
         embed = pipeline(
             "image-embedding-resnet50",
-            model_name=name,
+            model_name=self.model,
             pretrained=False,
-            checkpoint_path=str(weights),
+            checkpoint_path=str(self.weights),
             num_classes=0,
-            device=device,
-            backend=backend,
+            device=self.device,
             **options,
         )
-        files = [str(path) for path in paths]
+        files = [str(path) for path in self.paths]
         # A plan is found once for a model and a machine.
         for _ in range(RUNS_TO_SEARCH):
             if "(measured" in str(embed.explain()):
                 break
             embed(files)
-        print(embed.explain(), file=sys.stderr)
-        return lambda: np.stack(embed(files))
+        return lambda: np.stack(embed(files)), str(embed.explain())
 
-    eager = by_hand(recipe)
-    alternatives = {**eager, "pipeline": hub("eager")}
-    ours = {"pipeline": eager}
-    if device == "cpu":
-        recipe.export(folder / f"{name}.onnx")
-        onnxruntime: dict[str, Callable[[], Vectors]] = {
-            f"phases, onnxruntime, batch {size}": partial(recipe.onnxruntime, size)
-            for size in (8, 32)
-        }
-        label = "pipeline, backend='onnxruntime'"
-        alternatives |= {**onnxruntime, label: hub("onnxruntime")}
-        ours[label] = onnxruntime
+
+class Apart:
+    """An arrangement in a process of its own, which waits until it is called."""
+
+    def __init__(self, label: str, job: Job) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, label, job))
+        self._process.start()
+        theirs.close()
+        if note := self._connection.recv():
+            print(note, file=sys.stderr)
+
+    def __call__(self, *, give: bool = False) -> Any:  # noqa: ANN401
+        """Run it once, and hand its vectors over if they are wanted."""
+        self._connection.send(give)
+        return self._connection.recv()
+
+    def close(self) -> None:
+        """End its process."""
+        self._connection.close()
+        self._process.join()
+
+
+def _serve(connection: Connection, label: str, job: Job) -> None:
+    note = ""
+    if (options := job.ours().get(label)) is not None:
+        run, note = job.pipeline(**options)
     else:
-        label = "pipeline, dtype='bfloat16'"
-        alternatives[label] = hub("eager", dtype="bfloat16")
-    reference = recipe.loop()
-    for label, alternative in alternatives.items():
-        difference = np.abs(alternative() - reference).max()
-        print(f"{label} differs by {difference:.1e} at most", file=sys.stderr)
-    table = in_turn(alternatives, rounds=rounds)
+        peers = job.by_hand(Recipe(job.model, job.paths, job.device))
+        run = ChainMap(*peers.values())[label]
+    connection.send(note)
+    with suppress(EOFError):
+        while True:
+            give = connection.recv()
+            vectors = run()
+            connection.send(vectors if give else None)
+
+
+def compare(job: Job, rounds: int) -> None:
+    """Check that every arrangement gives the same vectors, then time them in turn."""
+    recipe = Recipe(job.model, job.paths, job.device)
+    save_file(recipe.model.state_dict(), job.weights)
+    if job.device == "cpu":
+        recipe.export(job.onnx)
+    peers = job.by_hand(recipe)
+    labels = [each for ours in peers for each in (*peers[ours], ours)]
+    labels += [label for label in job.ours() if label not in peers]
+    with ExitStack() as stack:
+        ways = {label: Apart(label, job) for label in labels}
+        for way in ways.values():
+            stack.callback(way.close)
+        reference = ways[LOOP](give=True)
+        for label, way in ways.items():
+            difference = np.abs(way(give=True) - reference).max()
+            print(f"{label} differs by {difference:.1e} at most", file=sys.stderr)
+        table = in_turn(ways, rounds=rounds)
     where = f"{THREADS} threads"
-    if device != "cpu":
-        where += f", {torch.cuda.get_device_name(device)}"
+    if job.device != "cpu":
+        where += f", {torch.cuda.get_device_name(job.device)}"
+    count = len(job.paths)
     print_table(
-        f"{len(paths)} JPEG files to {name} vectors, {where}", table, count=len(paths)
+        f"{count} JPEG files to {job.model} vectors, {where}", table, count=count
     )
     seconds = {row.name: row.seconds for row in table}
-    for label, peers in ours.items():
-        best = min(seconds[each] for each in peers)
+    for label in job.ours():
+        best = min(seconds[each] for each in peers.get(label, peers["pipeline"]))
         print(
             f"\n`{label}` runs at {best / seconds[label]:.2f} of the best by hand with "
             "its backend,\n"
@@ -326,9 +393,8 @@ def main() -> None:
         written = write_photographs(Path(folder), min(arguments.count, UNIQUE))
         paths = [written[number % UNIQUE] for number in range(arguments.count)]
         for name in arguments.model or MODELS:
-            compare(
-                name, paths, Path(folder), arguments.rounds, device=arguments.device
-            )
+            job = Job(name, paths, Path(folder), arguments.device)
+            compare(job, arguments.rounds)
 
 
 if __name__ == "__main__":
