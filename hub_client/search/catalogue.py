@@ -135,10 +135,6 @@ class Catalogue:
             else:
                 yield line
 
-    def names(self) -> tuple[str, ...]:
-        """The name of every card."""
-        return tuple(name for name, _ in self.stamped())
-
     def stamped(self) -> dict[tuple[str, str], str]:
         """Lines by what they were made from: a name and a stamp."""
         lines = self.text.split("\n")[:-1]

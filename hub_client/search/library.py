@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from hub_client.home import expanded
 from hub_client.search.catalogue import Card, Catalogue, searched
-from hub_client.search.ranking import nearest, words_of
+from hub_client.search.ranking import nearest, respelled, words_of
 from hub_client.search.shelves import FolderShelf, IndexShelf, in_words
 from hub_client.sources import (
     BUNDLED,
@@ -77,13 +77,20 @@ class Library:
                     yield line
 
     def nearest(self, text: str) -> list[str]:
-        """Up to three names that look like the text."""
-        names = (
-            (spec, name)
+        """Up to three names that look like the text, or else it, spelled otherwise.
+
+        What is given finds something.
+        """
+        lines = [
+            line
             for spec, catalogue in self.catalogues.items()
-            for name in catalogue.names()
-        )
-        return nearest(text, (n for spec, n in names if self.answers(spec, n)))
+            for (name, _), line in catalogue.stamped().items()
+            if self.answers(spec, name)
+        ]
+        if names := nearest(text, (searched(line)[0] for line in lines)):
+            return names
+        otherwise = respelled(text, lines)
+        return [otherwise] if any(self.find(otherwise)) else []
 
     def answers(self, spec: str, name: str) -> bool:
         """Whether a rule leads from the name to the source."""

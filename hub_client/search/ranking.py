@@ -20,6 +20,9 @@ _IN_SUMMARY: Final = (2, 1, 1)
 """What a word is worth there: as a word of it, as the beginning of one, and within one.
 In a summary it is never worth more than elsewhere."""
 _ALIKE: Final = 0.6
+_ALIKE_WORD: Final = 0.8
+_TO_GUESS: Final = 3
+"""Shorter words are like too many others."""
 _LOOKED_AT: Final = 100
 
 
@@ -88,6 +91,27 @@ def nearest(text: str, names: Iterable[str]) -> list[str]:
     likely = sorted(set(names), key=lambda name: (-shared(name), name))[:_LOOKED_AT]
     alike = sorted((-likeness(name), name) for name in likely)
     return [name for score, name in alike if -score >= _ALIKE][:3]
+
+
+def respelled(text: str, lines: Iterable[str]) -> str:
+    """The words of a text, each that no line has as the likest one that a line has.
+
+    Empty if there is no like one.
+
+    >>> from hub_client.search.catalogue import Card
+    >>> line = Card("image-embedding/timm", "Embed it", "MIT", (), "bundled").to_line()
+    >>> respelled("Imgae embed", [line])
+    'image embed'
+    """
+    from difflib import get_close_matches  # noqa: PLC0415  (only on a miss)
+
+    known = " ".join(" ".join(searched(line)) for line in lines)
+    words = {each for each in _WORD.findall(known) if len(each) >= _TO_GUESS}
+    likest = [
+        [each] if each in known else get_close_matches(each, words, 1, _ALIKE_WORD)
+        for each in words_of(text)
+    ]
+    return " ".join(found[0] for found in likest) if all(likest) else ""
 
 
 class _Word:

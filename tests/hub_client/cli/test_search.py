@@ -70,6 +70,9 @@ def test_a_miss_names_what_is_near(hub: Hub, shelf: OperatorFolder) -> None:
     assert hub.refused("search", "embd") == (
         f"{read}No operator matches `embd`\n\nhint: Did you mean `acme/embed`?\n"
     )
+    assert hub.refused("search", "gve", "bak").endswith(
+        "hint: Did you mean `give back`?\n"
+    )
     assert hub.refused("search", "xyzzy") == (
         f"{read}No operator matches `xyzzy`\n\n"
         "hint: Try fewer or other words; `--hub` searches all of Hugging Face\n"

@@ -36,7 +36,7 @@ def test_what_others_wrote_cannot_end_a_line_or_a_column(
 ) -> None:
     card = Card("acme/embed", summary, license_, (), "bundled")
     catalogue = Catalogue.of([card, card])
-    assert catalogue.names() == ("acme/embed",)
+    assert [*catalogue.stamped()] == [("acme/embed", "")]
     first, second = mentioned(catalogue, "acme")
     assert first == second
     assert first.summary == "".join(filter(str.isprintable, summary))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hub_client.search.catalogue import Card, Catalogue
-from hub_client.search.ranking import nearest, rank, words_of
+from hub_client.search.ranking import nearest, rank, respelled, words_of
 
 SUMMARIES = {
     "image-embedding/timm": "Embed images with any model of timm",
@@ -68,4 +68,21 @@ def test_names_come_before_namespaces_and_those_before_summaries(
 def test_near_names_are_those_that_look_like_the_text(
     text: str, names: list[str]
 ) -> None:
-    assert nearest(text, CATALOGUE.names()) == names
+    assert nearest(text, SUMMARIES) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "otherwise"),
+    [
+        ("imgae", "image"),
+        ("Imgae Embeding", "image embedding"),
+        ("Transfomer texts", "transformers texts"),
+        ("image xyzzy", ""),
+        ("tx", ""),
+        ("", ""),
+    ],
+)
+def test_a_word_that_nothing_has_is_spelled_as_the_likest(
+    text: str, otherwise: str
+) -> None:
+    assert respelled(text, CATALOGUE.text.splitlines()) == otherwise
