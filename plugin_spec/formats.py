@@ -64,10 +64,19 @@ def _specifier(text: str) -> str | None:
 
 
 def _package(text: str) -> str | None:
+    r"""Say why ``text`` is no Python package to ask for; None if it is one.
+
+    >>> _package(r'six; os_name == "a\n--index-url http://h/"')[:30]
+    'expected a PEP 508 requirement'
+    """
+    expected = f"expected a PEP 508 requirement such as `timm>=1,<2`, got {text!r}"
     try:
         package = PackageRequirement(text)
     except InvalidPackage:
-        return f"expected a PEP 508 requirement such as `timm>=1,<2`, got {text!r}"
+        return expected
+    # Packaging writes an escaped line end out: it would begin a line for uv and pip.
+    if "\\" in text or not str(package).isprintable():
+        return expected
     if package.url is not None:
         return f"URL requirements are not allowed, got {text!r}"
     return None

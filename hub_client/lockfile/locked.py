@@ -67,7 +67,7 @@ class LockedPackage:
         package = cls(
             name=entry.get("name", matching(_PACKAGE_NAME, "a canonical name")),
             version=entry.get("version", lambda value: str(Version(as_text(value)))),
-            marker=entry.get("marker", lambda value: str(Marker(as_text(value))), None),
+            marker=entry.get("marker", parsed(_marker), None),
             hashes=entry.get("hashes", each(as_digest)),
         )
         if not package.hashes:
@@ -176,7 +176,7 @@ class LockedOperator:
             manifest=entry.get("manifest", as_digest),
             requires=entry.get("requires", each(parsed(Requirement.parse))),
             requires_python=entry.get("requires-python", parsed(parse_specifier)),
-            packages=entry.get("packages", each(_package_requirement)),
+            packages=entry.get("packages", each(parsed(_package_requirement))),
             yanked=entry.get("yanked", as_text, None),
             signer=entry.get("signer", as_line, None),
             space=entry.get("space", _space, None),
@@ -229,11 +229,18 @@ def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if value is not None}
 
 
-def _package_requirement(value: Any) -> str:  # noqa: ANN401
-    requirement = PackageRequirement(as_text(value))
-    if requirement.url:
-        raise ValueError(f"expected no address, got {value!r}")
-    return str(requirement)
+def _package_requirement(text: str) -> str:
+    if problem := FORMATS["package"](text):
+        raise ValueError(problem)
+    return str(PackageRequirement(text))
+
+
+def _marker(text: str) -> str:
+    marker = str(Marker(text))
+    # It is written into the same lines.
+    if FORMATS["package"](f"x; {text}"):
+        raise ValueError(f"expected a marker of PEP 508, got {text!r}")
+    return marker
 
 
 def _space(value: Any) -> EmbeddingSpace:  # noqa: ANN401

@@ -104,7 +104,7 @@ license: Apache 2.0
 module: json
 requires:
   packages: [ok, "x @ http://${TOKEN}@h/", "y @ file:///etc/passwd", "--index-url x",
-    "z\\n>=1"]
+    "z\\n>=1", 'z; os_name == "a\\n-r x"', "z; os_name == \\"a\\f-r x\\""]
   operators: [a/b>=x, A/b]
   python: three
 inputs: [{name: a, type: imag, shape: [H, 0, 3.0, 010]}, {type: [image, 3]}]
@@ -130,6 +130,8 @@ steps: *a
         "line 9: requires.packages[2]: URL requirements are not allowed, got 'y @ file:///etc/passwd'",
         "line 9: requires.packages[3]: expected a PEP 508 requirement such as `timm>=1,<2`, got '--index-url x'",
         "line 10: requires.packages[4]: expected a PEP 508 requirement such as `timm>=1,<2`, got 'z\\n>=1'",
+        r"""line 10: requires.packages[5]: expected a PEP 508 requirement such as `timm>=1,<2`, got 'z; os_name == "a\\n-r x"'""",
+        r"""line 10: requires.packages[6]: expected a PEP 508 requirement such as `timm>=1,<2`, got 'z; os_name == "a\x0c-r x"'""",
         "line 11: requires.operators[0]: invalid version specifier, got 'a/b>=x'",
         "line 11: requires.operators[1]: expected `namespace/name`, got 'A/b'",
         "line 12: requires.python: expected a PEP 440 specifier such as `>=3.11`, got 'three'",
