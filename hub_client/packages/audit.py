@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from hub_client.packages import InstallerMissing
-from hub_client.packages.uv import find_uv
+from hub_client.packages.uv import find_uv, neutral_ground
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -66,9 +65,8 @@ def find_vulnerabilities(
     if (uv := find_uv()) is None:
         raise InstallerMissing("An audit of packages needs uv", hint="pip install uv")
     where = ("--service-url", service) if service else ()
-    with tempfile.TemporaryDirectory() as folder:
-        # On neutral ground: a project of uv's own, which asks for what is locked.
-        Path(folder, "pyproject.toml").write_text(_pyproject(packages), "utf-8")
+    # A project of uv's own, which asks for what is locked.
+    with neutral_ground(_pyproject(packages)) as folder:
         Path(folder, "uv.lock").write_text("\n".join(_uv_lock(packages)), "utf-8")
         words = ("audit", "--frozen", "--output-format", "json", *where)
         features = ("--preview-features", "audit-command,json-output")

@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,7 @@ from hub_client.packages.requirements_text import parse_pins
 from hub_client.steps import step
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from packaging.specifiers import SpecifierSet
 
@@ -75,8 +77,23 @@ def find_uv() -> str | None:
         return shutil.which("uv")
 
 
+@contextmanager
+def neutral_ground(project: str = "") -> Iterator[str]:
+    """A folder to start uv in, where nobody but the user configures it.
+
+    uv takes settings from every folder above the current one, until one has some: a
+    project's, or of ``/tmp``, where anybody writes.
+
+    :param project: the text of a project to be there.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        text = f"{project}[tool.uv.workspace]\n"
+        Path(folder, "pyproject.toml").write_text(text, encoding="utf-8")
+        yield folder
+
+
 class UvInstaller:
-    """Starts uv in a folder of its own, so that no project's settings are read."""
+    """Starts uv on neutral ground, and with an interpreter: it would look for one."""
 
     def __init__(
         self,
@@ -144,7 +161,7 @@ class UvInstaller:
         lines = requirement_lines(requests)
         if not lines:
             return ()
-        words = ("--universal", "--python-version", _oldest(requires_python), *_WHEELS)
+        words = _universal(requires_python)
         try:
             return self._compile(requests, words, preferring=_pinned(locked))
         except _Unsolvable as error:
@@ -154,7 +171,7 @@ class UvInstaller:
         self, locked: Sequence[LockedPackage], *, requires_python: SpecifierSet
     ) -> str:
         """Ask the registry where the files of these packages are."""
-        words = ("--universal", "--python-version", _oldest(requires_python), *_WHEELS)
+        words = _universal(requires_python)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "pylock.toml")
             kinds = ("--no-deps", "--format", "pylock.toml", "--no-header", "--quiet")
@@ -185,8 +202,7 @@ class UvInstaller:
             return tuple(parse_pins(pin_file.read_text(encoding="utf-8")))
 
     def _run(self, words: Sequence[str], typed: str, *, shown: bool = False) -> str:
-        # Neutral ground: a project's own uv settings may name any registry.
-        with tempfile.TemporaryDirectory() as folder, step("uv", "pip", *words):
+        with neutral_ground() as folder, step("uv", "pip", *words):
             done = subprocess.run(  # noqa: S603  (no word of it comes from outside)
                 [self._uv, "pip", *words, *(["--offline"] if self._offline else [])],
                 check=False,
@@ -217,6 +233,11 @@ class UvInstaller:
 def _without_hints(said: str) -> str:
     # uv's hints are flags of uv.
     return _HINT.sub("", said).rstrip()
+
+
+def _universal(requires_python: SpecifierSet) -> tuple[str, ...]:
+    oldest = ("--python-version", _oldest(requires_python))
+    return ("--universal", *oldest, "--python", sys.executable, *_WHEELS)
 
 
 def _kinds(sdists: Collection[str]) -> tuple[str, ...]:

@@ -75,6 +75,22 @@ def test_what_is_said_of_a_package_is_one_line() -> None:
     assert Vulnerability.from_dict(data).summary == "it runs what it reads"
 
 
+def test_no_project_above_a_temporary_folder_takes_a_package_from_the_audit(
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As anybody may leave one in `/tmp`."""
+    theirs = '[project]\nname = "theirs"\nversion = "1"\nrequires-python = ">=3.11"\n'
+    text = f'{theirs}[tool.uv.workspace]\nmembers = ["*"]\n'
+    (tmp_path / "pyproject.toml").write_text(text)
+    (tmp_path / "uv.lock").write_text(
+        'version = 1\nrevision = 3\nrequires-python = ">=3.11"\n'
+    )
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    locked = LockedPackage("hub-tensor", "2.0", None, (f"sha256:{'0' * 64}",))
+    found = find_vulnerabilities([locked], service=service)
+    assert [each.id for each in found] == ["HUB-2026-1"]
+
+
 def test_nothing_known_is_said(hub: Hub, locked: str) -> None:
     with serve_vulnerabilities({}) as service:
         assert hub.said("audit", "--service-url", service) == (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from servers.python_packages import PackageFolder
 
 from hub_client.packages import (
     PackageConflict,
@@ -20,8 +21,6 @@ from plugin_spec.errors import HubError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from servers.python_packages import PackageFolder
 
     from hub_client.environment import Environment
     from hub_client.packages import PackageInstaller
@@ -325,3 +324,57 @@ def test_the_tools_of_a_new_environment_hold_nothing_back(
     assert added(plan) == {"hub-tensor": "3.0"}
     assert [str(change) for change in plan.change] == ["setuptools 65.0 to 84.0"]
     assert plan.guarded == ()
+
+
+@pytest.fixture
+def folder_of_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One for temporary files, as `/tmp` is; somebody has settings there for others."""
+    folder = tmp_path / "everybodys"
+    interpreter = folder / ".venv" / "bin" / "python"
+    interpreter.parent.mkdir(parents=True)
+    interpreter.write_text(f"#!/bin/sh\ntouch {folder}/ran\nexit 1\n")
+    interpreter.chmod(0o755)
+    (folder / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    return folder
+
+
+THEIRS = 'no-index = true\nfind-links = ["."]\n'
+THEIR_PROJECT = """
+[project]
+name = "theirs"
+version = "1"
+[tool.uv.workspace]
+members = ["*"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("uv.toml", f"[pip]\n{THEIRS}"),
+        (
+            "pyproject.toml",
+            f"{THEIR_PROJECT}[tool.uv.pip]\n{THEIRS}",
+        ),
+    ],
+    ids=["settings", "project"],
+)
+def test_no_folder_above_a_temporary_one_configures_uv_or_is_its_interpreter(
+    python_packages: PackageFolder,
+    folder_of_everybody: Path,
+    target: Environment,
+    name: str,
+    text: str,
+) -> None:
+    python_packages.add("hub-tensor", "2.0")
+    PackageFolder(folder_of_everybody).add("hub-tensor", "6.6.6")
+    (folder_of_everybody / name).write_text(text)
+    uv = open_installer("uv")
+    locked = uv.lock(needs("hub-tensor"), requires_python=SpecifierSet())
+    assert [each.version for each in locked] == ["2.0"]
+    assert added(uv.plan(needs("hub-tensor"), target, sdists=())) == {
+        "hub-tensor": "2.0"
+    }
+    assert not (folder_of_everybody / "ran").exists()
