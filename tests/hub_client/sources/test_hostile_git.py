@@ -282,7 +282,7 @@ def test_an_embedded_repository_with_a_monitor_never_runs_it(
     mark = tmp_path / "ran"
     bare = {
         "bare/HEAD": b"ref: refs/heads/main\n",
-        "bare/config": f"[core]\n\tbare = false\n\tworktree = .\n\tfsmonitor = touch {mark}\n".encode(),
+        "bare/config": f"[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = ..\n\tfsmonitor = touch {mark}; false\n".encode(),
         "bare/objects/x": b"",
         "bare/refs/x": b"",
     }
