@@ -75,7 +75,7 @@ def _package(text: str) -> str | None:
     except InvalidPackage:
         return expected
     # Packaging writes an escaped line end out: it would begin a line for uv and pip.
-    if "\\" in text or not str(package).isprintable():
+    if not str(package).isprintable():
         return expected
     if package.url is not None:
         return f"URL requirements are not allowed, got {text!r}"
