@@ -147,18 +147,19 @@ def _named_by_receipt(file: Path) -> Iterable[str]:
 
 
 def _named_by_lock(file: Path) -> Iterable[str]:
-    """Every digest in a lock, also one with an unfinished merge, or of a later format.
+    """Every digest in a lock, also one that a merge left odd, or of a later format.
 
     :raises InvalidLockfile: if it is damaged.
     """
     from hub_client.lockfile import (  # noqa: PLC0415  (slow)
         Lockfile,
         NewerLockfile,
+        UnfitLockfile,
         UnmergedLockfile,
         read_lock,
     )
 
-    with suppress(NewerLockfile, UnmergedLockfile):
+    with suppress(NewerLockfile, UnfitLockfile, UnmergedLockfile):
         Lockfile.load(file)
     return _DIGEST.findall(read_lock(file).decode(errors="replace"))
 

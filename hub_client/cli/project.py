@@ -326,6 +326,8 @@ def _read_lock(project: Project) -> Lockfile | None:
     """What the lock pins, or both sides of a merge in it; None if there is neither.
 
     What is wrong with it is told elsewhere.
+
+    :raises NewerLockfile: if it is of a later format.
     """
     from hub_client.cli.recording import unmerged  # noqa: PLC0415  (slow)
     from hub_client.lockfile import InvalidLockfile, Lockfile  # noqa: PLC0415

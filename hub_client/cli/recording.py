@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from hub_client.edited import edited_operators
 from hub_client.home import expanded
-from hub_client.lockfile import InvalidLockfile, Lockfile, NewerLockfile, read_lock
+from hub_client.lockfile import (
+    InvalidLockfile,
+    Lockfile,
+    NewerLockfile,
+    UnmergedLockfile,
+    read_lock,
+)
 from hub_client.packages import PackageChangeRefused, open_locker
 from hub_client.project import ProjectChanged
 from plugin_spec.errors import HubError
@@ -237,7 +243,7 @@ class Recording:
     def _previous(self) -> Lockfile | None:
         """The lock that is there; one that does not read is locked anew.
 
-        Of one with an unfinished merge, what either side pins is kept where it fits.
+        What a merge left unfinished, or at odds with itself, is kept where it fits.
 
         :raises NewerLockfile: since anew it would be an older one.
         """
@@ -250,7 +256,8 @@ class Recording:
         except InvalidLockfile as error:
             warn = self.installation.session.console.warn
             if both := unmerged(self.project.lock_path):
-                warn(f"{error}\nWhat either side pins is kept where it fits")
+                side = "either side" if isinstance(error, UnmergedLockfile) else "it"
+                warn(f"{error}\nWhat {side} pins is kept where it fits")
                 return both
             warn(f"{error}\nIt is written anew")
             return None
@@ -328,7 +335,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def unmerged(path: Path) -> Lockfile | None:
-    """What both sides of an unfinished merge pin; None if the file holds none."""
+    """What both sides of a merge pin; None for a file that is damaged."""
     from hub_client.lockfile.merging import read_both_sides  # noqa: PLC0415  (seldom)
 
     return read_both_sides((_content(path) or b"").decode(errors="replace"))

@@ -6,6 +6,7 @@ from hub_client.lockfile.lockfile import (
     InvalidLockfile,
     Lockfile,
     NewerLockfile,
+    UnfitLockfile,
     UnmergedLockfile,
     read_lock,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "LockedPackage",
     "Lockfile",
     "NewerLockfile",
+    "UnfitLockfile",
     "UnmergedLockfile",
     "read_lock",
 ]

@@ -73,6 +73,16 @@ class UnmergedLockfile(InvalidLockfile):
     """A lock in which a merge was left unfinished: not damaged, but two."""
 
 
+class UnfitLockfile(InvalidLockfile):
+    """A lock whose entries read, and do not fit together; as git may merge two."""
+
+    def __init__(self, problems: Iterable[str], lock: Lockfile) -> None:
+        self.lock = lock
+        super().__init__(
+            problems, hint="Run `hub lock`: what it pins is kept where it fits"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Lockfile:
     """What ``hub.lock`` says."""
@@ -141,8 +151,10 @@ class Lockfile:
                 _entries(LockedPackage.from_entry, "packages", lines, text, problems)
             ),
         )
-        if problems := problems or list(lock._contradictions()):
+        if problems:
             raise InvalidLockfile(problems)
+        if contradictions := list(lock._contradictions()):
+            raise UnfitLockfile(contradictions, lock)
         return lock
 
     def dumps(self) -> str:

@@ -1,10 +1,15 @@
-"""A lock in which a merge was left unfinished: what either side pinned."""
+"""A lock that a merge left unfinished, or at odds with itself: what it pinned."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub_client.lockfile.lockfile import InvalidLockfile, Lockfile
+from hub_client.lockfile.lockfile import (
+    InvalidLockfile,
+    Lockfile,
+    NewerLockfile,
+    UnfitLockfile,
+)
 from hub_client.merge_markers import MARKER
 
 if TYPE_CHECKING:
@@ -12,15 +17,14 @@ if TYPE_CHECKING:
 
 
 def read_both_sides(text: str) -> Lockfile | None:
-    """What both sides of an unfinished merge pin, ours where they differ.
+    """What both sides of a merge pin, ours where they differ.
 
     It may contradict itself, and is no project's, so it is good for preferences alone:
     locking anew keeps of it what fits.
 
-    :returns: None if the text holds no merge, or neither side reads.
+    :returns: None if neither side reads; without markers both are the text itself.
+    :raises NewerLockfile: if one is of a later format.
     """
-    if not any(map(MARKER.match, text.split("\n"))):
-        return None
     sides = [lock for side in ("theirs", "ours") if (lock := _read(text, side))]
     if not sides:
         return None
@@ -34,6 +38,11 @@ def read_both_sides(text: str) -> Lockfile | None:
 def _read(text: str, side: str) -> Lockfile | None:
     try:
         return Lockfile.loads("\n".join(_lines(text, side)))
+    except NewerLockfile:
+        raise
+    except UnfitLockfile as error:
+        # What git took from the other branch may not fit this one's side.
+        return error.lock
     except InvalidLockfile:
         return None
 
