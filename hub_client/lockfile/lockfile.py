@@ -219,11 +219,15 @@ class Lockfile:
                         f"{operator.name} {operator.version} requires `{requirement}`, "
                         f"and the lock has {version or 'none'}"
                     )
-        seen: set[tuple[str, str | None]] = set()
+        markers: dict[str, list[str | None]] = {}
         for package in self.packages:
-            if (key := (package.name, package.marker)) in seen:
+            others = markers.setdefault(package.name, [])
+            # One without a marker is for every platform, those of the others too.
+            if others and (
+                package.marker in others or None in (package.marker, *others)
+            ):
                 yield f"package `{package.name}` stands twice"
-            seen.add(key)
+            others.append(package.marker)
 
 
 def read_lock(path: Path) -> bytes:

@@ -279,6 +279,7 @@ DIGEST = "expected `sha256:` and 64 hexadecimal digits, got "
         ('name = "image-decode/cv2"\nversion = "1.0.0"', 'name = "image-decode/cv2"\nversion = "2.0.0"', "image-embedding/timm 1.2.0 requires `image-decode/cv2<2,>=1`, and the lock has 2.0.0"),
         ('name = "image-decode/cv2"', 'name = "image-decode/pil"', "image-embedding/timm 1.2.0 requires `image-decode/cv2<2,>=1`, and the lock has none"),
         ('sys_platform == \\"darwin\\"', 'sys_platform != \\"darwin\\"', "package `torch` stands twice"),
+        (', marker = "sys_platform == \\"darwin\\""', "", "package `torch` stands twice"),
         ("[[operator]]", "[operator]", None),
         ("requires = []", "requires = ", None),
     ],
