@@ -125,14 +125,24 @@ class Verification:
             if each.is_for(environment.markers)
         }
         for operator in lock.operators:
-            self._compare_pins(operator, pins, environment)
+            asked = [
+                each
+                for each in map(Requirement, operator.packages)
+                if each.marker is None
+                or each.marker.evaluate(dict(environment.markers))
+            ]
+            self._compare_pins(f"{operator.name} {operator.version}", asked, pins)
         here = {each.name for each in find_distributions(environment.path)}
         if absent := sorted(pins.keys() - here):
             reason = f"`{absent[0]}` is not installed here"
             self.unchecked.append(("who asks for each Python package", reason))
             return
-        asked = (text for each in lock.operators for text in each.packages)
-        needed = installed_for(asked, environment)
+        needed = installed_for(
+            (text for each in lock.operators for text in each.packages), environment
+        )
+        for need in needed.values():
+            if need.name in pins and pins[need.name].version == need.version:
+                self._compare_pins(str(need), map(Requirement, need.all.values()), pins)
         for each in pins.values():
             if each.name not in needed:
                 subject = f"{each.name} {each.version}"
@@ -140,18 +150,15 @@ class Verification:
 
     def _compare_pins(
         self,
-        operator: LockedOperator,
+        subject: str,
+        requirements: Iterable[Requirement],
         pins: Mapping[str, LockedPackage],
-        environment: Environment,
     ) -> None:
-        for each in map(Requirement, operator.packages):
-            if each.marker and not each.marker.evaluate(dict(environment.markers)):
-                continue
+        for each in requirements:
             pin = pins.get(canonicalize_name(each.name))
             if pin is None or not each.specifier.contains(
                 pin.version, prereleases=True
             ):
-                subject = f"{operator.name} {operator.version}"
                 found = f"{pin.name} {pin.version}" if pin else "no such package"
                 lines = (f"asked  {each}", f"locked {found}")
                 self._differs("lock", subject, "its packages are not locked", *lines)

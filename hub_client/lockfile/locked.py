@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from packaging.markers import Marker
@@ -229,10 +230,19 @@ def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if value is not None}
 
 
+@cache
+def parse_package_requirement(text: str) -> PackageRequirement:
+    """Parse PEP 508; once, as a lock has the same ones many times.
+
+    :raises InvalidRequirement: if it is none.
+    """
+    return PackageRequirement(text)
+
+
 def _package_requirement(text: str) -> str:
     if problem := FORMATS["package"](text):
         raise ValueError(problem)
-    return str(PackageRequirement(text))
+    return str(parse_package_requirement(text))
 
 
 def _marker(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from packaging.utils import canonicalize_name
+
 from hub_client.atomic_file import write_atomically
 from hub_client.lockfile.entry import (
     Entry,
@@ -15,12 +17,17 @@ from hub_client.lockfile.entry import (
     as_table,
     each,
 )
-from hub_client.lockfile.locked import LockedOperator, LockedPackage
+from hub_client.lockfile.locked import (
+    LockedOperator,
+    LockedPackage,
+    parse_package_requirement,
+)
 from hub_client.lockfile.text import format_lines, format_table
 from hub_client.merge_markers import merge_markers
 from hub_client.small_file import read_small
 from hub_client.toml_text import read_toml
 from plugin_spec.errors import HubError
+from plugin_spec.wording import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -219,6 +226,7 @@ class Lockfile:
                         f"{operator.name} {operator.version} requires `{requirement}`, "
                         f"and the lock has {version or 'none'}"
                     )
+        yield from self._unmet_packages()
         markers: dict[str, list[str | None]] = {}
         for package in self.packages:
             others = markers.setdefault(package.name, [])
@@ -228,6 +236,24 @@ class Lockfile:
             ):
                 yield f"package `{package.name}` stands twice"
             others.append(package.marker)
+
+    def _unmet_packages(self) -> Iterator[str]:
+        """What operators ask for on every platform, and some platform is not given."""
+        pinned: dict[str, list[str]] = {}
+        for package in self.packages:
+            pinned.setdefault(package.name, []).append(package.version)
+        for operator in self.operators:
+            for text in operator.packages:
+                asked = parse_package_requirement(text)
+                versions = pinned.get(canonicalize_name(asked.name), [])
+                accepted = asked.specifier.filter(versions, prereleases=True)
+                others = sorted({*versions} - {*accepted})
+                # Where a marker excludes it, nothing has to meet it.
+                if asked.marker is None and (others or not versions):
+                    yield (
+                        f"{operator.name} {operator.version} requires `{asked}`, "
+                        f"and the lock has {enumerated(others) or 'none'}"
+                    )
 
 
 def read_lock(path: Path) -> bytes:

@@ -67,6 +67,8 @@ def lockfile() -> Lockfile:
         (cv2, timm),
         (
             LockedPackage("numpy", "2.1.0", None, (digest("1"),)),
+            LockedPackage("opencv-python-headless", "4.9", None, (digest("5"),)),
+            LockedPackage("timm", "1.0.22", None, (digest("6"),)),
             LockedPackage(
                 "torch", "2.4.1", 'sys_platform != "darwin"', (digest("3"), digest("4"))
             ),
