@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from hub_client.sources.hugging_face_cache import detach, drop
 from hub_client.sources.hugging_face_client import (
     FileGone,
     HuggingFaceRepository,
@@ -130,7 +131,7 @@ def fetch_weights(weights: Weights, *, offline: bool = False) -> Path:
         actual = _hash(path)
         if actual == expected:
             return path
-    path.resolve().unlink()
+        drop(path) if again else detach(path)
     raise DigestMismatch(
         f"`{weights.repo}/{weights.file}` at {weights.revision}",
         expected=f"sha256:{expected}",

@@ -17,6 +17,7 @@ from hub_client.sources import (
     MANIFEST_FILE,
     MANIFEST_SIZE_LIMIT,
 )
+from hub_client.sources.hugging_face_cache import detach, drop
 from hub_client.sources.hugging_face_client import (
     FileGone,
     HuggingFaceRepository,
@@ -252,10 +253,11 @@ def _file(
         found = _download(repository, commit, listed, arrived)
     if not listed.describes(found):
         # Whatever spoilt the cache, a fresh copy may be right.
+        detach(found)
         found = _download(repository, commit, listed, again=True)
     if not listed.describes(found):
         actual = digest_like(found, listed.digest)
-        found.resolve().unlink(missing_ok=True)
+        drop(found)
         raise DigestMismatch(
             f"`{repository.url}`, `{listed.path}` at {commit}",
             expected=listed.digest,

@@ -198,6 +198,22 @@ def test_other_weights_of_the_same_length_are_refused(
     assert not list((Path(os.environ["HF_HOME"]) / "hub").rglob("*/blobs/*"))
 
 
+def test_a_link_out_of_the_cache_is_replaced_and_what_it_leads_to_stays(
+    hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
+) -> None:
+    server.create("acme/model", {"model.safetensors": CONTENT})
+    hub.said("add", "acme/embed", *into)
+    hub.said("sync", "--weights", *into)
+    (cached,) = (Path(os.environ["HF_HOME"]) / "hub").rglob("model.safetensors")
+    mine = Path("mine").resolve()
+    mine.write_bytes(b"of somebody else")
+    cached.unlink()
+    cached.symlink_to(mine)
+    hub.said("sync", "--weights", *into)
+    assert cached.read_bytes() == CONTENT
+    assert mine.read_bytes() == b"of somebody else"
+
+
 def test_a_lock_does_not_wait_for_a_server_that_does_not_answer(
     hub: Hub,
     shelf_with_weights: OperatorFolder,

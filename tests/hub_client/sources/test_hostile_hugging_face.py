@@ -755,6 +755,21 @@ def test_a_spoilt_cache_is_fetched_anew(
     assert {line.rpartition("/")[2] for line in server.requests} == {"__init__.py"}
 
 
+def test_a_link_out_of_the_cache_is_replaced_and_what_it_leads_to_stays(
+    server: HuggingFaceServer, release: Release, tmp_path: Path
+) -> None:
+    fetch(release, tmp_path / "tree")
+    (cached,) = (tmp_path / "huggingface").rglob("snapshots/*/echo/__init__.py")
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"of somebody else")
+    cached.unlink()
+    cached.symlink_to(mine)
+    fetch(release, tmp_path / "again")
+    code = (tmp_path / "again" / "echo" / "__init__.py").read_bytes()
+    assert code == cached.read_bytes() == FILES["echo/__init__.py"]
+    assert mine.read_bytes() == b"of somebody else"
+
+
 def test_what_was_fetched_before_is_had_offline(
     server: HuggingFaceServer, release: Release, tmp_path: Path
 ) -> None:
