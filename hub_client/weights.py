@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class NotPinned(HubError):
@@ -99,18 +100,17 @@ class WeightsPinner:
         except HubError as error:
             self._silent.append(error)
             raise
-        sha256 = (
-            entry.lfs.sha256
-            if entry.lfs
-            else _hash(_download(weights, commit, size=entry.size))
-        )
+        sha256, size = entry.lfs and entry.lfs.sha256, entry.size
+        if not sha256:
+            path = _download(weights, commit, size=size)
+            sha256, size = _hash(path), path.stat().st_size
         if weights.sha256 and weights.sha256.removeprefix("sha256:") != sha256:
             raise DigestMismatch(
                 f"`{weights.repo}/{weights.file}`",
                 expected=weights.sha256,
                 actual=f"sha256:{sha256}",
             )
-        return replace(weights, revision=commit, sha256=sha256, size=entry.size)
+        return replace(weights, revision=commit, sha256=sha256, size=size)
 
 
 def fetch_weights(weights: Weights, *, offline: bool = False) -> Path:
@@ -231,42 +231,60 @@ def _key(weights: Weights) -> tuple[str, ...]:
 
 
 def _listed(weights: Weights) -> tuple[str, Any]:
+    """The commit that its repository is at, and what that lists for the file."""
     repository = HuggingFaceRepository(weights.repo, endpoint())
+
+    def ask_commit(api: Any) -> str:  # noqa: ANN401  (its package may be missing)
+        commit = api.model_info(weights.repo, revision=weights.revision).sha
+        # Whatever JSON can hold may stand there, and here.
+        if not _is_commit(str(commit)):
+            raise ValueError(f"{commit!r} is no commit")
+        return str(commit)
+
+    def ask_file(api: Any) -> Any:  # noqa: ANN401
+        for entry in api.get_paths_info(weights.repo, [weights.file], revision=commit):
+            # A folder has no bytes.
+            if entry.path == weights.file and hasattr(entry, "blob_id"):
+                return _checked(entry)
+        return None
+
     try:
-        info = repository.ask(
-            lambda api: api.model_info(weights.repo, revision=weights.revision),
-            waits=(),
-        )
+        commit = repository.ask(ask_commit, waits=())
     except FileGone as error:
         raise FileGone(
             f"`{repository.url}` has no revision `{weights.revision}`",
             hint="Ask the operator's publisher, who names it in `weights`",
         ) from error
-    entries: Mapping[str, Any] = {
-        entry.path: entry
-        for entry in repository.ask(
-            lambda api: api.get_paths_info(
-                weights.repo, [weights.file], revision=info.sha
-            ),
-            waits=(),
-        )
-    }
-    if weights.file not in entries:
-        raise FileGone(f"`{repository.url}` has no `{weights.file}` at {info.sha}")
-    return info.sha, entries[weights.file]
+    entry = repository.ask(ask_file, waits=())
+    if entry is None:
+        raise FileGone(f"`{repository.url}` has no file `{weights.file}` at {commit}")
+    return commit, entry
+
+
+def _checked(entry: Any) -> Any:  # noqa: ANN401  (its client's own)
+    if type(entry.size) is not int or entry.size < 0:
+        raise ValueError(f"{entry.size!r} is no number of bytes")
+    if entry.lfs and not _SHA256.fullmatch(str(entry.lfs.sha256)):
+        raise ValueError(f"{entry.lfs.sha256!r} is no SHA-256")
+    return entry
 
 
 def _download(weights: Weights, commit: str, *, size: int, again: bool = False) -> Path:
     repository = HuggingFaceRepository(weights.repo, endpoint())
-    return Path(
-        repository.ask(
+    try:
+        found = repository.ask(
             lambda api: api.hf_hub_download(
                 weights.repo, weights.file, revision=commit, force_download=again
             ),
             # What is asked on the way to it is an answer too.
             limit=max(size, LISTING_LIMIT),
         )
-    )
+    except FileGone as error:
+        raise FileGone(
+            f"`{repository.url}` does not have `{weights.file}` at {commit}",
+            hint="Ask its publisher; `hub lock --upgrade` pins what is there now",
+        ) from error
+    return Path(found)
 
 
 def _hash(path: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from fastapi import Response
 from servers.operator_files import write_files
 
 from hub_client.bundle.download import Wanted, copy
@@ -212,6 +213,91 @@ def test_a_link_out_of_the_cache_is_replaced_and_what_it_leads_to_stays(
     hub.said("sync", "--weights", *into)
     assert cached.read_bytes() == CONTENT
     assert mine.read_bytes() == b"of somebody else"
+
+
+LISTED = {
+    "type": "file",
+    "path": "model.safetensors",
+    "oid": "0" * 40,
+    "size": 5,
+    "lfs": {"oid": SHA256, "size": 5, "pointerSize": 130},
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "body", "problem"),
+    [
+        ("/api/models/acme/model", {"id": "acme/model"}, "None is no commit"),
+        (
+            "/api/models/acme/model",
+            {"id": "acme/model", "sha": "main"},
+            "'main' is no commit",
+        ),
+        ("/paths-info/", [{**LISTED, "size": "5"}], "'5' is no number of bytes"),
+        ("/paths-info/", [{**LISTED, "size": -5}], "-5 is no number of bytes"),
+        (
+            "/paths-info/",
+            [{**LISTED, "lfs": {"oid": "zz", "size": 5, "pointerSize": 130}}],
+            "'zz' is no SHA-256",
+        ),
+        (
+            "/paths-info/",
+            [{**LISTED, "lfs": {"oid": None, "size": 5, "pointerSize": 130}}],
+            "None is no SHA-256",
+        ),
+    ],
+)
+def test_what_pins_nothing_does_not_go_into_a_lock(  # noqa: PLR0913, PLR0917
+    hub: Hub,
+    shelf_with_weights: OperatorFolder,
+    server: HuggingFaceServer,
+    into: Into,
+    part: str,
+    body: object,
+    problem: str,
+) -> None:
+    server.create("acme/model", {"model.safetensors": CONTENT})
+    answer = Response(json.dumps(body), media_type="application/json")
+    server.before = lambda request: answer if part in request.url.path else None
+    assert (
+        "warning: These weights are not pinned: `acme/model/model.safetensors`\n"
+        f"  `{server.url}` does not answer for `acme/model` as a Hugging Face server "
+        f"does: {problem}"
+    ) in hub.said("add", "acme/embed", *into)
+    assert locked() == Weights({}, "acme/model", "model.safetensors")
+
+
+def test_a_folder_is_no_file_of_weights(
+    hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
+) -> None:
+    commit = server.create("acme/model", {"model.safetensors/part": CONTENT})
+    folder = {"type": "directory", "path": "model.safetensors", "oid": "0" * 40}
+    answer = Response(json.dumps([folder]), media_type="application/json")
+    server.before = lambda request: (
+        answer if "/paths-info/" in request.url.path else None
+    )
+    assert (
+        f"`{server.url}/acme/model` has no file `model.safetensors` at {commit}"
+    ) in hub.said("add", "acme/embed", *into)
+
+
+def test_weights_that_are_gone_are_named(
+    hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
+) -> None:
+    commit = server.create("acme/model", {"model.safetensors": CONTENT})
+    hub.said("add", "acme/embed", *into)
+    headers = {"X-Error-Code": "EntryNotFound"}
+    server.before = lambda request: (
+        Response(status_code=404, headers=headers)
+        if "/resolve/" in request.url.path
+        else None
+    )
+    assert hub.refused("sync", "--weights", "--no-progress", *into) == (
+        "The environment matches `hub.lock`\n"
+        f"error: `{server.url}/acme/model` does not have `model.safetensors` at "
+        f"{commit}\n\n"
+        "hint: Ask its publisher; `hub lock --upgrade` pins what is there now\n"
+    )
 
 
 def test_a_lock_does_not_wait_for_a_server_that_does_not_answer(
