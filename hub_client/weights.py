@@ -16,7 +16,7 @@ from hub_client.sources.hugging_face_client import (
     RepositoryRefused,
     endpoint,
 )
-from hub_client.sources.hugging_face_transfer import LISTING_LIMIT
+from hub_client.sources.hugging_face_transfer import LISTING_LIMIT, Arrived
 from hub_client.tree_digest import DigestMismatch
 from plugin_spec.errors import HubError
 from plugin_spec.wording import enumerated
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hub_client.lockfile import LockedOperator
+    from hub_client.transfer import Advance
     from plugin_spec.manifest import Manifest, Weights
     from plugin_spec.names import OperatorName
 
@@ -113,23 +114,35 @@ class WeightsPinner:
         return replace(weights, revision=commit, sha256=sha256, size=size)
 
 
-def fetch_weights(weights: Weights, *, offline: bool = False) -> Path:
+def fetch_weights(
+    weights: Weights,
+    *,
+    offline: bool = False,
+    advance: Advance = lambda _arrived: None,
+) -> Path:
     """Bring pinned weights into the cache of Hugging Face's own tools, and hash them.
 
     :param offline: take what is in that cache, and nothing else.
+    :param advance: told the bytes that arrive, or are there already: ``weights.size``.
     :raises NotPinned: if they are not pinned.
     :raises WeightsMissing: if they would have to be fetched, offline.
     :raises DigestMismatch: if the server gives other bytes, twice.
     """
     check_pinned(weights)
     expected = str(weights.sha256).removeprefix("sha256:")
+    arrived = Arrived(advance, weights.size or 0)
     if offline:
-        return _cached(weights, expected)
+        path = _cached(weights, expected)
+        arrived.complete()
+        return path
     size = _listed(weights)[1].size if weights.size is None else weights.size
     for again in (False, True):
-        path = _download(weights, str(weights.revision), size=size, again=again)
+        path = _download(
+            weights, str(weights.revision), size=size, again=again, arrived=arrived
+        )
         actual = _hash(path)
         if actual == expected:
+            arrived.complete()
             return path
         drop(path) if again else detach(path)
     raise DigestMismatch(
@@ -269,12 +282,23 @@ def _checked(entry: Any) -> Any:  # noqa: ANN401  (its client's own)
     return entry
 
 
-def _download(weights: Weights, commit: str, *, size: int, again: bool = False) -> Path:
+def _download(
+    weights: Weights,
+    commit: str,
+    *,
+    size: int,
+    again: bool = False,
+    arrived: Arrived | None = None,
+) -> Path:
     repository = HuggingFaceRepository(weights.repo, endpoint())
     try:
         found = repository.ask(
             lambda api: api.hf_hub_download(
-                weights.repo, weights.file, revision=commit, force_download=again
+                weights.repo,
+                weights.file,
+                revision=commit,
+                force_download=again,
+                tqdm_class=arrived and arrived.bar_class(),
             ),
             # What is asked on the way to it is an answer too.
             limit=max(size, LISTING_LIMIT),

@@ -228,8 +228,9 @@ class Collector:
         wanted = Wanted(f"`{weights.repo}/{weights.file}`", sha256, weights.size)
 
         def bring(into: Path, advance: Advance) -> None:
-            path = fetch_weights(weights, offline=self.config.offline)
-            download.copy(path.resolve(), into, wanted, advance)
+            # To bring them takes longer than to copy them.
+            path = fetch_weights(weights, offline=self.config.offline, advance=advance)
+            download.copy(path.resolve(), into, wanted, lambda _arrived: None)
 
         return Part(weights_path(sha256), wanted, bring)
 

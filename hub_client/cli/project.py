@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -255,7 +256,9 @@ def _fetch_weights(
     if not wanted:
         return
     from hub_client.cli.console import format_count  # noqa: PLC0415  (as it is used)
+    from hub_client.cli.progress import Silent  # noqa: PLC0415
     from hub_client.installed import find_installed  # noqa: PLC0415  (slow)
+    from hub_client.transfer import transfer  # noqa: PLC0415
     from hub_client.weights import (  # noqa: PLC0415
         check_pinned,
         check_weights,
@@ -269,12 +272,14 @@ def _fetch_weights(
             operator.name, installer.environment, installer.store
         ):
             check_weights(operator, here.manifest)
-    pinned = list(filter(is_pinned, wanted))
-    with console.working("Fetching weights", total=len(pinned)) as progress:
+    pinned, text = list(filter(is_pinned, wanted)), "Fetching weights"
+    size, offline = sum(each.size or 0 for each in pinned), installer.config.offline
+    # A terminal shows the bytes, a log the files.
+    files = nullcontext(Silent()) if console.is_live else console.working(text)
+    with files as progress, transfer(text, size) as advance:
         for each in pinned:
             progress.tell(f"{each.repo}/{each.file}")
-            fetch_weights(each, offline=installer.config.offline)
-            progress.advance()
+            fetch_weights(each, offline=offline, advance=advance)
     are = "is" if len(pinned) == 1 else "are"
     console.say(f"{format_count(len(pinned), 'file')} of weights {are} here")
     check_pinned(*wanted)

@@ -158,6 +158,13 @@ class Arrived:
                 self.count(int(n or 0))
                 return None
 
+            # Xet's chunks on their way are told here, its bytes on disk above.
+            def update_transfer(bar, n: float) -> None:  # noqa: N805
+                del n
+
+            def set_transfer_postfix_str(bar, text: str, *, refresh: bool) -> None:  # noqa: N805
+                del text, refresh
+
         return Bar
 
 
@@ -284,6 +291,16 @@ def _check_names(response: Any) -> None:  # noqa: ANN401  (its HTTP library's)
             )
 
 
+def _check_size(response: Any, most: int) -> None:  # noqa: ANN401
+    """Refuse a file before its bytes, which with Xet do not come through here.
+
+    :raises TooMuch: if it is larger than it may be.
+    """
+    size = response.headers.get("X-Linked-Size", "")
+    if response.request.method == "HEAD" and size.isdecimal() and int(size) > most:
+        raise TooMuch(f"`{response.request.url}` has more than {most} bytes")
+
+
 def _check_place(response: Any) -> None:  # noqa: ANN401
     """Refuse to be sent on to another repository: who has it, nobody said to trust.
 
@@ -316,6 +333,7 @@ def _hold(response: Any) -> None:  # noqa: ANN401
     held: Held = current
     held.await_nothing()
     _check_names(response)
+    _check_size(response, held.most)
     _check_place(response)
     where = response.request.url
     if response.headers.get("Content-Encoding", "identity") != "identity":

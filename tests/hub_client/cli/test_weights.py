@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import pty
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -156,6 +158,25 @@ def test_sync_brings_the_weights_that_are_pinned(
     cache = Path(os.environ["HF_HOME"]) / "hub"
     (found,) = cache.rglob("model.safetensors")
     assert found.read_bytes() == CONTENT
+
+
+def test_on_a_terminal_one_sees_how_much_of_the_weights_is_here(
+    hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
+) -> None:
+    server.create("acme/model", {"model.safetensors": bytes(3 << 20)})
+    hub.said("add", "acme/embed", *into)
+    terminal, child = pty.openpty()
+    words = hub.words("sync", "--weights", *into)
+    with subprocess.Popen(words, stderr=child, stdin=subprocess.DEVNULL) as process:
+        os.close(child)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other end closed
+            while part := os.read(terminal, 4096):
+                shown += part
+    os.close(terminal)
+    assert process.returncode == 0
+    assert b"Fetching weights" in shown
+    assert b"3.0/3.0 MiB" in shown
 
 
 def test_a_full_disk_under_the_weights_is_one_clear_error(

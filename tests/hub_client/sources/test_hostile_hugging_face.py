@@ -641,6 +641,26 @@ def test_a_manifest_longer_than_listed_is_cut(
         source().manifest(EMBED, release)
 
 
+def test_a_file_that_is_larger_than_listed_is_not_asked_for(
+    server: HuggingFaceServer, release: Release, tmp_path: Path
+) -> None:
+    """Which is all that can be done where Xet brings the bytes, past our counting."""
+    headers = {
+        "ETag": "x",
+        "X-Linked-Etag": "x",
+        "X-Linked-Size": str(1 << 50),
+        "X-Repo-Commit": release.revision,
+    }
+    server.before = lambda request: (
+        Response(headers=headers) if "/model.safetensors" in request.url.path else None
+    )
+    with pytest.raises(TooMuch, match=rf"has more than {len(WEIGHTS)} bytes"):
+        fetch(release, tmp_path / "tree")
+    file = f"/acme/embed/resolve/{release.revision}/model.safetensors"
+    assert f"HEAD {file}" in server.requests
+    assert f"GET {file}" not in server.requests
+
+
 def test_a_client_made_anew_after_a_failed_connection_is_held_too(
     server: HuggingFaceServer,
 ) -> None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import huggingface_hub.constants
 import pytest
 from fastapi import Response
+from huggingface_hub.utils._xet_progress_reporting import XetDownloadProgressReporter
 from packaging.version import Version
 from servers.operator_files import operator_files
 
@@ -23,6 +26,7 @@ from hub_client.sources.hugging_face_client import (
     RepositoryRefused,
     ServerUnreachable,
 )
+from hub_client.sources.hugging_face_transfer import Arrived
 from hub_client.store import Store
 from hub_client.transfer import shown
 from hub_client.tree_digest import DigestMismatch
@@ -128,6 +132,27 @@ def test_what_arrives_is_told_and_so_is_what_is_here_already(
             source().fetch(wanted(release), tmp_path / place)
         assert (told.pop(), sum(arrived)) == (("acme/embed 1.0.0", total), total)
         arrived.clear()
+
+
+def test_what_xet_brings_is_told_once() -> None:
+    arrived: list[int] = []
+    bars = XetDownloadProgressReporter(
+        reconstruction_desc="model.safetensors",
+        total=10,
+        log_level=logging.WARNING,
+        tqdm_class=Arrived(arrived.append, 10).bar_class(),
+    )
+    for here in (4, 10):
+        report = SimpleNamespace(
+            total_bytes=10,
+            total_bytes_completed=here,
+            total_bytes_completion_rate=1.0,
+            total_transfer_bytes_completed=here,
+            total_transfer_bytes_completion_rate=1.0,
+        )
+        bars.update_progress(report)
+    bars.close()
+    assert arrived == [4, 6]
 
 
 def test_other_bytes_of_the_right_length_are_refused(
