@@ -44,6 +44,7 @@ _LONGEST_WAIT: Final = 60.0
 """Seconds; a server that asks for more is not waited for."""
 # Of Retry-After, and of RateLimit, as in `"api";r=0;t=12`.
 _SECONDS: Final = re.compile(r"(?:^|;\s*t=)([0-9]{1,9})(?:$|;)")
+_ADDRESS: Final = re.compile(r"https?://[^/\s]\S*")
 _REACH: Final = "Check your network and HF_ENDPOINT, and try again"
 
 
@@ -65,6 +66,10 @@ class RepositoryMoved(RepositoryRefused):
 
 class ServerUnreachable(HubError):
     """A server does not answer, or answers with errors only."""
+
+
+class InvalidEndpoint(HubError, ValueError):
+    """``HF_ENDPOINT`` is no address of a server."""
 
 
 class FileGone(HubError, LookupError):
@@ -159,13 +164,18 @@ class HuggingFaceRepository:
                 f"Reading `{self.url}` takes the package `huggingface_hub`",
                 hint="pip install 'towhee-hub[huggingface]'",
             ) from error
+        if not _ADDRESS.fullmatch(self.endpoint):
+            raise InvalidEndpoint(
+                f"expected HF_ENDPOINT to be `https://SERVER`, got {self.endpoint!r}",
+                hint="Set it to the address of a server, or unset it",
+            )
         # The user's token is for the server that they chose, and not for one that a
         # project names.
         token = None if self.endpoint == endpoint() else False
         return HfApi(endpoint=self.endpoint, token=token, library_name="towhee-hub")
 
     def _moved(self, error: SentOn) -> HubError:
-        if "://" in error.to:
+        if ":" in error.to:
             return self._not_hugging_face(HubError(f"it sends to `{error.to}`"))
         now = replace(self, name=error.to).spec
         return RepositoryMoved(
@@ -206,9 +216,32 @@ class HuggingFaceRepository:
                     f"`{self.url}` refuses access: {_said(error)}",
                     hint=f"Check what your token may do, or {self._how_to_log_in()}",
                 )
+            case errors.OfflineModeIsEnabled():
+                return ServerUnreachable(
+                    f"`{self.url}` is not asked, as HF_HUB_OFFLINE is set",
+                    hint="Unset it; `--offline` takes what was fetched before",
+                )
+            case OSError(errno=int()) | UnicodeError() if problem := self._bad_token():
+                return problem
             case OSError(errno=int()):
                 return self._not_kept(error)
         return self._no_answer(error)
+
+    def _bad_token(self) -> HubError | None:
+        """What is wrong with the user's token, if it is what an error comes from."""
+        from huggingface_hub import constants, get_token
+
+        try:
+            if self.endpoint == endpoint():
+                (get_token() or "").encode("ascii")
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or getattr(error, "reason", "")
+            return HubError(
+                f"Your Hugging Face token cannot be read or sent: {reason}",
+                hint=f"Check HF_TOKEN and `{constants.HF_TOKEN_PATH}`, or log in anew: "
+                "`hf auth login`",
+            )
+        return None
 
     def _not_kept(self, error: OSError) -> HubError:
         from huggingface_hub import constants

@@ -122,6 +122,10 @@ class SentOn(HubError):
         super().__init__(f"it is at {to} now")
 
 
+class NoClient(HubError):
+    """The environment's proxies or certificates let nothing be asked."""
+
+
 class ClientUnknown(HubError):
     """The installed ``huggingface_hub`` is not one that can be held to limits."""
 
@@ -179,10 +183,8 @@ def limited(limit: int, patience: float | None = None) -> Iterator[Held]:
     :raises TooMuch: in the block, from the question that goes beyond.
     :raises NoAnswer: if its patience is over.
     """
-    from huggingface_hub import get_session
-
     _watch_new_clients()
-    _watch(get_session())
+    _watch(_client())
     for handler in logging.getLogger("huggingface_hub").handlers:
         handler.addFilter(_overhear)
     held = Held(limit, PATIENCE if patience is None else patience)
@@ -191,6 +193,24 @@ def limited(limit: int, patience: float | None = None) -> Iterator[Held]:
         yield held
     finally:
         _held.reset(token)
+
+
+def _client() -> Any:  # noqa: ANN401  (its HTTP library's)
+    """The client that the process shares.
+
+    :raises NoClient: if the environment does not let one be made.
+    """
+    from huggingface_hub import get_session
+
+    try:
+        return get_session()
+    # A certificate, a proxy's address, a package for its kind: each fails differently.
+    except Exception as error:
+        raise NoClient(
+            f"Nothing can be asked over HTTP: {error}",
+            hint="Check what SSL_CERT_FILE, SSL_CERT_DIR, HTTP_PROXY, HTTPS_PROXY and "
+            "ALL_PROXY say",
+        ) from error
 
 
 def _overhear(record: logging.LogRecord) -> bool:

@@ -36,12 +36,14 @@ from hub_client.sources.hugging_face import (
 )
 from hub_client.sources.hugging_face_client import (
     FileGone,
+    InvalidEndpoint,
     RepositoryMoved,
     RepositoryRefused,
     ServerUnreachable,
 )
 from hub_client.sources.hugging_face_transfer import (
     ClientUnknown,
+    NoClient,
     TooMuch,
     UnsafeAnswer,
     limited,
@@ -487,6 +489,91 @@ def test_a_page_to_log_in_at_is_no_repository(server: HuggingFaceServer) -> None
     assert caught.value.hint == (
         "Check HF_ENDPOINT, and whether your network wants you to log in"
     )
+
+
+def test_an_address_of_another_kind_is_no_new_name(server: HuggingFaceServer) -> None:
+    headers = {"Location": "file:///srv/secrets"}
+    server.before = lambda _request: Response(status_code=302, headers=headers)
+    with pytest.raises(ServerUnreachable, match="it sends to `file:/srv/secrets`"):
+        source().versions(EMBED)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8080", "ftp://127.0.0.1", "a server"])
+def test_an_endpoint_that_is_no_address_is_said_at_once(
+    server: HuggingFaceServer, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    with pytest.raises(InvalidEndpoint) as caught:
+        source().versions(EMBED)
+    assert str(caught.value) == (
+        f"expected HF_ENDPOINT to be `https://SERVER`, got '{address}'"
+    )
+    assert server.requests == []
+
+
+def test_the_clients_own_offline_mode_is_named(
+    server: HuggingFaceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ServerUnreachable) as caught:
+        source().versions(EMBED)
+    assert str(caught.value) == (
+        f"`{server.url}/acme/embed` is not asked, as HF_HUB_OFFLINE is set"
+    )
+    assert caught.value.hint == "Unset it; `--offline` takes what was fetched before"
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        ("hf_\xe4", "ordinal not in range(128)"),
+        (b"\xff", "invalid start byte"),
+        (None, "Is a directory"),
+    ],
+)
+def test_a_token_that_cannot_be_read_or_sent_is_not_blamed_on_the_server(
+    server: HuggingFaceServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    token: str | bytes | None,
+    reason: str,
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", token if isinstance(token, str) else "")
+    file = tmp_path / "token"
+    if isinstance(token, bytes):
+        file.write_bytes(token)
+    elif token is None:
+        file.mkdir()
+    with pytest.raises(HubError) as caught:
+        source().versions(EMBED)
+    assert (
+        str(caught.value) == f"Your Hugging Face token cannot be read or sent: {reason}"
+    )
+    assert caught.value.hint == (
+        f"Check HF_TOKEN and `{file}`, or log in anew: `hf auth login`"
+    )
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("HTTP_PROXY", "http://127.0.0.1:port", "Invalid port"),
+        ("SSL_CERT_FILE", "/nowhere", "No such file or directory"),
+    ],
+)
+def test_an_environment_that_lets_nothing_be_asked_is_named(
+    server: HuggingFaceServer,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    reason: str,
+) -> None:
+    close_session()
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(NoClient, match=reason) as caught:
+        source().versions(EMBED)
+    assert variable in str(caught.value.hint)
 
 
 def test_another_address_of_the_same_repository_is_gone_to(
