@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from plugin_spec.finding import Finding
@@ -20,11 +20,17 @@ class Runner(Protocol):
     """Runs an operator on samples; the floor that can do so registers one."""
 
     def __call__(
-        self, path: Path, *, options: Mapping[str, object], fresh: bool
+        self,
+        path: Path,
+        *,
+        options: Mapping[str, object],
+        fresh: bool,
+        ignored: Collection[str],
     ) -> tuple[Finding, ...]:
         """Give what is to mend in what it does.
 
         :param fresh: in an environment that has only what its manifest requires.
+        :param ignored: what of ``path`` stays at home.
         """
 
 
@@ -51,15 +57,17 @@ def check_repository(
     run: bool = False,
     options: Mapping[str, object] | None = None,
     fresh: bool = False,
+    ignored: Collection[str] = (),
 ) -> tuple[Finding, ...]:
     """Give everything to mend in the repository at ``path``, errors first.
 
     :param run: whether to run it too, if nothing that was read stands against it.
+    :param ignored: what of it stays at home, as ``find_ignored`` gives it.
     :raises NothingRuns: if nothing can.
     """
     from plugin_spec.conformance import check_operator  # noqa: PLC0415  (slow)
 
-    findings = check_operator(path)
+    findings = check_operator(path, ignored=ignored)
     if not run:
         return findings
     if not _runners:
@@ -72,5 +80,5 @@ def check_repository(
     ):
         return findings
     for runner in _runners:
-        findings += runner(path, options=options or {}, fresh=fresh)
+        findings += runner(path, options=options or {}, fresh=fresh, ignored=ignored)
     return tuple(sorted(findings, key=lambda finding: finding.severity))

@@ -15,7 +15,7 @@ from plugin_spec.licenses import find_license_problem
 from plugin_spec.manifest import Manifest
 from plugin_spec.nearest import did_you_mean
 from plugin_spec.package_source import check_package
-from plugin_spec.tree_paths import path_problems, walk_tree
+from plugin_spec.tree_paths import path_problems, walk_published
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -31,12 +31,15 @@ _CARD_LICENSE: Final = re.compile(r"^license:\s*[\"']?([\w.-]+)", re.MULTILINE)
 _PICKLES: Final = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"}
 
 
-def check_operator(path: Path) -> tuple[Finding, ...]:
-    """Give everything to mend in the repository at ``path``, errors first."""
+def check_operator(path: Path, *, ignored: Collection[str] = ()) -> tuple[Finding, ...]:
+    """Give everything to mend in the repository at ``path``, errors first.
+
+    :param ignored: what of it stays at home, as ``walk_published`` takes it.
+    """
     if not path.is_dir():
         mend = "Give the folder that holds `operator.yaml`"
         return (Finding("error", str(path), "not a folder", mend),)
-    found, files = _walk(path)
+    found, files = _walk(path, ignored)
     manifest = _read_manifest(path, files, found)
     found += _check_documents(path, files)
     found += _check_pickles(files)
@@ -51,20 +54,13 @@ def check_operator(path: Path) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda finding: finding.severity))
 
 
-def _walk(folder: Path) -> tuple[list[Finding], list[str]]:
+def _walk(folder: Path, ignored: Collection[str]) -> tuple[list[Finding], list[str]]:
     """Give what may not be in a tree, and the paths of its regular files."""
     found: list[Finding] = []
     files: list[str] = []
-    entries = sorted(walk_tree(folder), key=lambda pair: pair[1])
-    # An author's own environment is full of links, and never published.
-    environments = tuple(
-        path.removesuffix("pyvenv.cfg")
-        for _, path in entries
-        if path.endswith("/pyvenv.cfg")
-    )
-    for entry, path in entries:
-        if path.startswith(environments):
-            continue
+    for entry, path in sorted(
+        walk_published(folder, ignored), key=lambda pair: pair[1]
+    ):
         if entry.is_file(follow_symlinks=False):
             files.append(path)
         else:

@@ -8,7 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
 # Windows takes these for devices, whatever the extension, and strips trailing dots.
@@ -52,6 +52,26 @@ def walk_tree(
                 yield from walk_tree(entry.path, f"{path}/")
             else:
                 yield entry, path
+
+
+def walk_published(
+    folder: Path, ignored: Collection[str] = ()
+) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """As ``walk_tree``, without what stays at home: environments, and what is ignored.
+
+    :param ignored: paths; a folder's ends with a slash, and means all that is in it.
+    """
+    entries = list(walk_tree(folder))
+    # An author's own environment is full of links.
+    environments = (
+        path.removesuffix("pyvenv.cfg")
+        for _, path in entries
+        if path.endswith("/pyvenv.cfg")
+    )
+    folders = (*environments, *(each for each in ignored if each.endswith("/")))
+    for entry, path in entries:
+        if not (path.startswith(folders) or path in ignored):
+            yield entry, path
 
 
 def path_problems(paths: Iterable[str]) -> tuple[tuple[str, str], ...]:

@@ -20,7 +20,7 @@ from plugin_spec.errors import HubError
 from towhee import cli_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from plugin_spec.finding import Finding
     from towhee.callable_pipeline import CallablePipeline
@@ -233,11 +233,15 @@ def _reason(error: BaseException) -> str:
 
 
 def _check_running(
-    path: Path, *, options: Mapping[str, object], fresh: bool
+    path: Path,
+    *,
+    options: Mapping[str, object],
+    fresh: bool,
+    ignored: Collection[str],
 ) -> tuple[Finding, ...]:
     from towhee.checking import inspect  # noqa: PLC0415  (only for `hub check --run`)
 
-    return inspect(path, options=options, fresh=fresh)
+    return inspect(path, options=options, fresh=fresh, ignored=ignored)
 
 
 register(app, run, panel=USE)

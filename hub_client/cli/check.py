@@ -44,9 +44,9 @@ def check(  # noqa: PLR0913  (one a flag)
     """Check whether an operator could be published as it stands.
 
     Its manifest, its package, its documents, and what may not be in a repository
-    are read as text. That is all, unless you say --run: a repository may be a
-    stranger's, and looking at one must never run it. A warning does not forbid
-    publishing.
+    are read as text; what .gitignore names stays at home, and is not looked at. That
+    is all, unless you say --run: a repository may be a stranger's, and looking at one
+    must never run it. A warning does not forbid publishing.
 
     With --run its code runs, as you: a copy of it, in a process of its own. Do its
     outputs fit its ports, is a batch what its rows give alone, and a second call or
@@ -60,15 +60,19 @@ def check(  # noqa: PLR0913  (one a flag)
     from dataclasses import asdict  # noqa: PLC0415  (slow, as is the next)
 
     from hub_client.conformance import check_repository  # noqa: PLC0415
+    from hub_client.publisher.ignored import find_ignored  # noqa: PLC0415
 
     console = session.console
+    ignored = find_ignored(path) if path.is_dir() else frozenset()
     runs = run or fresh or bool(option)
     given = dict(map(parse_option, option or []))
     if runs:
         with console.working(f"Running `{path}`"):
-            findings = check_repository(path, run=True, options=given, fresh=fresh)
+            findings = check_repository(
+                path, run=True, options=given, fresh=fresh, ignored=ignored
+            )
     else:
-        findings = check_repository(path)
+        findings = check_repository(path, ignored=ignored)
     if as_json:
         found = [asdict(finding) for finding in findings]
         console.result_json({"path": str(path), "ran": runs, "findings": found})

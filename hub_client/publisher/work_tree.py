@@ -84,6 +84,12 @@ class WorkTree:
         return self.folder == self.top
 
     @property
+    def committed(self) -> str:
+        """How git calls what is committed of the folder."""
+        below = "" if self.is_whole else self.folder.relative_to(self.top).as_posix()
+        return f"{self.commit}:{below}"
+
+    @property
     def branch(self) -> str | None:
         """The branch that is checked out, if one is."""
         try:
@@ -118,9 +124,8 @@ class WorkTree:
         scratch = ScratchRepository.create(
             into.with_suffix(".index"), borrowing=self.git_dir
         )
-        prefix = self.folder.relative_to(self.top).as_posix().removeprefix(".")
         try:
-            words = ("--verify", "--end-of-options", f"{self.commit}:{prefix}")
+            words = ("--verify", "--end-of-options", self.committed)
             tree = scratch.git("rev-parse", *words)
             entries = tree_entries(scratch.path, tree)
         except GitFailed as error:

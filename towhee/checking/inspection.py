@@ -18,11 +18,11 @@ from hub_client.publisher.workspace import open_workspace
 from hub_client.sources import DIRECTORY
 from hub_client.trust import locate
 from plugin_spec.finding import Finding
-from plugin_spec.tree_paths import walk_tree
+from plugin_spec.tree_paths import walk_published
 from towhee.checking.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 _SECONDS: Final = 900
 _LAST_LINES: Final = 3
@@ -33,6 +33,7 @@ def inspect(
     *,
     options: Mapping[str, object],
     fresh: bool = False,
+    ignored: Collection[str] = (),
     seconds: float = _SECONDS,
 ) -> tuple[Finding, ...]:
     """Run the operator in ``repository`` on samples; its code runs as the user.
@@ -41,13 +42,14 @@ def inspect(
     there misses is installed as the project of the current folder says.
 
     :param fresh: in an environment that has only what the manifest requires.
+    :param ignored: what stays at home, as ``walk_published`` takes it.
     :param seconds: how long all of it may take.
     """
     config = HubConfig.load()
     with _ended_as_by_ctrl_c(), open_workspace(config.cache_dir) as folder:
         scratch = folder.resolve()
         copy = scratch / "operator"
-        _copy(repository, copy)
+        _copy(repository, copy, ignored)
         _write_configuration(config, scratch)
         python = Path(sys.executable)
         if fresh:
@@ -85,18 +87,11 @@ def _ended_as_by_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _copy(repository: Path, target: Path) -> None:
-    """Copy what would be published; an author's own environment would not."""
-    entries = [(entry.path, path) for entry, path in walk_tree(repository)]
-    environments = tuple(
-        path.removesuffix("pyvenv.cfg")
-        for _, path in entries
-        if path.endswith("/pyvenv.cfg")
-    )
-    for source, path in entries:
-        if not path.startswith(environments):
-            (target / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target / path)
+def _copy(repository: Path, target: Path, ignored: Collection[str]) -> None:
+    """Copy what would be published."""
+    for entry, path in walk_published(repository, ignored):
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(entry.path, target / path)
 
 
 def _write_configuration(config: HubConfig, folder: Path) -> None:

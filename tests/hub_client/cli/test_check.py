@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,3 +89,39 @@ def test_running_takes_the_floor_that_runs(hub: Hub) -> None:
         "error: Nothing here runs operators\n\n"
         "hint: Run `hub`, or `python -m towhee`, rather than this part of it\n"
     )
+
+
+def test_what_stays_at_home_is_no_part_of_a_check(whole_hub: Hub) -> None:
+    whole_hub("init", "acme/my-op")
+    Path("my-op/.gitignore").write_text("data\nweights/\n")
+    Path("my-op/data").symlink_to("/etc")
+    Path("my-op/weights").mkdir()
+    Path("my-op/weights/model.pt").touch()
+    words = "`my-op` can be published\n"
+    assert whole_hub.said("check", "my-op") == words
+    package = Path("my-op/my_op/__init__.py")
+    reading = "import os\nos.stat(__file__ + '/../../weights/model.pt')\n"
+    package.write_text(
+        package.read_text().replace("import numpy", f"{reading}import numpy")
+    )
+    done = whole_hub("check", "my-op", "--run")
+    assert done.stdout.startswith("error: import: fails: ")
+
+
+def test_what_is_committed_is_checked_whatever_is_ignored(
+    hub: Hub,
+) -> None:
+    hub("init", "acme/my-op", ".hidden/my-op")
+    git = ("git", "-c", "user.name=A", "-c", "user.email=a@acme.example")
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    folder = Path(".hidden/my-op")
+    for file in ("model.pt", "other.pt"):
+        (folder / "weights").mkdir(exist_ok=True)
+        (folder / "weights" / file).touch()
+    (folder / ".gitignore").write_text("weights/\n")
+    words = ("add", "--force", str(folder / "weights" / "model.pt"))
+    subprocess.run([*git, *words], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message=Weights"], check=True)
+    assert hub("check", folder).stdout.splitlines()[::2] == [
+        "warning: weights/model.pt: may be a pickle, which runs code when it is loaded"
+    ]
