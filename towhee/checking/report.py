@@ -6,6 +6,7 @@ What an operator prints, or how its process dies, cannot garble it.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -40,11 +41,13 @@ class Report:
         stage: str | None = "start"
         findings: list[Finding] = []
         if self.path.exists():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
-                entry = json.loads(line)
-                stage = entry.get("stage", stage)
-                if "finding" in entry:
-                    findings.append(Finding(**entry["finding"]))
+            for line in self.path.read_bytes().splitlines():
+                # An operator may have broken what writes this, or have written to it.
+                with suppress(ValueError, TypeError, AttributeError):
+                    entry = json.loads(line)
+                    stage = entry.get("stage", stage)
+                    if "finding" in entry:
+                        findings.append(Finding(**entry["finding"]))
         return stage, list(dict.fromkeys(findings))
 
     def _write(self, entry: object) -> None:
