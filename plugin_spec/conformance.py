@@ -100,7 +100,7 @@ def _check_documents(folder: Path, files: Collection[str]) -> Iterator[Finding]:
         found = sorted(names.intersection(files))
         if not found:
             yield Finding("error", name, "missing", mend)
-        elif not any(_head(folder / each).strip() for each in found):
+        elif not any(_body(_head(folder / each)).strip() for each in found):
             yield Finding("error", found[0], "empty", mend)
 
 
@@ -117,6 +117,12 @@ def _check_card(
     if said and said[1].lower() not in {written.lower(), usual, "other"}:
         message = f"its card says the licence {said[1]}, and the manifest {written}"
         yield Finding("warning", "README.md", message, "Say the same in both")
+
+
+def _body(text: str) -> str:
+    """What a person reads of a page: all but the head that model cards have."""
+    card = _CARD.match(text)
+    return text[card.end() :] if card else text
 
 
 def _head(file: Path) -> str:

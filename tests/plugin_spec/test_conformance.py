@@ -86,6 +86,11 @@ def test_documents_have_to_say_something(repository: Path) -> None:
     assert found(repository) == ["error: README.md: empty", "error: LICENSE: empty"]
 
 
+def test_the_head_of_a_card_is_no_page(repository: Path) -> None:
+    (repository / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    assert found(repository) == ["error: README.md: empty"]
+
+
 @pytest.mark.parametrize(
     ("written", "card", "problem"),
     [
