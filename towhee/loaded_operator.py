@@ -7,7 +7,7 @@ import copy
 import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from plugin_spec.errors import InvalidOperator
 from plugin_spec.operator import ModelOperator, Operator
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from plugin_spec.manifest import Manifest
     from plugin_spec.spaces import EmbeddingSpace
+
+_OUTPUTS: Final = "Return what `outputs` says, or say there what it returns"
 
 
 class LoadedOperator:
@@ -129,7 +131,8 @@ class LoadedOperator:
             outputs = list(self.model.predict(batch))
         if len(outputs) != len(batch):
             raise InvalidOperator(
-                f"`predict` returned {len(outputs)} outputs for {len(batch)} rows"
+                f"`predict` returned {len(outputs)} outputs for {len(batch)} rows",
+                hint="Return one output for each row, in their order",
             )
         for output in outputs:
             self._check(output)
@@ -153,10 +156,14 @@ class LoadedOperator:
         ports = self.manifest.outputs
         if len(ports) == 1:
             if output is None and "any" not in ports[0].types:
-                raise InvalidOperator(f"returned None for its output `{ports[0].name}`")
+                raise InvalidOperator(
+                    f"returned None for its output `{ports[0].name}`", hint=_OUTPUTS
+                )
         elif not isinstance(output, tuple) or len(output) != len(ports):
             names = ", ".join(f"`{port.name}`" for port in ports)
-            raise InvalidOperator(f"returned no tuple with its outputs {names}")
+            raise InvalidOperator(
+                f"returned no tuple with its outputs {names}", hint=_OUTPUTS
+            )
 
 
 def _close(operator: Operator) -> None:

@@ -6,6 +6,7 @@ import copy
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from plugin_spec.errors import InvalidOperator
 from towhee.checking.values import difference, words
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ def compare(
                         "Let no row of `predict` depend on those beside it, "
                         "or tell such rows apart in `batch_key`",
                     )
+    except InvalidOperator as error:
+        mend = error.hint or "Return one output for each row, in their order"
+        report.add("error", "batch", str(error), mend)
     except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever it is)
         report.add(
             "error",

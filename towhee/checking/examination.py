@@ -6,14 +6,15 @@ import contextlib
 import copy
 import inspect
 import json
+import platform
 import shlex
 import threading
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hub_client.tree_digest import UnsafeTree, tree_digest
-from plugin_spec.errors import HubError
+from plugin_spec.errors import HubError, InvalidOperator
 from towhee.checking import batches, elsewhere
 from towhee.checking.samples import find_samples, own_options
 from towhee.checking.subject import Subject, open_repository
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from towhee.checking.report import Report
     from towhee.checking.samples import Sample
 
+_TOLD: Final = 3
 _REPEAT = "Seed a generator of its own, iterate in sorted order, and keep no state"
 
 
@@ -57,6 +59,9 @@ class _Examination:
     report: Report
     witness: Witness
     outputs: list[tuple[Sample, Any]] = field(default_factory=list)
+    """What each sample gave, in a copy."""
+    given: list[Any] = field(default_factory=list)
+    """The same as the operator gave it."""
 
     def run(self, options: Mapping[str, object]) -> None:
         installed = open_repository(self.repository)
@@ -73,6 +78,8 @@ class _Examination:
             self._call_again(subject)
             self._batch(subject)
         self._close(subject, threads)
+        self._look_around()
+        self._compare_requirements(installed.manifest)
         # A tree that it changed, no other process would load.
         if self._is_untouched(installed) and self.outputs:
             self._move(subject)
@@ -116,6 +123,22 @@ class _Examination:
                 self._fail("construction", error, mend, installed.manifest)
                 return None
         return subject
+
+    def _compare_requirements(self, manifest: Manifest) -> None:
+        """Hold what it requires against what it runs with here."""
+        python = platform.python_version()
+        if not manifest.requires_python.contains(python, prereleases=True):
+            self.report.add(
+                "warning",
+                "operator.yaml: requires.python",
+                f"is {manifest.requires_python}, and it ran with Python {python}",
+                "Check it with a Python that it may have, or mend the bound",
+            )
+        for package in manifest.packages:
+            if problem := _is_not_met(package):
+                place = "operator.yaml: requires.packages"
+                mend = "Run `hub check --fresh`, which installs what it requires"
+                self.report.add("warning", place, problem, mend)
 
     def _compare_parameters(self, installed: InstalledOperator) -> None:
         """Hold the manifest's parameters against what the constructor takes."""
@@ -178,6 +201,7 @@ class _Examination:
         with self.witness.watch("call"):
             for sample in samples:
                 self._call_once(subject, sample)
+            self._compare_given()
         if self.outputs and all(is_nan(output) for _, output in self.outputs):
             mend = (
                 "Look for what is divided by zero, or put usual inputs into `samples/`"
@@ -201,13 +225,29 @@ class _Examination:
                 "Work on a copy: other steps, and the caller, have the same object",
             )
         self._compare_ports(subject, value)
+        self.given.append(value)
         with contextlib.suppress(Exception):  # a generator has no copy
             value = copy.deepcopy(value)
         self.outputs.append((sample, value))
 
+    def _compare_given(self) -> None:
+        """Hold what was given first against itself, after other calls."""
+        for (sample, before), now in zip(self.outputs, self.given, strict=True):
+            if changed := difference(before, now, tolerance=0):
+                self.report.add(
+                    "error",
+                    "call",
+                    f"changes what it gave for {sample.origin}, in a later call: "
+                    f"{changed}",
+                    "Return a copy of what it goes on writing to: callers keep outputs",
+                )
+
     def _refuse(self, subject: Subject, sample: Sample, error: BaseException) -> None:
         message = f"fails on {sample.origin}: {words(error)}"
-        if mend := _how_to_have(error, subject.manifest):
+        mend = _how_to_have(error, subject.manifest)
+        if isinstance(error, InvalidOperator):
+            mend = mend or error.hint
+        if mend:
             self.report.add("error", "call", message, mend)
         elif sample.is_certain:
             mend = "Take what `inputs` says, or say there what it takes"
@@ -260,6 +300,15 @@ class _Examination:
             mend = "Join its threads in `close`: Python waits for them at its end"
             self.report.add("warning", "close", f"leaves {names} running", mend)
 
+    def _look_around(self) -> None:
+        """What it left in the folder it was run in, which was empty."""
+        work = self.report.path.with_name("work")
+        if left := sorted(each.name for each in work.iterdir()):
+            names = ", ".join(f"`{each}`" for each in left[:_TOLD])
+            mend = "Write into a folder that an option names, or a temporary one"
+            message = f"writes {names} into the current folder, which is the user's"
+            self.report.add("warning", "call", message, mend)
+
     def _is_untouched(self, installed: InstalledOperator) -> bool:
         with contextlib.suppress(UnsafeTree):
             if tree_digest(self.repository) == installed.receipt.tree:
@@ -295,3 +344,13 @@ def _is_here(package: PackageRequirement) -> bool:
     if package.marker is not None and not package.marker.evaluate():
         return True
     return any(metadata.distributions(name=package.name))
+
+
+def _is_not_met(package: PackageRequirement) -> str | None:
+    """What is here instead of a requirement; None if that is what it asks for."""
+    if not _is_here(package):
+        return f"`{package}` is not installed here, and it ran without"
+    found = [each.version for each in metadata.distributions(name=package.name)][:1]
+    if all(package.specifier.contains(each, prereleases=True) for each in found):
+        return None
+    return f"says `{package}`, and it ran with {package.name} {found[0]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,8 @@ def run_all(
             value = row
             for step in steps:
                 value = step.load().apply(value)
+            with suppress(Exception):  # what has no copy is sent as it is
+                value = copy.deepcopy(value)
             outputs.append(value)
     except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever it is)
         return words(error)

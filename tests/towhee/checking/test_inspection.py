@@ -65,6 +65,7 @@ def test_every_broken_promise_of_a_call_is_found(write_operator: Write) -> None:
             rows.append(1)
             np.random.rand()
             Path(__file__).with_name("state").write_text(str(self.calls))
+            Path("log.txt").touch()
             return np.array([self.calls, 1])
 
         def close(self):
@@ -94,6 +95,7 @@ def test_every_broken_promise_of_a_call_is_found(write_operator: Write) -> None:
         f"warning: second call: {prints}",
         "error: close: fails: RuntimeError: closed",
         "warning: close: leaves `Thread-1 (sleep)` running",
+        "warning: call: writes `log.txt` into the current folder, which is the user's",
         (
             "error: call: writes into its own folder, "
             "which is shared and checked by its digest"
@@ -414,3 +416,104 @@ def test_it_runs_on_a_copy_in_an_empty_folder(write_operator: Write) -> None:
     Path("notes").write_text("mine")
     assert found(write_operator, code) == []
     assert [path.name for path in Path.cwd().iterdir()] == ["notes"]
+
+
+@pytest.mark.slow
+def test_an_output_that_a_later_call_changes_is_found(write_operator: Write) -> None:
+    code = """
+    import numpy as np
+
+    class Subject(Operator):
+        def __init__(self):
+            self.buffer = np.zeros(2, np.float32)
+
+        def __call__(self, text):
+            self.buffer[:] = len(text)
+            return self.buffer
+    """
+    shown = "error: call: changes what it gave for a made-up text, in a later call: "
+    assert found(write_operator, code, outputs=VECTOR) == [
+        f"{shown}elements that are up to 19 apart, where the largest is 25",
+        f"{shown}elements that are up to 45 apart, where the largest is 51",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("outputs", "returned", "shown"),
+    [
+        (VECTOR, "None", "returned None for its output `vector`"),
+        ([*VECTOR, *TEXT], "text", "returned no tuple with its outputs"),
+    ],
+)
+def test_what_is_no_output_is_mended_where_it_is_returned(
+    outputs: list[dict[str, object]],
+    returned: str,
+    shown: str,
+    write_operator: Write,
+) -> None:
+    code = f"""
+    class Subject(Operator):
+        def __call__(self, text):
+            return {returned}
+    """
+    tree = write_operator(code, inputs=TEXT, outputs=outputs).tree
+    (finding,) = inspect(tree, options={})
+    assert shown in finding.message
+    assert finding.mend == "Return what `outputs` says, or say there what it returns"
+
+
+@pytest.mark.slow
+def test_rows_that_a_batch_drops_are_found(write_operator: Write) -> None:
+    code = """
+    class Subject(ModelOperator):
+        def prepare(self, text):
+            return text
+
+        def predict(self, batch):
+            return batch[:1]
+    """
+    (finding,) = inspect(write_operator(code, inputs=TEXT).tree, options={})
+    assert str(finding) == (
+        "error: batch: `predict` returned 1 outputs for 3 rows\n"
+        "  Return one output for each row, in their order"
+    )
+
+
+@pytest.mark.slow
+def test_what_it_ran_without_is_told(write_operator: Write) -> None:
+    code = """
+    class Subject(Operator):
+        def __call__(self, text):
+            return text
+    """
+    packages = ["nobody-has-it>=1", "packaging>=999", "pluggy", "x; python_version<'3'"]
+    requires = {"python": ">=3.99", "packages": packages}
+    python, missing, old = found(write_operator, code, requires=requires)
+    assert python.startswith(
+        "warning: operator.yaml: requires.python: is >=3.99, and it ran with Python 3."
+    )
+    assert missing == (
+        "warning: operator.yaml: requires.packages: "
+        "`nobody-has-it>=1` is not installed here, and it ran without"
+    )
+    assert old.startswith(
+        "warning: operator.yaml: requires.packages: "
+        "says `packaging>=999`, and it ran with packaging 2"
+    )
+
+
+@pytest.mark.slow
+def test_an_operator_that_breaks_the_report_is_told(write_operator: Write) -> None:
+    code = """
+    import json, sys
+
+    class Subject(Operator):
+        def __call__(self, text):
+            with open(sys.argv[2], "ab") as report:
+                report.write(b"\\xff[1]\\n[1]\\n")
+            json.dumps = lambda *_: "x"
+            return text
+    """
+    (shown,) = found(write_operator, code)
+    assert shown == "error: call: ends the process"
