@@ -17,7 +17,7 @@ from hub_client.tree_digest import UnsafeTree
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 _TEXT_SIZE: Final = 1 << 22
@@ -142,30 +142,35 @@ class WorkTree:
         scratch.git("read-tree", tree)
         paths = [entry.path for entry in entries]
         kept = tuple(path for path in paths if pointer_digest(into / path))
-        changed = [*self._changed(paths, into)]
+        changed = dict(self._changed(paths, into))
+        rewritten = _rewritten(scratch, changed)
+        problems = [
+            f"{path!r} {problem}{rewritten.get(path, '')}"
+            for path, problem in changed.items()
+        ]
         if untracked := [*self._untracked(scratch)]:
-            raise Unpublishable(self.folder, [*changed, *untracked], hint=_COMMIT)
-        if changed:
-            hint = "Commit what changed, or restore it, and run this again"
-            raise Unpublishable(self.folder, changed, hint=hint)
+            raise Unpublishable(self.folder, [*problems, *untracked], hint=_COMMIT)
+        if problems:
+            hint = _AS_READ if rewritten else _RESTORE
+            raise Unpublishable(self.folder, problems, hint=hint)
         return kept
 
-    def _changed(self, paths: Iterable[str], into: Path) -> Iterator[str]:
-        """What is not as committed; large files take the place of their pointers."""
+    def _changed(self, paths: Iterable[str], into: Path) -> Iterator[tuple[str, str]]:
+        """What is not as committed, and how; large files take their pointers' place."""
         for path in paths:
             here, committed = self.folder / path, into / path
             if not here.is_file():
-                yield f"{path!r} is committed, and not here"
+                yield path, "is committed, and not here"
             elif (pointer := pointer_digest(committed)) is None:
                 if not _is_same(here, committed):
-                    yield f"{path!r} is not as committed"
+                    yield path, _OTHERWISE
             elif pointer_digest(here) == pointer:
-                yield f"{path!r} is a Git LFS pointer: run `git lfs pull`"
+                yield path, "is a Git LFS pointer: run `git lfs pull`"
             elif _sha256(here) == pointer:
                 committed.unlink()
                 shutil.copyfile(here, committed)
             else:
-                yield f"{path!r} is not as committed"
+                yield path, _OTHERWISE
 
     def _untracked(self, scratch: ScratchRepository) -> Iterator[str]:
         words = ("-z", "--others", "--exclude-standard")
@@ -181,6 +186,31 @@ class WorkTree:
                 yield f"{path!r} is not committed"
 
 
+def _rewritten(
+    scratch: ScratchRepository, changed: Mapping[str, str]
+) -> dict[str, str]:
+    """Why git itself may have written a file otherwise than committed, by path."""
+    paths = [path for path, problem in changed.items() if problem == _OTHERWISE]
+    if not paths:
+        return {}
+    words = ("--cached", "-z", "--stdin", *_REWRITING)
+    typed = os.fsencode("".join(f"{path}\0" for path in paths))
+    fields = iter(scratch.git("check-attr", *words, typed=typed).split("\0"))
+    return {
+        path: f": `.gitattributes` gives it `{attribute}`"
+        for path, attribute, value in zip(fields, fields, fields, strict=False)
+        if value not in _NO_REWRITING
+    }
+
+
+_OTHERWISE: Final = "is not as committed"
+_REWRITING: Final = ("filter", "ident", "working-tree-encoding")
+"""Attributes by which git changes what it checks out, as it does no other way."""
+_NO_REWRITING: Final = {"unspecified", "unset", "lfs"}
+_RESTORE: Final = "Commit what changed, or restore it, and run this again"
+_AS_READ: Final = (
+    "Users get files as they are committed: commit them so, without such an attribute"
+)
 _COMMIT: Final = "Commit it, or name it in `.gitignore`, and run this again"
 
 
