@@ -135,6 +135,7 @@ def publish(  # noqa: PLR0913  (one a flag)
                 allow_older=allow_older,
                 run=run,
             )
+        target.check(publication)
         publication = _signed(session, publication, target, sigstore_bundle, statement)
         for warning in publication.warnings:
             console.warn(f"{warning.place}: {warning.message}")

@@ -45,6 +45,13 @@ class Target(Protocol):
         """What the branch has that a version of the operator at ``path`` goes to.
 
         :raises NotItsOwn: if that is something else than ``name``.
+        :raises HubError: if it cannot go there for what is there.
+        """
+
+    def check(self, publication: Publication) -> None:
+        """Refuse what could not be published there, before anybody is asked.
+
+        :raises HubError: saying why.
         """
 
     def owner(self, release: Release) -> OperatorName | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from shlex import join
 from typing import TYPE_CHECKING, Final
 
 from hub_client.git_commands import GitFailed
 from hub_client.git_url import parse_git_url
 from hub_client.publisher.contents import Contents, claimed_name
-from hub_client.publisher.remote import TIP, Remote
+from hub_client.publisher.remote import TIP, WHOLE, Remote
 from hub_client.publisher.scratch_repository import ScratchRepository, check_identity
 from hub_client.publisher.work_tree import Unpublishable, WorkTree
 from hub_client.publisher.workspace import open_workspace
@@ -66,6 +67,7 @@ class GitTarget:
         """The files of the branch; none if the author's commit is in it already.
 
         :raises NotItsOwn: if they are something else than ``name``.
+        :raises Diverged: if the author's commit does not follow the branch.
         """
         tree = WorkTree.find(path)
         own = tree if tree is not None and tree.is_whole else None
@@ -74,13 +76,39 @@ class GitTarget:
                 folder / "git", borrowing=own.git_dir if own else None
             )
             branch, options = (own.branch, ()) if own else (None, _SMALL)
-            _, tip = self._branch(scratch, branch, *options)
+            branch, tip = self._branch(scratch, branch, *options)
             if own and tip and _follows(scratch, tip, own.commit):
                 return Contents(self.spec)
             contents = self._contents(scratch, tip, takes_older=own is not None)
-            # An author's own commit says itself what becomes of those before it.
-            contents.check_name(name) if own else contents.check(name)
+            if own is None:
+                contents.check(name)
+            else:
+                # An author's own commit says itself what becomes of those before it.
+                contents.check_name(name)
+                self._check_follows(scratch, own.commit, branch, tip)
             return contents
+
+    def check(self, publication: Publication) -> None:
+        """Refuse a commit that has pointers for files, or is not what its tag names."""
+        tree = publication.snapshot.work_tree
+        if tree is None:
+            return
+        if pointers := publication.snapshot.pointers:
+            raise Unpublishable(
+                tree.folder,
+                [f"{path!r} is kept by Git LFS" for path in pointers],
+                hint="Git sources give the pointer and not the file: "
+                "publish to `hf:ORG/REPO`, or commit the file itself",
+            )
+        made = tree.tag(publication.tag)
+        if made and made[1] != tree.commit:
+            raise HubError(
+                f"The tag `{publication.tag}` here names another commit\n"
+                f"  it names       {made[1]}\n"
+                f"  checked out is {tree.commit}",
+                hint=f"Check out the tag, or delete it with "
+                f"`git tag --delete {publication.tag}`",
+            )
 
     def owner(self, release: Release) -> OperatorName | None:
         """Whose the release's commit says that it is."""
@@ -136,36 +164,28 @@ class GitTarget:
         self, scratch: ScratchRepository, publication: Publication, tree: WorkTree
     ) -> tuple[str, tuple[str, ...]]:
         """The author's commit, and their own tag of it if they made one."""
-        if pointers := publication.snapshot.pointers:
-            raise Unpublishable(
-                tree.folder,
-                [f"{path!r} is kept by Git LFS" for path in pointers],
-                hint="Git sources give the pointer and not the file: "
-                "publish to `hf:ORG/REPO`, or commit the file itself",
-            )
-        ref = f"refs/tags/{publication.tag}"
+        self.check(publication)
         made = tree.tag(publication.tag)
-        if made and made[1] != tree.commit:
-            raise HubError(
-                f"The tag `{publication.tag}` here names another commit\n"
-                f"  it names       {made[1]}\n"
-                f"  checked out is {tree.commit}",
-                hint=f"Check out the tag, or delete it with "
-                f"`git tag --delete {publication.tag}`",
-            )
-        tag = f"{made[0] if made else tree.commit}:{ref}"
+        tag = f"{made[0] if made else tree.commit}:refs/tags/{publication.tag}"
         scratch.git("update-ref", "refs/heads/publish", tree.commit)
         branch, tip = self._branch(scratch, tree.branch)
         self._again(publication)
         if tip and _follows(scratch, tip, tree.commit):
             return tree.commit, (tag,)
         self._contents(scratch, tip).check_name(publication.name)
-        if tip and not _follows(scratch, tree.commit, tip):
-            raise Diverged(
-                f"`{branch}` at `{self._url}` has commits that are not here",
-                hint="Run `git pull --rebase`, check again and publish",
-            )
+        self._check_follows(scratch, tree.commit, branch, tip)
         return tree.commit, (f"{tree.commit}:refs/heads/{branch}", tag)
+
+    def _check_follows(
+        self, scratch: ScratchRepository, commit: str, branch: str, tip: str | None
+    ) -> None:
+        if tip is None or _follows(scratch, commit, tip):
+            return
+        pull = join(["git", "pull", "--rebase", str(self._url), branch])
+        raise Diverged(
+            f"`{branch}` at `{self._url}` has commits that are not here",
+            hint=WHOLE if scratch.is_shallow else f"Run `{pull}`, and publish again",
+        )
 
     def _new_commit(
         self, scratch: ScratchRepository, publication: Publication

@@ -120,6 +120,9 @@ class HuggingFaceTarget:
         contents.check(name)
         return contents
 
+    def check(self, publication: Publication) -> None:
+        """Nothing that is checked and readable is refused there."""
+
     def owner(self, release: Release) -> OperatorName | None:
         """Whose the release's commit says that it is."""
         manifest = self._manifest(release.revision)

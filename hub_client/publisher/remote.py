@@ -29,6 +29,7 @@ _OVERTAKEN = re.compile(r"\((already exists|fetch first|non-fast-forward)\)")
 _WAITS: Final = (0.3, 1.0, 3.0)
 """Seconds between tries where a lock is held: whoever is at work there is soon done."""
 _LOCKED: Final = re.compile(r"Unable to create '([^']+\.lock)': File exists")
+WHOLE: Final = "This clone is shallow: run `git fetch --unshallow`, and publish again"
 
 
 class PushRefused(HubError):
@@ -174,6 +175,8 @@ def push_hint(error: GitFailed) -> str:
     'Somebody published there meanwhile: run this again'
     >>> push_hint(GitFailed("push", "remote: fatal: No space left on device"))
     'Make room on that disk, and run this again'
+    >>> push_hint(GitFailed("push", " ! [remote rejected] shallow update not allowed"))
+    'This clone is shallow: run `git fetch --unshallow`, and publish again'
     >>> said = "fatal: the receiving end does not support --atomic push"
     >>> push_hint(GitFailed("push", said))
     'Publish to another host: files and tag have to go in one step'
@@ -188,6 +191,8 @@ def push_hint(error: GitFailed) -> str:
         )
     if _OVERTAKEN.search(error.stderr):
         return "Somebody published there meanwhile: run this again"
+    if "shallow update not allowed" in error.stderr:
+        return WHOLE
     if "does not support --atomic push" in error.stderr:
         return "Publish to another host: files and tag have to go in one step"
     if os.strerror(errno.ENOSPC) in error.stderr:

@@ -77,6 +77,11 @@ class ScratchRepository:
             (path / "shallow").write_bytes(Path(shallow).read_bytes())
         return cls(path)
 
+    @property
+    def is_shallow(self) -> bool:
+        """Whether what it borrows from has not all of its history."""
+        return (self.path / "shallow").exists()
+
     def git(self, command: str, *arguments: str, typed: bytes = b"") -> str:
         """Run one command that needs nothing of the user's.
 

@@ -238,6 +238,29 @@ def test_a_dirty_tree_is_refused_and_nothing_is_pushed(
     assert repository.git("for-each-ref") == ""
 
 
+def test_a_file_that_git_rewrites_as_it_is_checked_out_is_named(
+    publisher: Publisher, author: Author
+) -> None:
+    attributes = b"*.id ident\n*.key filter=secret\n*.bin filter=lfs\n"
+    files = {".gitattributes": attributes, "a.id": b"$Id$\n", "a.bin": b"1"}
+    author.write("1.0.0", **files, **{"a.key": b"KEY"})
+    author.commit()
+    (author.folder / "a.id").unlink()
+    author.git("checkout", "--quiet", "a.id")
+    author.write("1.0.0", **{"a.key": b"key", "a.bin": b"2"})
+    with pytest.raises(Unpublishable) as caught:
+        publisher.publish(author.folder)
+    assert caught.value.problems == (
+        "'a.bin' is not as committed",
+        "'a.id' is not as committed: `.gitattributes` gives it `ident`",
+        "'a.key' is not as committed: `.gitattributes` gives it `filter`",
+    )
+    assert caught.value.hint == (
+        "Users get files as they are committed: "
+        "commit them so, without such an attribute"
+    )
+
+
 def pointer(content: bytes) -> bytes:
     oid = hashlib.sha256(content).hexdigest()
     head = "version https://git-lfs.github.com/spec/v1"
@@ -540,7 +563,47 @@ def test_commits_that_are_not_here_are_not_overwritten(
     assert str(caught.value) == (
         f"`main` at `{repository.url}` has commits that are not here"
     )
+    assert caught.value.hint == (
+        f"Run `git pull --rebase {repository.url} main`, and publish again"
+    )
     assert repository.git("rev-parse", "main") == other
+
+
+def test_what_a_push_would_refuse_is_told_before_anybody_is_asked(
+    publisher: Publisher, repository: GitRepository, author: Author, tmp_path: Path
+) -> None:
+    author.commit()
+    author.git("tag", "v1.0.0")
+    repository.commit({"other.txt": b"from a colleague"})
+    with pytest.raises(Diverged, match="has commits that are not here"):
+        publisher.target.contents(author.folder, NAME)
+    (author.folder / "README.md").write_bytes(b"# Mended\n")
+    author.commit()
+    prepared = prepare(author.folder, tmp_path / "files", published=())
+    with pytest.raises(HubError, match=r"The tag `v1.0.0` here names another commit"):
+        publisher.target.check(prepared)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_clone_without_its_history_is_told_to_fetch_it(
+    publisher: Publisher, repository: GitRepository, author: Author, *, is_new: bool
+) -> None:
+    author.commit()
+    if not is_new:
+        author.git("push", "--quiet", repository.url, "main")
+    author.commit()
+    author.commit()
+    clone = author.folder.with_name("clone")
+    url = author.folder.as_uri()
+    author.git("clone", "--quiet", "--depth=1", url, str(clone))
+    with pytest.raises((Diverged, PushRefused)) as caught:
+        publisher.publish(clone)
+    assert caught.value.hint == (
+        "This clone is shallow: run `git fetch --unshallow`, and publish again"
+    )
+    author.git("fetch", "--quiet", "--unshallow", folder=clone)
+    publisher.publish(clone)
+    assert publisher.versions() == ["1.0.0"]
 
 
 def test_what_is_no_version_of_the_operator_is_not_replaced(
