@@ -90,7 +90,11 @@ class Staging:
 
         folder = Path(tempfile.mkdtemp(dir=self.path))
         lock = FileLock(folder / "lock")
-        lock.acquire()
+        try:
+            lock.acquire()
+        except OSError:
+            _remove(folder)
+            raise
         return folder, lock
 
     def _sweep(self) -> int:
@@ -99,8 +103,10 @@ class Staging:
 
         living = 0
         for folder in list(self.path.iterdir()):
-            if not folder.is_dir():
-                _remove(folder)  # it went when the disk was full
+            # It went when the disk was full, or its process was killed before it had
+            # it; a lock that is made only to be deleted would take room.
+            if not (folder / "lock").exists():
+                _remove(folder)
                 continue
             lock = FileLock(folder / "lock")
             try:

@@ -330,6 +330,11 @@ def test_a_full_disk_is_a_clear_error(tmp_path: Path) -> None:
         with contextlib.suppress(OSError):
             for number in range(99):
                 (disk / f"{number}").touch()
+        (disk / "0").unlink()  # there is room for a folder, and for no lock in it
+        with pytest.raises(CacheUnwritable), store.in_use():
+            pass
+        # Whoever is killed between the two leaves the folder.
+        (store.root / "staging" / "left").mkdir()
         # What removes makes room also where there is not even any for a folder.
         with store.removing() as remove:
             remove(store.path(digest))
