@@ -41,8 +41,23 @@ class Root:
 
     @property
     def is_living(self) -> bool:
-        """Whether it is still where it was."""
-        return (self.path if self.kind == "environment" else self._lock).exists()
+        """Whether it is still where it was.
+
+        :raises UnknownNeed: if nobody may look; newer releases of Python would take
+            that as gone.
+        """
+        path = self.path if self.kind == "environment" else self._lock
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise UnknownNeed(
+                f"Cannot see whether `{path}` is there: {error.strerror or error}",
+                hint="Run it as somebody who may look there; if nobody needs it any "
+                f"more, delete `{self.note}`",
+            ) from error
+        return True
 
     @property
     def _lock(self) -> Path:
@@ -76,9 +91,10 @@ class Root:
 
         if self.kind != "environment":
             return
-        for file in self._files():
-            with suppress(OSError, DamagedReceipt):
-                yield Receipt.load(file)
+        with suppress(OSError):  # of a folder
+            for file in self._files():
+                with suppress(OSError, DamagedReceipt):
+                    yield Receipt.load(file)
 
     def _files(self) -> Iterator[Path]:
         from hub_client.environment import receipts_folder  # noqa: PLC0415  (it uses us)
@@ -86,11 +102,8 @@ class Root:
         if self.kind == "project":
             yield self._lock
             return
-        folder = receipts_folder(self.path)
-        if not folder.exists():
-            return
         # Unlike a glob, this does not pass over what may not be read.
-        for parent, _, names in os.walk(folder, onerror=_raise):
+        for parent, _, names in os.walk(receipts_folder(self.path), onerror=_raise):
             yield from (Path(parent, name) for name in names if name.endswith(".json"))
 
 
@@ -122,9 +135,15 @@ class Roots:
             try:
                 note = json.loads(file.read_bytes())
                 kind, path = note["kind"], Path(note["path"])
-                if kind not in get_args(RootKind):
-                    raise ValueError(kind)  # noqa: TRY301
-            except (OSError, ValueError, KeyError, TypeError) as error:
+                if kind not in get_args(RootKind) or "\0" in note["path"]:
+                    raise ValueError(note)  # noqa: TRY301
+            except (
+                OSError,
+                ValueError,
+                KeyError,
+                TypeError,
+                RecursionError,
+            ) as error:
                 raise UnknownNeed(
                     f"`{file}` does not read back, and it says who needs what is here",
                     hint="Delete it; the next command in that environment or "
@@ -165,4 +184,5 @@ def _named_by_lock(file: Path) -> Iterable[str]:
 
 
 def _raise(error: OSError) -> None:
-    raise error
+    if not isinstance(error, FileNotFoundError):  # where nothing was ever installed
+        raise error

@@ -63,7 +63,7 @@ class CacheUnwritable(HubError):
         hint = "Set `HUB_CACHE_DIR` to a folder you may write to"
         if error.errno in NO_ROOM:
             hint = MAKE_ROOM
-        if removing:
+        if removing and error.errno in _NOT_OURS:
             hint = "Whoever may write there can remove from it"
         super().__init__(
             f"Cannot write to `{folder}`: {error.strerror or error}",

@@ -148,6 +148,33 @@ def test_nothing_goes_if_nobody_can_tell_what_is_needed(
         "hint: Make it readable, or delete it, and run the command again\n"
     )
     assert trees(store) == 2
+    folder = file.parents[1]
+    shutil.rmtree(folder)
+    folder.symlink_to(folder)
+    assert hub.refused("cache", "prune").startswith(f"error: Cannot read `{folder}`, ")
+    assert trees(store) == 2
+
+
+@pytest.mark.usefixtures("publisher")
+def test_an_environment_that_nobody_may_look_at_is_not_taken_as_gone(
+    hub: Hub, store: Store, tmp_path: Path
+) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    store.roots.note("environment", loop / "environment")
+    (note,) = store.roots.folder.iterdir()
+    for words in (["prune"], ["prune", "--dry-run"], ["clean", "--all", "--yes"]):
+        assert hub.refused("cache", *words) == (
+            f"error: Cannot see whether `{loop}/environment` is there: "
+            "Too many levels of symbolic links\n\n"
+            "hint: Run it as somebody who may look there; if nobody needs it any more, "
+            f"delete `{note}`\n"
+        )
+    for damaged in ('{"kind": "project", "path": "/\\u0000"}', "[" * 100_000):
+        note.write_text(damaged)
+        assert hub.refused("cache", "prune").startswith(
+            f"error: `{note}` does not read back, and it says who needs what is here\n"
+        )
 
 
 @pytest.mark.slow  # takes more than a second
@@ -253,6 +280,11 @@ def test_verify_names_each_tree_and_file_that_differs(
     folder = store.path(receipt.tree)
     (folder / "echo" / "__init__.py").chmod(0o644)
     (folder / "echo" / "__init__.py").write_text("raise SystemExit\n")
+    # An environment that may not be read tells nothing of them, and the other does.
+    unreadable = target.prefix / "unreadable" / "share" / "towhee-hub"
+    unreadable.mkdir(parents=True)
+    (unreadable / "receipts").symlink_to("receipts")
+    store.roots.note("environment", target.prefix / "unreadable")
     done = hub("cache", "verify", "--no-progress")
     assert done.returncode == 1
     assert done.stdout == (

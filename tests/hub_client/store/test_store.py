@@ -370,6 +370,10 @@ def test_a_file_where_the_cache_should_be_is_a_clear_error(tmp_path: Path) -> No
         f"Cannot write to `{tmp_path}/cache/store`: Not a directory"
     )
     assert (tmp_path / "cache").read_bytes() == b""
+    store = Store(tmp_path / "cache" / "store")
+    with pytest.raises(CacheUnwritable) as refusal, store.removing():
+        pass
+    assert f"{refusal.value.hint}\n" == HINT
 
 
 def test_what_cannot_be_read_is_not_said_to_be_a_cache_that_cannot_be_written(
