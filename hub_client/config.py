@@ -94,7 +94,7 @@ class HubConfig:
         }
         config_dir = user_config_dir()
         directory = directory or Path.cwd()
-        if (config_dir / "config.toml").exists():
+        if _is_there(config_dir / "config.toml"):
             check_own(config_dir, directory)
         file = find_project_file(directory)
         project = _read_project(file)
@@ -264,9 +264,23 @@ def _read_project(file: Path | None) -> dict[str, Any]:
 
 
 def _read_user(file: Path) -> dict[str, Any]:
-    if not file.is_file():
+    if file.parent.is_file():
+        raise InvalidConfig(str(file.parent), ["expected a folder, got a file"])
+    if not _is_there(file):
         return {}
     return _checked(file, _parse(file), settings_of("user"))
+
+
+def _is_there(file: Path) -> bool:
+    """Whether there is anything of that name, be it a link that leads nowhere.
+
+    Whoever has one means it to count: passed over, it would not.
+    """
+    try:
+        file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _parse(file: Path) -> dict[str, Any]:

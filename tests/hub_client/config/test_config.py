@@ -247,6 +247,26 @@ def test_a_project_may_be_all_of_somebodys_home(
     assert HubConfig.load().trusted == ("dir:/srv/ops",)
 
 
+def test_configuration_that_is_no_file_is_not_passed_over(
+    user_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_file.mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        HubConfig.load()
+    user_file.rmdir()
+    user_file.symlink_to("elsewhere")  # on a disk that is not mounted, say
+    with pytest.raises(FileNotFoundError, match=f"'{user_file}'"):
+        HubConfig.load()
+    user_file.unlink()
+    user_file.parent.rmdir()
+    user_file.parent.touch()
+    with pytest.raises(InvalidConfig, match="expected a folder, got a file"):
+        HubConfig.load()
+    # As for a service whose home is `/dev/null`.
+    monkeypatch.setenv("HUB_CONFIG_DIR", str(user_file.parent / ".config"))
+    assert HubConfig.load().trusted == ()
+
+
 def test_a_file_that_is_not_toml_says_where(user_file: Path) -> None:
     write(user_file, "offline = \n")
     with pytest.raises(InvalidConfig, match=r"not TOML: Invalid value \(at line 1"):
