@@ -15,6 +15,8 @@ from hub_client.loading import loading
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hub_client.cli.console import ColorChoice
+
 __all__ = ["main"]
 
 _REFUSED = 1
@@ -77,11 +79,15 @@ def _load() -> Any:  # noqa: ANN401  (click's, or typer's own)
 
 
 def _report(error: Exception, words: list[str]) -> int:
-    from hub_client.cli.console import report  # noqa: PLC0415  (after the commands)
+    from hub_client.cli.console import (  # noqa: PLC0415  (after the commands)
+        choose_color,
+        report,
+    )
     from hub_client.text_of_others import visible  # noqa: PLC0415
     from plugin_spec.errors import HubError  # noqa: PLC0415
 
     if usage := _usage_problem(error, words):
+        choose_color(_color(words))
         report(usage[0], hint=usage[1])
         return _USAGE
     if not _VERBOSE.isdisjoint(words):
@@ -133,17 +139,52 @@ def _usage_problem(
     return _worded(error.format_message()), f"`{path} --help` says what it takes"
 
 
+def _color(words: list[str]) -> ColorChoice:
+    """What ``--color`` says among words that were not understood.
+
+    >>> _color(["--color", "always", "lits"]), _color(["list", "--color=blue"])
+    ('always', 'auto')
+    """
+    said = " ".join(words).replace("--color=", "--color ")
+    choices: tuple[ColorChoice, ...] = ("always", "never")
+    return next((each for each in choices if f"--color {each}" in said), "auto")
+
+
 def _worded(said: str) -> str:
-    """What click says of a word, as our own messages are written.
+    r"""What click says of a word, as our own messages are written.
 
     >>> _worded("No such option: --jon (Possible options: --json, --python)")
     'No such option `--jon`. Did you mean `--json` or `--python`?'
     >>> _worded("Invalid value for '--limit': 'many' is not a valid int range.")
     'Invalid value for `--limit`: expected a whole number, got `many`'
+    >>> _worded("Invalid value for '--limit': 0 is not in the range x>=1.")
+    'Invalid value for `--limit`: expected at least 1, got `0`'
+    >>> _worded("No such command 'ad'. Did you mean 'add', 'audit', 'lock'?")
+    'No such command `ad`. Did you mean `add`, `audit` or `lock`?'
+    >>> _worded("Missing argument 'SHELL'. Choose from:\n\tbash,\n\tzsh")
+    'Missing argument `SHELL`: `bash` or `zsh`'
+    >>> _worded("Got unexpected extra argument(s) (a b)")
+    'Too many arguments: `a b`'
     """
     from plugin_spec.wording import enumerated  # noqa: PLC0415  (for an error)
 
     message = said.removesuffix(".").replace("'", "`")
+    message, _, choices = message.partition(". Choose from:")
+    if choices:
+        named = [f"`{each.strip()}`" for each in choices.split(",")]
+        return f"{message}: {enumerated(named, 'or')}"
+    message = re.sub(
+        r"^Got unexpected extra arguments?(?:\(s\))? \((.*)\)$",
+        r"Too many arguments: `\1`",
+        message,
+        flags=re.DOTALL,
+    )
+    message = re.sub(
+        r"(\S+) is not in the range x>=(\d+)$",
+        r"expected at least \2, got `\1`",
+        message,
+    )
+    message = re.sub(r", (`[^`,]*`\?)$", r" or \1", message)
     message, _, near = message.partition(" (Possible options: ")
     message = re.sub(r"^No such option: (\S+)", r"No such option `\1`", message)
     message = re.sub(

@@ -44,6 +44,7 @@ def export(  # noqa: PLR0913  (one a flag)
         Literal["pylock", "requirements", "sbom"],
         typer.Option(
             "--format",
+            metavar="FORMAT",
             help="`pylock`, which counts if not given, `requirements` or `sbom`.",
         ),
     ] = "pylock",

@@ -119,6 +119,22 @@ def test_the_page_of_each_command_fits_80_columns() -> None:
             "Invalid value: `--locked` and `--frozen` contradict each other",
             "hub sync",
         ),
+        (
+            ["instal"],
+            "No such command `instal`. Did you mean `install`, `uninstall` or `list`?",
+            "hub",
+        ),
+        (["list", "a", "b"], "Too many arguments: `a b`", "hub list"),
+        (
+            ["search", "a", "--limit", "0"],
+            "Invalid value for `--limit`: expected at least 1, got `0`",
+            "hub search",
+        ),
+        (
+            ["completion"],
+            "Missing argument `SHELL`: `bash`, `zsh` or `fish`",
+            "hub completion",
+        ),
         (["info"], "Missing argument `NAME`", "hub info"),
         (["bundle", "-o"], "Option `-o` requires an argument", "hub bundle"),
     ],
@@ -141,6 +157,18 @@ def test_the_flags_of_every_command_may_come_before_it(hub: Hub) -> None:
     assert (before.returncode, before.stderr) == (after.returncode, after.stderr)
     assert before.stderr.startswith("\x1b[1;31merror\x1b[0m: `")
     assert hub("-q", "--offline").stderr == hub().stderr
+
+
+@pytest.mark.parametrize("words", [["lok"], ["list", "--jso"], ["list", "-q", "-v"]])
+def test_a_wrong_word_is_explained_in_the_colour_that_is_asked_for(
+    hub: Hub, words: list[str]
+) -> None:
+    for said in (
+        hub("--color", "always", *words).stderr,
+        hub(*words, "--color=always", NO_COLOR="1").stderr,
+    ):
+        assert said.startswith("\x1b[1;31merror\x1b[0m: ")
+    assert hub(*words, "--color", "never", FORCE_COLOR="1").stderr.startswith("error: ")
 
 
 def test_help_may_be_asked_for_as_a_command(hub: Hub) -> None:
