@@ -261,7 +261,7 @@ DIGEST = "expected `sha256:` and 64 hexadecimal digits, got "
         ('"torch>=2.4"', '"torch @ file:///etc/passwd"', "line 29: operator[1].packages: URL requirements are not allowed, got 'torch @ file:///etc/passwd'"),
         ('"torch>=2.4"', '"--index-url=x"', None),
         ('"torch>=2.4"', r"""'x; os_name == "a\n-r x"'""", """line 29: operator[1].packages: expected a PEP 508 requirement such as `timm>=1,<2`, got 'x; os_name == "a\\\\n-r x"'"""),
-        ('sys_platform == \\"darwin\\"', r'sys_platform == \"a\\n-r x\"', """line 42: packages[2].marker: expected a marker of PEP 508, got 'sys_platform == "a\\\\n-r x"'"""),
+        ('sys_platform == \\"darwin\\"', r'sys_platform == \"a\\n-r x\"', """line 44: packages[4].marker: expected a marker of PEP 508, got 'sys_platform == "a\\\\n-r x"'"""),
         ("size = 102", "size = 102, mode = 7", "line 33: operator[1].weights: mode: unknown key"),
         ("9" * 64, "9" * 63, f"line 33: operator[1].weights: sha256: expected 64 hexadecimal digits, got '{'9' * 63}'"),
         ('file = "', 'file = "../', None),
