@@ -44,9 +44,9 @@ def check(  # noqa: PLR0913  (one a flag)
     """Check whether an operator could be published as it stands.
 
     Its manifest, its package, its documents, and what may not be in a repository
-    are read as text; what .gitignore names stays at home, and is not looked at. That
-    is all, unless you say --run: a repository may be a stranger's, and looking at one
-    must never run it. A warning does not forbid publishing.
+    are read as text; what .gitignore names stays at home, and is not looked at.
+    That is all, unless you say --run: a repository may be a stranger's, and looking
+    at one must never run it. A warning does not forbid publishing.
 
     With --run its code runs, as you: a copy of it, in a process of its own. Do its
     outputs fit its ports, is a batch what its rows give alone, and a second call or

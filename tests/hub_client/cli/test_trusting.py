@@ -320,7 +320,10 @@ def test_no_source_writes_lines_of_what_would_be_trusted(hub: Hub, into: Into) -
     ("claimed", "said"),
     [
         ('version = "9.9.9"', "said  9.9.9\n  found 1.0.0"),
-        ('packages = ["hub-tensor"]', "said  hub-tensor\n  found none"),
+        (
+            'packages = ["hub-tensor; os_name == \\"none\\""]',
+            'said  hub-tensor; os_name == "none"\n  found none',
+        ),
         ('name = "acme/blur"', "said  acme/blur\n  found acme/embed"),
     ],
 )
