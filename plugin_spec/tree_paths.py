@@ -83,10 +83,12 @@ def path_problems(paths: Iterable[str]) -> tuple[tuple[str, str], ...]:
     (('README.md', "and 'readme.md' differ only in case"),)
     >>> path_problems(["README.md", "README.md"])
     (('README.md', 'stands twice'),)
+    >>> path_problems(["a/b", "a"])
+    (('a', 'is a file and a folder'),)
     """
     problems: dict[tuple[str, str], None] = {}
     seen: dict[str, str] = {}
-    files = set[str]()
+    files, folders = set[str](), set[str]()
     for path in paths:
         if path in files:
             problems[path, "stands twice"] = None
@@ -95,10 +97,14 @@ def path_problems(paths: Iterable[str]) -> tuple[tuple[str, str], ...]:
             problems[path, reason] = None
         if len(path) > _LONGEST_PATH:
             problems[path, "is a path of more than 1,024 characters"] = None
-        for spelling in (path, *_parents(path)):
+        parents = tuple(_parents(path))
+        folders.update(parents)
+        for spelling in (path, *parents):
             twin = seen.setdefault(_folded(spelling), spelling)
             if twin != spelling:
                 problems[twin, f"and {spelling!r} differ only in case"] = None
+    for path in sorted(files & folders):
+        problems[path, "is a file and a folder"] = None
     return tuple(problems)
 
 

@@ -635,6 +635,7 @@ def test_a_server_that_never_comes_to_the_content_is_left(
         (["a\\..\\x"], "'a\\\\..\\\\x' has a character that Windows forbids"),
         (["A.py", "a.py"], "'A.py' and 'a.py' differ only in case"),
         (["a.py", "a.py"], "'a.py' stands twice"),
+        (["a/b.py", "a"], "'a' is a file and a folder"),
     ],
 )
 def test_a_name_that_leaves_its_tree_is_refused_before_any_download(
