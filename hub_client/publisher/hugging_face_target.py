@@ -57,6 +57,10 @@ class UploadRefused(HubError):
     """A server did not take what was sent, and has no new version."""
 
 
+class CardRefused(HubError):
+    """A server does not take the metadata in ``README.md``."""
+
+
 class BranchMissing(RepositoryRefused, LookupError):
     """A repository is there, and what is published to is not in it."""
 
@@ -215,13 +219,16 @@ class HuggingFaceTarget:
         def commit(api: Any) -> str:  # noqa: ANN401  (its package may be missing)
             if next(tries) and (made := self._made(publication, branch, tip)):
                 return made
-            made = api.create_commit(
-                self._repository.name,
-                operations,
-                commit_message=message,
-                revision=branch,
-                parent_commit=tip,
-            )
+            try:
+                made = api.create_commit(
+                    self._repository.name,
+                    operations,
+                    commit_message=message,
+                    revision=branch,
+                    parent_commit=tip,
+                )
+            except ValueError as error:
+                raise _card_refused(error) from error
             return str(made.oid)
 
         try:
@@ -429,6 +436,16 @@ class HuggingFaceTarget:
             raise UploadRefused(
                 f"`{self._repository.url}` did not take it: {error}", hint=hint
             ) from error
+
+
+def _card_refused(error: ValueError) -> Exception:
+    """What the client raises where its server takes no ``README.md``, as ours."""
+    from huggingface_hub.errors import BadRequestError
+
+    if not isinstance(error.__cause__, BadRequestError):
+        return error
+    lines = "\n  ".join(str(error).splitlines())
+    return CardRefused(lines, hint="Mend the lines between `---` in `README.md`")
 
 
 def _branch(publication: Publication) -> str:

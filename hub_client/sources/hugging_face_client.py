@@ -346,7 +346,8 @@ def _said(error: BaseException) -> str:
 def _quiet() -> Iterator[None]:
     """Without the client's own progress bars: ours are drawn by the command line.
 
-    Nor does it warn of a full disk: what cannot be written is an error of ours.
+    Nor does it warn of a full disk: what cannot be written is an error of ours. What it
+    would like in a page's metadata, the page itself says.
     """
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
@@ -356,6 +357,7 @@ def _quiet() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Not enough free disk space")
+        warnings.filterwarnings("ignore", "Warnings while validating metadata")
         if are_progress_bars_disabled():
             yield
             return

@@ -233,6 +233,48 @@ def test_a_refused_commit_leaves_no_version(
     assert versions(target) == {}
 
 
+def test_metadata_that_the_server_does_not_take_is_told_by_each_problem(
+    server: HuggingFaceServer,
+    target: Target,
+    publish: Callable[[], str],
+    author: Author,
+) -> None:
+    author.write("1.0.0", **{"README.md": b"---\nlicense: none\n---\n"})
+    problems = ['"license" must be one of [mit]', '"tags" must be an array']
+    body = json.dumps({"errors": [{"message": each} for each in problems]})
+    server.before = lambda request: (
+        Response(body, 400, media_type="application/json")
+        if "/validate-yaml" in request.url.path
+        else None
+    )
+    with pytest.raises(UploadRefused) as caught:
+        publish()
+    assert str(caught.value) == (
+        f"`{server.url}/acme/embed` did not take it: Invalid metadata in README.md.\n"
+        '  - "license" must be one of [mit]\n'
+        '  - "tags" must be an array'
+    )
+    assert caught.value.hint == "Mend the lines between `---` in `README.md`"
+    assert versions(target) == {}
+
+
+def test_metadata_that_the_server_misses_stops_nothing_and_prints_no_code(
+    server: HuggingFaceServer,
+    target: Target,
+    publish: Callable[[], str],
+    author: Author,
+) -> None:
+    author.write("1.0.0", **{"README.md": b"Nothing between lines"})
+    body = json.dumps({"errors": [], "warnings": [{"message": "empty metadata"}]})
+    server.before = lambda request: (
+        Response(body, media_type="application/json")
+        if "/validate-yaml" in request.url.path
+        else None
+    )
+    publish()
+    assert versions(target)
+
+
 def test_weights_that_do_not_arrive_leave_no_version(
     server: HuggingFaceServer,
     target: Target,
