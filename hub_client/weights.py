@@ -262,13 +262,13 @@ def _listed(weights: Weights) -> tuple[str, Any]:
         return None
 
     try:
-        commit = repository.ask(ask_commit, waits=())
+        commit = repository.ask(ask_commit, silence=False)
     except FileGone as error:
         raise FileGone(
             f"`{repository.url}` has no revision `{weights.revision}`",
             hint="Ask the operator's publisher, who names it in `weights`",
         ) from error
-    entry = repository.ask(ask_file, waits=())
+    entry = repository.ask(ask_file, silence=False)
     if entry is None:
         raise FileGone(f"`{repository.url}` has no file `{weights.file}` at {commit}")
     return commit, entry

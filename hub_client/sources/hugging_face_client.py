@@ -108,6 +108,7 @@ class HuggingFaceRepository:
         limit: int = LISTING_LIMIT,
         waits: Sequence[float] | None = None,
         patience: float | None = None,
+        silence: bool = True,
     ) -> T:
         """Ask the client's API, again if the server was busy.
 
@@ -116,6 +117,7 @@ class HuggingFaceRepository:
         :param limit: bytes that one answer may have.
         :param waits: seconds before each further try; ``WAITS`` if not given.
         :param patience: as ``limited`` takes it.
+        :param silence: whether to ask a server again, too, that gave no answer at all.
         :raises RepositoryRefused: saying whether to log in or to ask for access.
         :raises ServerUnreachable: with what the server said last.
         :raises RepositoryMoved: if what it lists is another repository's.
@@ -136,7 +138,8 @@ class HuggingFaceRepository:
                 # Anything may come of an answer that is not what it should be.
                 except Exception as error:
                     cause = _innermost(error)
-                    if wait is None or not _is_temporary(cause):
+                    again = _is_temporary(cause) and (silence or _status(cause))
+                    if wait is None or not again:
                         raise self._refusal(cause) from error
                     seconds = wait if (asked := _asked_wait(cause)) is None else asked
                     late = time.monotonic() + seconds > held.until

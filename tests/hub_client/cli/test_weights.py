@@ -343,6 +343,26 @@ def test_a_lock_does_not_wait_for_a_server_that_does_not_answer(
     }
 
 
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("part", ["/api/models/acme/model", "/paths-info/"])
+def test_a_server_that_is_busy_for_now_is_asked_again_before_a_lock_goes_without(  # noqa: PLR0913, PLR0917
+    hub: Hub,
+    shelf_with_weights: OperatorFolder,
+    server: HuggingFaceServer,
+    into: Into,
+    part: str,
+    status: int,
+) -> None:
+    server.create("acme/model", {"model.safetensors": CONTENT})
+    busy = iter([Response(status_code=status, headers={"Retry-After": "0"})])
+    server.before = lambda request: (
+        next(busy, None) if part in request.url.path else None
+    )
+    assert "warning" not in hub.said("add", "acme/embed", *into)
+    assert next(busy, None) is None
+    assert locked().sha256 == SHA256
+
+
 def test_weights_that_are_pinned_come_though_others_are_not(
     hub: Hub, shelf_with_weights: OperatorFolder, server: HuggingFaceServer, into: Into
 ) -> None:
