@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 _SECONDS: Final = 900
+_MODULE: Final = ("-P", "-m", "towhee.checking")
 _LAST_LINES: Final = 3
+_LAST_BYTES: Final = 1 << 12
 
 
 def inspect(
@@ -128,34 +130,43 @@ def _run(  # noqa: PLR0913  (what a process is started with)
     """Wait for the process; say how it ended, if not as it should."""
     work = report.path.with_name("work")
     work.mkdir()
+    said = report.path.with_name("said")
     its_stdin, held = os.pipe()
-    process = subprocess.Popen(  # noqa: S603  (our own module)
-        [python, "-P", "-m", "towhee.checking", copy, report.path, json.dumps(options)],
-        cwd=work,
-        env=_environment(fresh=fresh),
-        # It ends when nobody holds the other end.
-        stdin=its_stdin,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        # A group of its own, so that what the operator started ends with it.
-        start_new_session=True,
-    )
+    # No pipe, which ends no earlier than all that the operator started.
+    with said.open("wb") as its_stderr:
+        process = subprocess.Popen(  # noqa: S603  (our own module)
+            [python, *_MODULE, copy, report.path, json.dumps(options)],
+            cwd=work,
+            env=_environment(fresh=fresh),
+            # It ends when nobody holds the other end.
+            stdin=its_stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=its_stderr,
+            # A group of its own, so that what the operator started ends with it.
+            start_new_session=True,
+        )
     os.close(its_stdin)
     try:
-        _, words = process.communicate(timeout=seconds)
+        process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         return f"does not end within {seconds:g} seconds"
     finally:
-        if process.poll() is None:
+        # Nobody may be left of it.
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+        process.wait()
         os.close(held)
     if process.returncode == 0 and report.read()[0] is None:
         return None
-    last = " / ".join(words.strip().splitlines()[-_LAST_LINES:])
+    last = " / ".join(_last_lines(said))
     return f"ends the process{': ' if last else ''}{last}"
+
+
+def _last_lines(file: Path) -> list[str]:
+    with file.open("rb") as opened:
+        opened.seek(max(0, file.stat().st_size - _LAST_BYTES))
+        text = opened.read().decode(errors="replace")
+    return text.strip().splitlines()[-_LAST_LINES:]
 
 
 def _environment(*, fresh: bool) -> dict[str, str]:

@@ -517,3 +517,26 @@ def test_an_operator_that_breaks_the_report_is_told(write_operator: Write) -> No
     """
     (shown,) = found(write_operator, code)
     assert shown == "error: call: ends the process"
+
+
+@pytest.mark.slow
+def test_what_an_operator_starts_ends_with_its_check(
+    write_operator: Write, tmp_path: Path
+) -> None:
+    written = tmp_path / "started"
+    code = f"""
+    import subprocess
+    from pathlib import Path
+
+    started = subprocess.Popen(["sleep", "600"])
+    with open({str(written)!r}, "a") as file:
+        print(started.pid, file=file)
+
+    class Subject(Operator):
+        def __call__(self, text):
+            return text
+    """
+    assert found(write_operator, code) == []
+    first, *_ = map(int, written.read_text().split())
+    state = Path(f"/proc/{first}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
