@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from plugin_spec.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from packaging.utils import NormalizedName
@@ -71,7 +71,33 @@ def check_package(
         yield from _imports_of_itself(source, module)
     if any(source.place == initial for source in sources):
         yield from _missing_hook(sources, initial)
-    yield from _unnamed_imports(sources, module, distributions)
+    required = set(map(canonicalize_name, distributions))
+    for each in _first_imports(sources, module, _at_import):
+        if not _gives(required, each.package):
+            yield each.finding()
+
+
+def check_late_imports(
+    folder: Path, distributions: Iterable[str], loaded: Collection[str]
+) -> Iterator[Finding]:
+    """Warn of packages that functions import, of those that a run has loaded.
+
+    What a function imports may be for some options alone, or may be done without.
+
+    :param folder: of the package itself.
+    :param loaded: modules, by name.
+    """
+    required = set(map(canonicalize_name, distributions))
+    files = sorted(folder.rglob("*.py"))
+    parsed = (
+        _parse(file, file.relative_to(folder.parent).as_posix()) for file in files
+    )
+    sources = [each for each in parsed if isinstance(each, SourceFile)]
+    told = {each.package for each in _first_imports(sources, folder.name, _at_import)}
+    for each in _first_imports(sources, folder.name, _in_functions):
+        unseen = each.package in loaded and each.package not in told
+        if unseen and not _gives(required, each.package):
+            yield each.finding()
 
 
 def _parse(path: Path, place: str) -> SourceFile | Finding:
@@ -118,23 +144,53 @@ def _is_hookimpl(decorator: ast.expr) -> bool:
     return "hookimpl" in (name, getattr(decorator, "id", None))
 
 
-def _unnamed_imports(
-    sources: Iterable[SourceFile], module: str, distributions: Iterable[str]
-) -> Iterator[Finding]:
-    """Warn once per package that is imported at module level and not required."""
-    required = set(map(canonicalize_name, distributions))
+@dataclass(frozen=True, slots=True)
+class _Import:
+    """Where a package that is not Python's own is imported first."""
+
+    package: str
+    place: str
+
+    def finding(self) -> Finding:
+        """The warning, if nothing that is required gives it."""
+        return Finding(
+            "warning",
+            self.place,
+            f"imports `{self.package}`, which `requires.packages` does not name",
+            "Add the distribution that gives it to `requires.packages`",
+        )
+
+
+def _first_imports(
+    sources: Iterable[SourceFile],
+    module: str,
+    nodes: Callable[[ast.Module], Iterable[ast.AST]],
+) -> Iterator[_Import]:
     known = {*sys.stdlib_module_names, "plugin_spec", module}
     for source in sources:
-        for name, line in _absolute_imports(source.tree.body):
+        for name, line in _absolute_imports(nodes(source.tree)):
             package = name.partition(".")[0]
-            if package not in known and not _gives(required, package):
-                yield Finding(
-                    "warning",
-                    f"{source.place} line {line}",
-                    f"imports `{package}`, which `requires.packages` does not name",
-                    "Add the distribution that gives it to `requires.packages`",
-                )
+            if package not in known:
+                yield _Import(package, f"{source.place} line {line}")
             known.add(package)
+
+
+def _at_import(tree: ast.Module) -> Iterable[ast.AST]:
+    return tree.body
+
+
+def _in_functions(tree: ast.Module) -> Iterator[ast.AST]:
+    """What functions hold, but for what they only try."""
+    waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while waiting:
+        node, inside = waiting.pop()
+        if inside:
+            yield node
+        inside = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        held = [
+            each for each in ast.iter_child_nodes(node) if type(each) is not ast.Try
+        ]
+        waiting += [(each, inside) for each in reversed(held)]
 
 
 def _gives(required: set[NormalizedName], package: str) -> bool:

@@ -8,6 +8,7 @@ import inspect
 import json
 import platform
 import shlex
+import sys
 import threading
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hub_client.tree_digest import UnsafeTree, tree_digest
 from plugin_spec.errors import HubError, InvalidOperator
+from plugin_spec.package_source import check_late_imports
 from towhee.checking import batches, elsewhere
 from towhee.checking.samples import find_samples, own_options
 from towhee.checking.subject import Subject, open_repository
@@ -79,7 +81,7 @@ class _Examination:
             self._batch(subject)
         self._close(subject, threads)
         self._look_around()
-        self._compare_requirements(installed.manifest)
+        self._compare_requirements(installed)
         # A tree that it changed, no other process would load.
         if self._is_untouched(installed) and self.outputs:
             self._move(subject)
@@ -124,8 +126,14 @@ class _Examination:
                 return None
         return subject
 
-    def _compare_requirements(self, manifest: Manifest) -> None:
-        """Hold what it requires against what it runs with here."""
+    def _compare_requirements(self, installed: InstalledOperator) -> None:
+        """Hold what it requires against what it ran with here."""
+        manifest = installed.manifest
+        required = [package.name for package in manifest.packages]
+        if manifest.module is not None:
+            folder = installed.tree / manifest.module
+            for each in check_late_imports(folder, required, sys.modules):
+                self.report.add(each.severity, each.place, each.message, each.mend)
         python = platform.python_version()
         if not manifest.requires_python.contains(python, prereleases=True):
             self.report.add(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -538,5 +539,37 @@ def test_what_an_operator_starts_ends_with_its_check(
     """
     assert found(write_operator, code) == []
     first, *_ = map(int, written.read_text().split())
-    state = Path(f"/proc/{first}/stat")
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+    until = time.monotonic() + 30
+    while is_alive(first) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not is_alive(first)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+def test_what_a_call_imports_has_to_be_required(write_operator: Write) -> None:
+    code = """
+    class Subject(Operator):
+        def __call__(self, text):
+            import json, packaging.version, numpy
+            from . import __doc__
+            try:
+                import pluggy
+            except ImportError:
+                pluggy = None
+            if text == "never":
+                import pytest
+            return text
+    """
+    (shown,) = found(write_operator, code, requires={"packages": ["numpy"]})
+    assert shown.endswith(
+        ": imports `packaging`, which `requires.packages` does not name"
+    )
+    required = {"packages": ["numpy", "packaging"]}
+    assert found(write_operator, code, requires=required, version="2.0.0") == []
