@@ -25,7 +25,9 @@ TIP: Final = "refs/hub/tip"
 
 _ANSWERED: Final = re.compile(r"^ ! \[(remote )?rejected\]", re.MULTILINE)
 """How git tells that a ref was not taken, and not merely that it heard nothing."""
-_OVERTAKEN = re.compile(r"\((already exists|fetch first|non-fast-forward)\)")
+_OVERTAKEN = re.compile(
+    r"\((already exists|fetch first|non-fast-forward)\)|reference already exists"
+)
 _WAITS: Final = (0.3, 1.0, 3.0)
 """Seconds between tries where a lock is held: whoever is at work there is soon done."""
 _LOCKED: Final = re.compile(r"Unable to create '([^']+\.lock)': File exists")
@@ -172,6 +174,9 @@ def push_hint(error: GitFailed) -> str:
     """What helps: most often a right; after a kill, what git leaves to its owner.
 
     >>> push_hint(GitFailed("push", " ! [rejected] v1.0.0 -> v1.0.0 (already exists)"))
+    'Somebody published there meanwhile: run this again'
+    >>> said = "remote: error: cannot lock ref 'v1.0.0': reference already exists"
+    >>> push_hint(GitFailed("push", said))
     'Somebody published there meanwhile: run this again'
     >>> push_hint(GitFailed("push", "remote: fatal: No space left on device"))
     'Make room on that disk, and run this again'
