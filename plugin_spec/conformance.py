@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from plugin_spec.errors import InvalidManifest
-from plugin_spec.finding import Finding
+from plugin_spec.finding import Finding, missing
 from plugin_spec.licenses import find_license_problem
 from plugin_spec.manifest import Manifest
 from plugin_spec.nearest import did_you_mean
@@ -80,7 +80,7 @@ def _read_manifest(
 ) -> Manifest | None:
     if MANIFEST not in files:
         mend = "Write the manifest, as `docs/manifest.md` describes it"
-        found.append(Finding("error", MANIFEST, "missing", mend))
+        found.append(missing(folder, MANIFEST, mend))
         return None
     try:
         return Manifest.from_yaml((folder / MANIFEST).read_bytes(), source=MANIFEST)
@@ -99,7 +99,7 @@ def _check_documents(folder: Path, files: Collection[str]) -> Iterator[Finding]:
         names = _LICENSES if name == "LICENSE" else {name}
         found = sorted(names.intersection(files))
         if not found:
-            yield Finding("error", name, "missing", mend)
+            yield missing(folder, name, mend)
         elif not any(_body(_head(folder / each)).strip() for each in found):
             yield Finding("error", found[0], "empty", mend)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +25,16 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.place}: {self.message}\n  {self.mend}"
+
+
+def missing(folder: Path, path: str, mend: str) -> Finding:
+    """A file is not among those that would be published, and may be here all the same.
+
+    :param mend: what to do if it is not.
+    """
+    here = folder.resolve() / path
+    if here.is_file() and here.resolve() == here:
+        ignored = "is ignored, so that it would not be published"
+        mend = "Take it out of `.gitignore`, or add it with `git add --force`"
+        return Finding("error", path, ignored, mend)
+    return Finding("error", path, "missing", mend)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
-from plugin_spec.finding import Finding
+from plugin_spec.finding import Finding, missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -57,7 +57,7 @@ def check_package(
     places = [path for path in files if path.startswith(f"{module}/")]
     if initial not in places:
         mend = f"`module` names a folder of this repository: write `{initial}`"
-        yield Finding("error", initial, "missing", mend)
+        yield missing(repository, initial, mend)
         return
     sources = []
     for place in places:

@@ -312,3 +312,25 @@ def test_a_file_that_a_step_names_must_be_there(repository: Path) -> None:
     ]
     (repository / "weights" / "tiny.safetensors").touch()
     assert found(repository) == []
+
+
+def test_a_file_that_is_here_and_ignored_is_not_called_missing(
+    repository: Path,
+) -> None:
+    ignored = {"README.md", "brightness/"}
+    shown = "is ignored, so that it would not be published"
+    findings = check_operator(repository, ignored=ignored)
+    assert [(each.place, each.message) for each in findings] == [
+        ("README.md", shown),
+        ("brightness/__init__.py", shown),
+    ]
+    (finding,) = check_operator(repository, ignored={"operator.yaml"})
+    assert finding.mend == (
+        "Take it out of `.gitignore`, or add it with `git add --force`"
+    )
+    (repository / "README.md").rename(repository / "page")
+    (repository / "README.md").symlink_to("page")
+    assert found(repository) == [
+        "error: README.md: is a symbolic link",
+        "error: README.md: missing",
+    ]
