@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import venv
 from dataclasses import replace
@@ -38,11 +39,17 @@ def prepare_fresh(operator: Path, folder: Path) -> Path | Finding:
 
     :returns: its interpreter; or what is to mend, if it cannot be installed.
     """
+    manifest = Manifest.from_yaml((operator / MANIFEST_FILE).read_bytes())
+    python = platform.python_version()
+    if not manifest.requires_python.contains(python, prereleases=True):
+        message = f"not installed: it requires Python `{manifest.requires_python}`"
+        mend = f"This is Python {python}: run hub with one that it may have"
+        return Finding("error", "requirements", message, mend)
     venv.create(folder, symlinks=True)
     environment = Environment.open(folder)
     try:
         _install_hub(environment)
-        _install(operator, environment, folder.with_name("source"))
+        _install(operator, manifest, environment, folder.with_name("source"))
     except HubError as error:
         mend = error.hint or "Mend `requires`, until `hub install` succeeds"
         return Finding("error", "requirements", f"not installed: {error}", mend)
@@ -64,8 +71,9 @@ def _install_hub(environment: Environment) -> None:
     installer.install(plan.pins, environment, sdists=())
 
 
-def _install(operator: Path, environment: Environment, source: Path) -> None:
-    manifest = Manifest.from_yaml((operator / MANIFEST_FILE).read_bytes())
+def _install(
+    operator: Path, manifest: Manifest, environment: Environment, source: Path
+) -> None:
     name = manifest.name
     shutil.copytree(operator, source / name.namespace / name.name)
     spec = f"dir:{source}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,4 +62,16 @@ def test_requirements_that_nothing_satisfies_are_found(
     assert finding.message.startswith(
         "not installed: No set of Python packages satisfies every operator\n"
         "  test/subject requires `numpy"
+    )
+
+
+def test_a_python_that_it_may_not_have_is_told(
+    write_operator: Callable[..., InstalledOperator],
+) -> None:
+    operator = write_operator(CODE, inputs=TEXT, requires={"python": ">=3.99"})
+    (finding,) = inspect(operator.tree, options={}, fresh=True)
+    assert str(finding) == (
+        "error: requirements: not installed: it requires Python `>=3.99`\n"
+        f"  This is Python {platform.python_version()}: "
+        "run hub with one that it may have"
     )
