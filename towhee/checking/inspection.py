@@ -158,8 +158,9 @@ def _run(  # noqa: PLR0913  (what a process is started with)
         os.close(held)
     if process.returncode == 0 and report.read()[0] is None:
         return None
-    last = " / ".join(_last_lines(said))
-    return f"ends the process{': ' if last else ''}{last}"
+    by = {-each: f" by {each.name}" for each in signal.Signals}
+    ending = f"ends the process{by.get(process.returncode, '')}"
+    return ": ".join([ending, *filter(None, [" / ".join(_last_lines(said))])])
 
 
 def _last_lines(file: Path) -> list[str]:

@@ -242,8 +242,12 @@ def test_an_output_that_cannot_leave_its_process_is_found(
             "import os\nos.write(2, b'Fatal: no GPU')\nos._exit(3)",
             "error: import: ends the process: Fatal: no GPU",
         ),
+        (
+            "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)",
+            "error: import: ends the process by SIGSEGV",
+        ),
     ],
-    ids=["import", "class", "call", "process"],
+    ids=["import", "class", "call", "process", "signal"],
 )
 def test_where_an_operator_fails_is_told(
     code: str, shown: str, write_operator: Write
