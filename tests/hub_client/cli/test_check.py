@@ -125,3 +125,18 @@ def test_what_is_committed_is_checked_whatever_is_ignored(
     assert hub("check", folder).stdout.splitlines()[::2] == [
         "warning: weights/model.pt: may be a pickle, which runs code when it is loaded"
     ]
+
+
+def test_a_document_that_no_tree_may_hold_is_told_and_nothing_runs(
+    whole_hub: Hub,
+) -> None:
+    whole_hub("init", "acme/my-op")
+    Path("my-op/README.md").unlink()
+    Path("my-op/README.md").symlink_to("nowhere")
+    done = whole_hub("check", "my-op", "--run")
+    assert done.stdout == (
+        "error: README.md: is a symbolic link\n"
+        "  Put a regular file there, or remove it\n"
+        "error: README.md: missing\n"
+        "  Say what the operator does, with an example that can be copied\n"
+    )
