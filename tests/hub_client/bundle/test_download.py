@@ -260,8 +260,11 @@ def test_a_redirect_leads_to_no_file_of_this_machine(
 
 
 def test_what_stands_beside_a_redirect_is_not_read(
-    web: WebServer, tmp_path: Path
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(download, "_PATIENCE", 2.0)
+    monkeypatch.setattr(download, "WAITS", ())  # it would go better another time
+
     def endless(handler: http.server.BaseHTTPRequestHandler) -> None:
         handler.send_response(302)
         handler.send_header("Location", "/y.whl")

@@ -292,7 +292,7 @@ def test_a_lock_cannot_say_that_a_tree_came_from_somebody_else(
     for name in ("hub.toml", "hub.lock"):
         text = Path(name).read_text(encoding="utf-8").replace(stranger.spec, source)
         Path(name).write_text(text, encoding="utf-8")
-    assert "error: " in hub.refused("sync", "--locked", *into)
+    assert "error: " in hub.refused("sync", "--frozen", *into)
     assert json.loads(hub.result("list", "--json", *into)) == []
 
 

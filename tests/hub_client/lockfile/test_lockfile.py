@@ -211,7 +211,9 @@ def test_merge_markers_are_named_with_their_lines() -> None:
     )
 
 
-@pytest.mark.parametrize("end", range(1, len(EXPECTED) - 2, 37))
+@pytest.mark.parametrize(
+    "end", [*range(1, len(EXPECTED) - 2, 37), EXPECTED.index("[python]")]
+)
 def test_a_lock_that_ends_too_soon_is_refused(end: int) -> None:
     assert problems(EXPECTED[:end])
 
