@@ -19,6 +19,7 @@ from servers.sigstore_world import MINUTES, NOW, SigstoreWorld
 from hub_client.admission import find_signer
 from hub_client.candidate import Candidate, Release
 from hub_client.config import HubConfig, InvalidConfig
+from hub_client.git_commands import OUTPUT_LIMIT
 from hub_client.signatures import (
     InvalidKey,
     SignatureRefused,
@@ -345,8 +346,9 @@ def test_a_note_that_is_no_bundle_is_refused(released: Released) -> None:
     assert released.refusal().startswith("is not good: failed to load bundle")
 
 
-def test_a_note_of_any_size_is_refused_unread(released: Released) -> None:
-    released.attach(b" " * (1 << 18) + b"{}")
+@pytest.mark.parametrize("size", [1 << 18, OUTPUT_LIMIT])
+def test_a_note_of_any_size_is_refused_unread(released: Released, size: int) -> None:
+    released.attach(b" " * size + b"{}")
     assert released.refusal() == "is larger than 262144 bytes"
 
 
