@@ -41,14 +41,14 @@ class Vulnerability:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Take what uv reports."""
+        """Take what uv reports: a line each, as anybody may write an advisory."""
         return cls(
-            package=str(data["dependency"]["name"]),
-            version=str(data["dependency"]["version"]),
-            id=str(data.get("display_id") or data["id"]),
-            summary=" ".join(str(data.get("summary") or "").splitlines()),
-            fixed_in=tuple(map(str, data.get("fix_versions") or ())),
-            link=data.get("link"),
+            package=_line(data["dependency"]["name"]),
+            version=_line(data["dependency"]["version"]),
+            id=_line(data.get("display_id") or data["id"]),
+            summary=_line(data.get("summary") or ""),
+            fixed_in=tuple(map(_line, data.get("fix_versions") or ())),
+            link=_line(data.get("link") or "") or None,
         )
 
 
@@ -87,6 +87,10 @@ def find_vulnerabilities(
             hint="It asks a vulnerability service: check your network, name another "
             "with `--service-url`, and see that `uv audit` is there",
         ) from error
+
+
+def _line(value: object) -> str:
+    return " ".join(str(value).split())
 
 
 def _said(text: str) -> str:

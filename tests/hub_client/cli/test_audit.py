@@ -68,11 +68,13 @@ def findings(hub: Hub, service: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def test_what_is_said_of_a_package_is_one_line() -> None:
-    summary = "it runs\nwhat it reads"
-    dependency = {"name": "hub-tensor", "version": "2.0"}
-    data = {"dependency": dependency, "id": "HUB-2026-1", "summary": summary}
-    assert Vulnerability.from_dict(data).summary == "it runs what it reads"
+def test_all_that_is_said_of_a_package_is_one_line() -> None:
+    forged = "it runs\nwhat it reads\u2028too"
+    dependency = {"name": forged, "version": forged}
+    data = {"id": forged, "summary": forged, "fix_versions": [forged], "link": forged}
+    found = Vulnerability.from_dict({"dependency": dependency, **data})
+    line = "it runs what it reads too"
+    assert found == Vulnerability(line, line, line, line, (line,), line)
 
 
 def test_no_project_above_a_temporary_folder_takes_a_package_from_the_audit(
