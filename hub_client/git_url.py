@@ -112,7 +112,8 @@ def _path_problem(path: str) -> str | None:
     plain = unquote(path)
     if not plain.isprintable() or " " in path or "\\" in plain:
         return "has a space, a backslash or a control character in its path"
-    if {".", ".."} & set(plain.split("/")):
+    # Some servers take what follows a semicolon for no part of a folder's name.
+    if {".", ".."} & {part.partition(";")[0] for part in plain.split("/")}:
         return "has `.` or `..` in its path"
     if any(mark in path for mark in "?#{}"):
         return "has a query, a fragment or an unknown placeholder"

@@ -215,9 +215,9 @@ def _written_out(source: str) -> str:
     """In the one spelling of all that may be the same repository.
 
     A project may write a source in another way than its user does. Letters of either
-    case, what stands in percent signs, doubled slashes, and the end of git's own
-    folders make no difference to some servers; nor is another protocol another place.
-    Here none makes any.
+    case, what stands in percent signs or behind a semicolon, doubled slashes, and the
+    end of git's own folders make no difference to some servers; nor is another
+    protocol another place. Here none makes any.
     """
     if source.startswith(HUGGING_FACE):
         source = f"{HUGGING_FACE_AT}{PUBLIC_ENDPOINT}/{source[len(HUGGING_FACE) :]}"
@@ -226,7 +226,7 @@ def _written_out(source: str) -> str:
         return source
     authority, _, path = rest.partition("/")
     path = unicodedata.normalize("NFC", unquote(f"/{path}")).casefold()
-    path = re.sub("/+", "/", path)
+    path = re.sub("/+", "/", re.sub(";[^/]*", "", path))
     while path != (shorter := path.removesuffix("/").removesuffix(".git")):
         path = shorter
     return f"//{_place(authority)}{path}"
