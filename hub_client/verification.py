@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from hub_client.distributions import find_distributions
 from hub_client.listed_file import differing_files
 from hub_client.package_needs import installed_for
+from hub_client.packages import PinnedPackage, planned
 from hub_client.receipt import DamagedReceipt, Receipt
 from hub_client.sources import MANIFEST_FILE
 from hub_client.tree_digest import UnsafeTree, tree_digest
@@ -117,7 +118,8 @@ class Verification:
     def verify_packages(self, lock: Lockfile, environment: Environment) -> None:
         """Hold the Python packages that a lock pins against what asks for them.
 
-        What a package asks for is known once it is installed.
+        And against those that are installed, by version. What a package asks for is
+        known once it is installed.
         """
         pins = {
             each.name: each
@@ -132,6 +134,15 @@ class Verification:
                 or each.marker.evaluate(dict(environment.markers))
             ]
             self._compare_pins(f"{operator.name} {operator.version}", asked, pins)
+        wanted = (PinnedPackage(p.name, p.version, p.hashes) for p in pins.values())
+        for change in planned(wanted, environment.installed_packages()).change:
+            self._differs(
+                "environment",
+                change.pin.name,
+                "its version is not the locked one",
+                f"locked    {change.pin.version}",
+                f"installed {change.installed}",
+            )
         here = {each.name for each in find_distributions(environment.path)}
         if absent := sorted(pins.keys() - here):
             reason = f"`{absent[0]}` is not installed here"

@@ -47,9 +47,9 @@ def verify(
 
     Trees of operators against their digests, receipts and hub.lock against one
     another and against the operators' own manifests, Python packages that the lock
-    pins and nothing asks for, and weights, where they are in the cache. Nothing of
-    them is run, and nothing comes into the store. A source is asked only which
-    file differs, and for signatures.
+    pins and nothing asks for, or that are here in another version, and weights,
+    where they are in the cache. Nothing of them is run, and nothing comes into the
+    store. A source is asked only which file differs, and for signatures.
     """
     if place is not None and not signatures:
         raise typer.BadParameter("it is for `--signatures`", param_hint="`--from`")

@@ -202,8 +202,14 @@ def test_a_package_that_nothing_asks_for_is_a_difference(
     ]
     older = replace(lock.packages[1], version="1.0")
     replace(lock, packages=(packages[0], older)).write(Path("hub.lock"))
-    ((_, _, _, details),) = found(hub, into)
+    (_, _, _, details), installed = found(hub, into)
     assert details == [f"asked  {asked}", "locked hub-tensor 1.0"]
+    assert installed == (
+        "environment",
+        "hub-tensor",
+        "its version is not the locked one",
+        ["locked    1.0", "installed 2.0"],
+    )
 
 
 def test_a_package_whose_own_needs_are_not_locked_is_a_difference(
