@@ -125,7 +125,7 @@ class HuggingFaceRepository:
         :raises TooMuch: if an answer is longer than ``limit``.
         """
         api = self._api()
-        with _quiet(), limited(limit, patience) as held:
+        with _quiet(), limited(self.endpoint, limit, patience) as held:
             for wait in (*(WAITS if waits is None else waits), None):
                 try:
                     return _answer(partial(question, api), held)

@@ -59,6 +59,8 @@ _held: ContextVar[Held | None] = ContextVar("held", default=None)
 class Held:
     """What one question is held to."""
 
+    server: str
+    """The address of the one that is asked; a token is for it alone."""
     most: int
     """Bytes that one answer may have."""
     patience: float
@@ -67,8 +69,6 @@ class Held:
     """When its patience is over, on the clock that only goes forward."""
     furthest: int = 0
     """Where in a file it came to: whoever begins again and again gets nowhere."""
-    server: Any = None
-    """The address that was asked first; a token is for its server alone."""
     due: float = inf
     """When what is awaited has to be here, be it headers alone."""
 
@@ -173,12 +173,13 @@ class Arrived:
 
 
 @contextmanager
-def limited(limit: int, patience: float | None = None) -> Iterator[Held]:
+def limited(server: str, limit: int, patience: float | None = None) -> Iterator[Held]:
     """Hold what this thread asks through the client to ``limit`` bytes an answer.
 
     The client that the process shares is asked as before by everyone else. Of itself it
     asks a busy server again, and waits unheard for as long as that likes; here not.
 
+    :param server: the address of the one that is asked.
     :param patience: seconds without anything new; ``PATIENCE`` if not given.
     :raises TooMuch: in the block, from the question that goes beyond.
     :raises NoAnswer: if its patience is over.
@@ -187,7 +188,7 @@ def limited(limit: int, patience: float | None = None) -> Iterator[Held]:
     _watch(_client())
     for handler in logging.getLogger("huggingface_hub").handlers:
         handler.addFilter(_overhear)
-    held = Held(limit, PATIENCE if patience is None else patience)
+    held = Held(server, limit, PATIENCE if patience is None else patience)
     token = _held.set(held)
     try:
         yield held
@@ -283,8 +284,8 @@ def _hurry(request: Any) -> None:  # noqa: ANN401  (its HTTP library's)
     }
     # What is unpacked is not counted, so nothing may come packed.
     request.headers["Accept-Encoding"] = "identity"
-    held.server = held.server or request.url
-    if request.method == "GET" and not _is_at(held.server, request.url):
+    server = type(request.url)(held.server)
+    if request.method == "GET" and not _is_at(server, request.url):
         # A listing may say that it goes on elsewhere.
         request.headers.pop("Authorization", None)
 

@@ -297,6 +297,22 @@ def test_a_server_that_a_project_names_gets_no_token(
     )
 
 
+def test_the_users_own_server_gets_the_token_whatever_the_client_asks_first(
+    server: HuggingFaceServer, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client asks the server of when it was imported which agents there are."""
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    detecting = huggingface_hub.utils._detect_agent
+    monkeypatch.setattr(detecting, "_registry", None)
+    monkeypatch.setattr(
+        huggingface_hub.constants, "AGENT_HARNESSES_PATH", str(release.version)
+    )
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:1")
+    asked = answer(server, "/refs", lambda _request: None)
+    assert source().versions(EMBED) == (release,)
+    assert asked[0].headers["Authorization"] == "Bearer hf_secret"
+
+
 def test_a_server_that_is_not_there_is_named(server: HuggingFaceServer) -> None:
     del server
     spec = "hf+http://127.0.0.1:1/acme/embed"
@@ -754,7 +770,7 @@ def test_a_client_made_anew_after_a_failed_connection_is_held_too(
 ) -> None:
     answer(server, "/refs", lambda _request: StreamingResponse(flood()))
     url = f"{server.url}/api/models/acme/embed/refs"
-    with limited(1000):
+    with limited(server.url, 1000):
         close_session()  # as the library does by itself then
         with pytest.raises(TooMuch, match="sends more than 1000 bytes"):
             get_session().get(url)
