@@ -53,6 +53,10 @@ class SaidOtherwise(HubError):
     """An operator's files say of it what a lock, or an index, does not."""
 
 
+class OtherPython(HubError):
+    """A lock is not for the Python of an environment."""
+
+
 class PlanOvertaken(HubError):
     """Another installation changed what a plan was made for."""
 
@@ -134,7 +138,9 @@ class Installer:
 
         :param roots: what the project itself asks for.
         :param exact: whether operators that the lock does not pin go.
+        :raises OtherPython: if the lock is not for the environment's interpreter.
         """
+        self._check_python(lock, lock.operators)
         asked, known = set(roots), {each.name for each in lock.operators}
         targets = [
             Target.from_locked(each, requested=each.name in asked)
@@ -156,10 +162,12 @@ class Installer:
 
         Installed Python packages are not changed for it.
 
+        :raises OtherPython: if the lock is not for the environment's interpreter.
         :raises StillNeeded: if an operator that stays cannot use what is pinned.
         :raises PackageChangeRefused: if a package is pinned otherwise.
         """
         needed = lock.closure(requirement.name for requirement in requirements)
+        self._check_python(lock, needed)
         self._check_trust(needed)
         receipts = {each.name: each for each in self.environment.receipts()}
         targets = [
@@ -388,6 +396,24 @@ class Installer:
             if needed is None or not self._is_whole(needed, seen):
                 return False
         return True
+
+    def _check_python(
+        self, lock: Lockfile, operators: Iterable[LockedOperator]
+    ) -> None:
+        needs = {"The project": lock.requires_python} | {
+            f"{each.name} {each.version}": each.requires_python for each in operators
+        }
+        version = self.environment.python_version
+        problems = [
+            f"\n  {name} requires Python `{needed}`"
+            for name, needed in needs.items()
+            if not needed.contains(version, prereleases=True)
+        ]
+        if problems:
+            raise OtherPython(
+                f"`hub.lock` is not for Python {version}{''.join(problems)}",
+                hint="Choose another environment with `--python`",
+            )
 
     def _admitted(self, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
         """The candidates that may come, and only with the files that were signed."""

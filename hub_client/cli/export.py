@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -12,8 +12,6 @@ from hub_client.cli.session import Session
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from packaging.specifiers import SpecifierSet
-
     from hub_client.lockfile import Lockfile
     from hub_client.project import Project
 
@@ -24,7 +22,6 @@ Locked: TypeAlias = Annotated[
         help="Fail if the lock does not match the project, as without this flag.",
     ),
 ]
-_PYTHON: Final = "python "
 
 
 class OwnFile(HubError):
@@ -136,13 +133,5 @@ def _text(session: Session, project: Project, lock: Lockfile, form: str) -> str:
     return to_pylock(
         lock.packages,
         installer=open_locker(offline=config.offline),
-        requires_python=_requires_python(lock),
+        requires_python=lock.requires_python,
     )
-
-
-def _requires_python(lock: Lockfile) -> SpecifierSet:
-    """What the project asked for when it was locked."""
-    from plugin_spec.requirement import parse_specifier  # noqa: PLC0415  (slow)
-
-    said = (each for each in lock.inputs if each.startswith(_PYTHON))
-    return parse_specifier(next(said, "").removeprefix(_PYTHON))

@@ -27,12 +27,14 @@ from hub_client.merge_markers import merge_markers
 from hub_client.small_file import read_small
 from hub_client.toml_text import read_toml
 from plugin_spec.errors import HubError
+from plugin_spec.requirement import parse_specifier
 from plugin_spec.wording import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
     from plugin_spec.names import OperatorName
@@ -42,6 +44,7 @@ T = TypeVar("T")
 FORMAT_VERSION: Final = 1
 """The only format so far; whatever is released later reads it too."""
 
+_PYTHON: Final = "python "
 _LARGEST: Final = 32 << 20
 """Bytes; thousands of operators and packages have less than a tenth."""
 _NOTE: Final = "\n# Written by `hub lock`. Do not edit; do commit."
@@ -158,6 +161,10 @@ class Lockfile:
                 _entries(LockedPackage.from_entry, "packages", lines, text, problems)
             ),
         )
+        try:
+            _ = lock.requires_python
+        except ValueError as error:
+            problems.append(f"inputs: {error}")
         if problems:
             raise InvalidLockfile(problems)
         if contradictions := list(lock._contradictions()):
@@ -196,6 +203,12 @@ class Lockfile:
         text = self.dumps()
         self.loads(text)
         write_atomically(path, text.encode(), check=check)
+
+    @property
+    def requires_python(self) -> SpecifierSet:
+        """The interpreters that the project asked for when it was locked."""
+        said = (each for each in self.inputs if each.startswith(_PYTHON))
+        return parse_specifier(next(said, "").removeprefix(_PYTHON))
 
     def operator(self, name: OperatorName) -> LockedOperator | None:
         """The entry of ``name``; None if it is not locked."""

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from servers.operator_files import operator_files
 from servers.python_packages import make_environment
 
+from hub_client.installer import OtherPython
 from hub_client.locker import RevisionChanged, lock_project
 from hub_client.lockfile import Lockfile
 from hub_client.packages import InstallerMissing, PackageConflict, open_installer
@@ -19,6 +21,7 @@ from hub_client.project import Project
 from hub_client.tree_digest import DigestMismatch
 from hub_client.trust import UntrustedPublisher
 from plugin_spec import OperatorName
+from plugin_spec.requirement import Requirement
 
 if TYPE_CHECKING:
     from servers.git_repository import GitRepository
@@ -55,6 +58,29 @@ def versions(locked: Lockfile) -> dict[str, str]:
 
 def sync(installer: Installer, locked: Lockfile) -> None:
     installer.apply(installer.plan_sync(locked))
+
+
+def test_a_lock_is_refused_where_the_python_is_not_one_that_it_serves(
+    installer: Installer, operators: OperatorFolder
+) -> None:
+    operators.publish("acme/embed", "1.0.0")
+    locked = lock(installer, project_of("acme/embed"))
+    (embed,) = locked.operators
+    older = replace(embed, requires_python=SpecifierSet("<3.11"))
+    inputs = ("operator acme/embed", "python >=3.99")
+    for other in (replace(locked, inputs=inputs), replace(locked, operators=(older,))):
+        with pytest.raises(OtherPython):
+            installer.plan_sync(other)
+    with pytest.raises(OtherPython) as caught:
+        installer.plan_pinned(
+            [Requirement.parse("acme/embed")],
+            replace(locked, inputs=inputs, operators=(older,)),
+        )
+    assert str(caught.value) == (
+        f"`hub.lock` is not for Python {installer.environment.python_version}\n"
+        "  The project requires Python `>=3.99`\n"
+        "  acme/embed 1.0.0 requires Python `<3.11`"
+    )
 
 
 def test_the_same_project_gives_the_same_bytes(
