@@ -22,6 +22,7 @@ from hub_client.lockfile.entry import (
 from hub_client.tree_digest import listing_digest
 from plugin_spec.errors import HubError
 from plugin_spec.tree_paths import path_problems
+from plugin_spec.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -99,6 +100,12 @@ class BundleListing:
             raise
         except RecursionError as error:
             raise InvalidBundle(place, ["it is nested too deeply"]) from error
+        except json.JSONDecodeError as error:
+            # Often it is a page to log in at.
+            said = shown(text.decode(errors="replace"))
+            raise InvalidBundle(
+                place, [f"expected JSON, got {said}: {error}"]
+            ) from error
         except ValueError as error:
             raise InvalidBundle(place, [str(error)]) from error
         problems = [*_problems([file.path for file in files])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote, urlsplit
 
 from hub_client.bundle import download
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from hub_client.listed_file import ListedFile
     from hub_client.transfer import Advance
+
+
+_RESERVED: Final = "/:@!$&'()*+,;="
+"""What stands for itself in the path of an address."""
 
 
 class NoBundle(HubError, LookupError):
@@ -146,7 +150,9 @@ def open_place(text: str, *, offline: bool) -> Place:
             f"`{download.shown(text)}` needs a network, and you are offline",
             hint="Run again without `--offline` or HUB_OFFLINE, or name a folder",
         )
-    return WebPlace(text.rstrip("/"))
+    # As people copy it, its path may have spaces, or letters of any language.
+    path = quote(parts.path.rstrip("/"), safe=f"{_RESERVED}%")
+    return WebPlace(parts._replace(path=path).geturl())
 
 
 __all__ = ["FileDamaged", "FileMissing", "NoBundle", "Place", "open_place"]

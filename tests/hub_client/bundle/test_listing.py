@@ -74,7 +74,8 @@ def test_paths_that_meet_on_some_system_are_refused(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (b"", "Expecting value"),
+        (b"", "expected JSON, got '': Expecting value"),
+        (b"<html>Log in</html>", "expected JSON, got '<html>Log in</html>': Exp"),
         (b"[" * 100_000, "nested too deeply"),
         (b"[]", "expected a table"),
         (b"\xff", "codec"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hub_client.bundle.download import FileDamaged, FileMissing
-from hub_client.bundle.places import NoBundle
+from hub_client.bundle.places import NoBundle, open_place
 from hub_client.bundle.platforms import Platform
 from hub_client.bundle.reading import Bundle, OtherLock, OtherPlatform
 from hub_client.bundle.router import BundleRouter
@@ -256,3 +256,8 @@ def test_a_listing_of_any_length_is_not_read(
     monkeypatch.setattr("hub_client.bundle.reading.SIZE_LIMIT", 100)
     with pytest.raises(FileDamaged, match="has more than 100 bytes"):
         Bundle.open(str(path))
+
+
+def test_an_address_may_have_spaces_and_letters_of_any_language() -> None:
+    place = open_place("http://h:1/für uns/50%25/a&b/", offline=False)
+    assert place.name == "http://h:1/f%C3%BCr%20uns/50%25/a&b"
