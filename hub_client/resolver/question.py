@@ -14,6 +14,7 @@ from plugin_spec.errors import InvalidManifest, OtherOperator
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
     from hub_client.candidate import Release
@@ -140,14 +141,19 @@ class Question:
         if not requires_python.contains(self.python, prereleases=True):
             yield reject(
                 f"requires Python `{requires_python}`",
-                self._other_python(),
+                self._other_python(requires_python),
             )
 
-    def _other_python(self) -> str:
+    def _other_python(self, required: SpecifierSet) -> str:
         if self.python.micro == _ANY_PATCH:
-            oldest = f"{self.python.major}.{self.python.minor}"
+            major, oldest = self.python.major, self.python.minor
+            later = (f"{major}.{each}.{_ANY_PATCH}" for each in range(oldest, 100))
+            # Any other major version is later, too.
+            if not any(map(required.contains, (*later, f"{major + 1}.0"))):
+                return f"The project is for Python {major}.{oldest} and later"
             return (
-                f"The project is for Python {oldest} too: raise its `requires-python`"
+                f"The project is for Python {major}.{oldest} too: "
+                "raise its `requires-python`"
             )
         return f"This is Python {self.python}; choose another with `--python`"
 

@@ -181,6 +181,11 @@ def test_a_project_whose_python_is_too_old_is_told_its_own_key(
     assert hub.refused("lock").endswith(
         "hint: The project is for Python 3.11 too: raise its `requires-python`\n"
     )
+    manifest.write_text(manifest.read_text().replace(">=4", "<3.10"))
+    assert hub.refused("lock").endswith(
+        "  and acme/blur 2.0.0 requires Python `<3.10`\n\n"
+        "hint: The project is for Python 3.11 and later\n"
+    )
 
 
 def test_a_source_that_is_none_is_told_though_nothing_comes_from_it(hub: Hub) -> None:
