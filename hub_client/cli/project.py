@@ -286,10 +286,8 @@ def _fetch_weights(
 
 
 def _roots(project: Project, lock: Lockfile) -> set[OperatorName]:
-    """What the project asks for; of a lock alone, what nothing else in it needs."""
-    needed = {each.name for locked in lock.operators for each in locked.requires}
-    alone = {each.name for each in lock.operators} - needed
-    return {each.name for each in project.operators} or alone
+    """What the project asks for; of a lock alone, what it says was asked for."""
+    return {each.name for each in project.operators or lock.asked}
 
 
 def _open(  # noqa: PLR0913  (one a flag)

@@ -27,7 +27,7 @@ from hub_client.merge_markers import merge_markers
 from hub_client.small_file import read_small
 from hub_client.toml_text import read_toml
 from plugin_spec.errors import HubError
-from plugin_spec.requirement import parse_specifier
+from plugin_spec.requirement import Requirement, parse_specifier
 from plugin_spec.wording import enumerated
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ T = TypeVar("T")
 FORMAT_VERSION: Final = 1
 """The only format so far; whatever is released later reads it too."""
 
+_OPERATOR: Final = "operator "
 _PYTHON: Final = "python "
 _LARGEST: Final = 32 << 20
 """Bytes; thousands of operators and packages have less than a tenth."""
@@ -162,7 +163,7 @@ class Lockfile:
             ),
         )
         try:
-            _ = lock.requires_python
+            _ = lock.requires_python, lock.asked
         except ValueError as error:
             problems.append(f"inputs: {error}")
         if problems:
@@ -209,6 +210,12 @@ class Lockfile:
         """The interpreters that the project asked for when it was locked."""
         said = (each for each in self.inputs if each.startswith(_PYTHON))
         return parse_specifier(next(said, "").removeprefix(_PYTHON))
+
+    @property
+    def asked(self) -> tuple[Requirement, ...]:
+        """What the project asked for when it was locked."""
+        said = (each for each in self.inputs if each.startswith(_OPERATOR))
+        return tuple(Requirement.parse(each.removeprefix(_OPERATOR)) for each in said)
 
     def operator(self, name: OperatorName) -> LockedOperator | None:
         """The entry of ``name``; None if it is not locked."""

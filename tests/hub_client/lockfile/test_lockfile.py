@@ -288,6 +288,7 @@ DIGEST = "expected `sha256:` and 64 hexadecimal digits, got "
         ('name = "timm"', 'name = "tim"', "image-embedding/timm 1.2.0 requires `timm<2,>=1.0.9`, and the lock has none"),
         ('version = "1.0.22"', 'version = "2.0"', "image-embedding/timm 1.2.0 requires `timm<2,>=1.0.9`, and the lock has 2.0"),
         ('"2.4.1", marker = "sys_platform == ', '"2.3", marker = "sys_platform == ', "image-embedding/timm 1.2.0 requires `torch>=2.4`, and the lock has 2.3"),
+        ("operator image-embedding/timm>=1,<2", "operator ../x", "inputs: expected `namespace/name`, got '../x'"),
         ("python >=3.11", "python 3.x", "inputs: Invalid specifier: '3.x'"),
         ("[[operator]]", "[operator]", None),
         ("requires = []", "requires = ", None),
