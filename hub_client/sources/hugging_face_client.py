@@ -40,6 +40,8 @@ PUBLIC_ENDPOINT: Final = "https://huggingface.co"
 
 WAITS: Final = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each further try, unless the server names its own."""
+_TRIED: Final = 10.0
+"""Seconds after which the client itself connected in vain, again and again."""
 _LONGEST_WAIT: Final = 60.0
 """Seconds; a server that asks for more is not waited for."""
 # Of Retry-After, and of RateLimit, as in `"api";r=0;t=12`.
@@ -127,6 +129,7 @@ class HuggingFaceRepository:
         api = self._api()
         with _quiet(), limited(self.endpoint, limit, patience) as held:
             for wait in (*(WAITS if waits is None else waits), None):
+                asked = time.monotonic()
                 try:
                     return _answer(partial(question, api), held)
                 except SentOn as error:
@@ -141,9 +144,11 @@ class HuggingFaceRepository:
                     again = _is_temporary(cause) and (silence or _status(cause))
                     if wait is None or not again:
                         raise self._refusal(cause) from error
-                    seconds = wait if (asked := _asked_wait(cause)) is None else asked
+                    seconds = _asked_wait(cause)
+                    seconds = wait if seconds is None else seconds
                     late = time.monotonic() + seconds > held.until
-                    if late or seconds > _LONGEST_WAIT:
+                    tried = time.monotonic() - asked > _TRIED and _is_unmet(cause)
+                    if late or tried or seconds > _LONGEST_WAIT:
                         raise self._refusal(cause) from error
                     note("waiting", f"{seconds:g} s", "for", self.url)
                     pause(seconds)
@@ -323,6 +328,14 @@ def _is_temporary(error: BaseException) -> bool:
     cut = isinstance(error, OSError) and error.errno is None
     known = isinstance(error, errors.OfflineModeIsEnabled | errors.FileMetadataError)
     return isinstance(error, _transport_error()) or (cut and not known)
+
+
+def _is_unmet(error: BaseException) -> bool:
+    """Whether no connection came about."""
+    # Whichever HTTP library it is, it is httpx by another name.
+    return isinstance(error, _transport_error()) and (
+        type(error).__name__ in {"ConnectError", "ConnectTimeout"}
+    )
 
 
 def _asked_wait(error: BaseException) -> float | None:

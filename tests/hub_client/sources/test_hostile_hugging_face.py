@@ -36,6 +36,7 @@ from hub_client.sources.hugging_face import (
 )
 from hub_client.sources.hugging_face_client import (
     FileGone,
+    HuggingFaceRepository,
     InvalidEndpoint,
     RepositoryMoved,
     RepositoryRefused,
@@ -921,3 +922,20 @@ def test_what_was_not_fetched_is_missed_by_name(
     with pytest.raises(OfflineMiss, match=rf"of commit {release.revision} was not"):
         fetch(release, tmp_path / "tree", offline=True)
     assert server.requests == []
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(-1.0, 1), (10.0, 3)])
+def test_where_the_client_tried_in_vain_for_long_it_is_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, times: int
+) -> None:
+    monkeypatch.setattr(hugging_face_client, "_TRIED", seconds)
+    tries = []
+
+    def question(api: Any) -> None:  # noqa: ANN401
+        tries.append(1)
+        api.list_repo_refs("acme/blur")
+
+    repository = HuggingFaceRepository("acme/blur", "http://127.0.0.1:9")
+    with pytest.raises(ServerUnreachable, match="does not give `acme/blur`: "):
+        repository.ask(question, waits=(0.01, 0.01))
+    assert len(tries) == times
