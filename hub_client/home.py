@@ -22,7 +22,7 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     """
     try:
         return Path(path).expanduser()
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # the latter for a name with a NUL
         raise UnknownHome(
             f"`{path}` begins with a home folder that is not known here",
             hint="Write the path out",

@@ -27,8 +27,9 @@ from hub_client.publisher.pinned import parse_pinned
 from hub_client.receipt import Receipt
 from hub_client.signatures import parse_signer
 from hub_client.sources.hugging_face import parse_spec
+from hub_client.sources.router import check_spec
 from hub_client.sources.version_tags import read_releases
-from hub_client.trust import read_document
+from hub_client.trust import check_entry, locate, read_document
 from plugin_spec import strict_yaml
 from plugin_spec.manifest import Manifest
 from plugin_spec.names import OperatorName
@@ -141,6 +142,16 @@ def hugging_face(data: bytes) -> None:
     parse_spec(text(data))
 
 
+def source(data: bytes) -> None:
+    check_spec(text(data))
+
+
+def trusted(data: bytes) -> None:
+    written = check_entry(locate(text(data), Path("/")))
+    again = check_entry(locate(written, Path("/")))
+    assert {written, again} <= {again, again.rstrip("/")}
+
+
 def signing_key(data: bytes) -> None:
     parsed = parse_signer(text(data))
     assert parse_signer(parsed.text) == parsed
@@ -196,6 +207,8 @@ PARSERS: Final[dict[str, Callable[[bytes], None]]] = {
         space,
         git_url,
         hugging_face,
+        source,
+        trusted,
         signing_key,
         platform,
         configuration,

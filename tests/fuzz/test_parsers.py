@@ -25,6 +25,8 @@ REFUSED = {
     "project/too-many-digits",
     "receipt/name-is-no-text",
     "requirement/too-many-digits",
+    "source/home-with-nul",
+    "trusted/home-with-nul",
 }
 SEEDS = {
     name: [file.read_bytes() for file in CORPUS if file.parent.name == name]
