@@ -71,7 +71,7 @@ def own_options(repository: Path) -> dict[str, object]:
         return {}
     try:
         return dict(json.loads(file.read_bytes()))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise UnreadableSample(f"`{FOLDER}/{OPTIONS}` is no JSON object") from error
 
 

@@ -112,6 +112,13 @@ def test_the_repositorys_own_samples_come_first() -> None:
     assert own_options(Path()) == {"size": 3}
 
 
+def test_options_that_are_no_object_are_named() -> None:
+    for content in (b"[1]", b"{", b"[" * 100_000):
+        own("options.json", content)
+        with pytest.raises(UnreadableSample, match="is no JSON object"):
+            own_options(Path())
+
+
 def test_a_picture_becomes_what_the_port_takes() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (5, 4)).save(buffer, "PNG")
