@@ -70,7 +70,7 @@ def verify(
     if found := len(checked.differences):
         session.console.problem(
             f"{format_count(found, 'difference')} in {looked_at}\n\n"
-            f"hint: {_way_on(checked, place)}"
+            f"hint: {_way_on(session, checked, place)}"
         )
         return 1
     session.console.say(f"Verified {looked_at}")
@@ -86,13 +86,24 @@ _WAYS_ON: Final[Mapping[Place, str]] = {
 }
 
 
-def _way_on(checked: Verification, place: str | None) -> str:
+_WAYS_ON_ALONE: Final[Mapping[Place, str]] = {
+    "store": "Delete a folder that was changed; `hub install NAME` fetches it again",
+    "environment": "`hub install NAME` brings back what is missing",
+}
+"""Where no project has a lock to sync with."""
+
+
+def _way_on(session: Session, checked: Verification, place: str | None) -> str:
     from hub_client.verification import DAMAGED  # noqa: PLC0415  (slow)
 
     ways = dict(_WAYS_ON)
+    is_alone = session.project() is None
+    if is_alone:
+        ways |= _WAYS_ON_ALONE
     if any(each.message == DAMAGED for each in checked.differences):
+        command = "hub install NAME" if is_alone else "hub sync"
         ways["environment"] = (
-            "Remove a receipt that does not read back; `hub sync` writes it again"
+            f"Remove a receipt that does not read back; `{command}` writes it again"
         )
     if checked.unanswered and place is None:
         ways["signature"] += (

@@ -259,6 +259,29 @@ def test_an_environment_that_left_its_lock_is_named(
     )
 
 
+def test_outside_a_project_the_way_on_is_to_install_again(
+    hub: Hub, shelf: OperatorFolder, into: Into, target: Environment
+) -> None:
+    shelf.publish("acme/blur", "1.0.0")
+    hub.said("install", "acme/blur", *into)
+    (receipt,) = target.receipts()
+    shutil.rmtree(Store(HubConfig.load().cache_dir / "store").path(receipt.tree))
+    assert hub("verify", *into).stderr.endswith(
+        "\nhint: `hub install NAME` brings back what is missing\n"
+    )
+    hub.said("install", "acme/blur", *into)
+    hub.said("verify", *into)
+    (file,) = target.receipt_files()
+    file.write_bytes(b"")
+    assert hub("verify", *into).stderr.endswith(
+        "\nhint: Remove a receipt that does not read back; `hub install NAME` writes "
+        "it again\n"
+    )
+    file.unlink()
+    hub.said("install", "acme/blur", *into)
+    hub.said("verify", *into)
+
+
 def test_a_lock_that_was_edited_disagrees_with_the_manifest(
     hub: Hub, lock: Lockfile, into: Into
 ) -> None:
