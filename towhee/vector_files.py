@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
+from hub_client.staging import NO_ROOM
 from plugin_spec.errors import HubError
 from plugin_spec.space_files import beside, parquet_metadata
-from towhee.writing.staging import staged_name
+from towhee.writing.staging import replacing, staged_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from plugin_spec.spaces import EmbeddingSpace
 
 _ROW_GROUP: Final = 1024
+_CUT_SHORT: Final = NO_ROOM | {errno.EFBIG}
+"""What a write says, without a name, where it ends early."""
 
 
 class UnwritableValue(HubError, ValueError):
@@ -37,7 +42,9 @@ class VectorFile(ABC):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._staged = staged_name(path)
+        # A link stays one, and what it leads to is replaced.
+        self._target = Path(os.path.realpath(path))
+        self._staged = staged_name(self._target)
 
     @abstractmethod
     def add(self, file: str, value: object) -> None:
@@ -62,7 +69,7 @@ class VectorFile(ABC):
     def publish(self) -> None:
         """Put the complete file in its place."""
         self.close()
-        self._staged.replace(self.path)
+        self._staged.replace(self._target)
 
     def __enter__(self) -> Self:
         return self
@@ -73,8 +80,16 @@ class VectorFile(ABC):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
-        self._staged.unlink(missing_ok=True)
+        try:
+            # What a full disk had no room for is written once more here, in vain.
+            self.close()
+        except OSError:
+            if error is None:
+                raise
+        finally:
+            self._staged.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _CUT_SHORT:
+            error.filename = str(self.path)
 
 
 class NumpyFile(VectorFile):
@@ -114,9 +129,9 @@ class NumpyFile(VectorFile):
             "description": description,
             **({} if space is None else {"space": space.to_dict()}),
         }
-        staged = self._staged.with_suffix(".json")
-        staged.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        staged.replace(beside(self.path))
+        text = json.dumps(content, indent=2) + "\n"
+        with replacing(beside(self.path)) as staged:
+            staged.write_text(text, encoding="utf-8")
 
     def close(self) -> None:
         """Close the file."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,35 @@ def test_a_file_that_is_not_published_leaves_the_old_one_and_nothing_else(
         file.add("a.jpg", np.ones(3))
     assert path.read_text() == "old"
     assert list(Path().iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_a_file_that_a_disk_has_no_room_for_is_named_and_leaves_nothing(
+    suffix: str,
+) -> None:
+    path = Path(f"out{suffix}")
+    limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, most))
+    try:
+        with pytest.raises(OSError, match="too large") as refusal:
+            write(
+                path, {f"{n}": np.random.default_rng(n).random(9) for n in range(999)}
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+    assert refusal.value.filename == str(path)
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_a_link_stays_one_and_what_it_leads_to_is_written(suffix: str) -> None:
+    Path("elsewhere").mkdir()
+    link, target = Path(f"out{suffix}"), Path("elsewhere", f"new{suffix}")
+    link.symlink_to(target)
+    write(link, {"a.jpg": np.ones(2)})
+    assert link.is_symlink()
+    assert target.stat().st_size
+    assert [*target.parent.iterdir()] == [target]
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".parquet"])
