@@ -46,7 +46,9 @@ class Console:
     @property
     def is_live(self) -> bool:
         """Whether something that moves may be drawn."""
-        return self.progress and not self.quiet and sys.stderr.isatty()
+        from hub_client.cli.progress import can_draw  # noqa: PLC0415  (as below)
+
+        return self.progress and not self.quiet and can_draw()
 
     def result(self, text: str) -> None:
         """Print what the user asked for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -45,12 +46,17 @@ class Lines:
         print(visible(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
+def can_draw() -> bool:
+    """Whether what is on stderr can be drawn over."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
 @contextmanager
 def open_progress(text: str, *, total: int | None, shown: bool) -> Iterator[Progress]:
     """Show ``text`` and how much of ``total`` is done; a spinner without a total."""
     if not shown:
         yield Silent()
-    elif sys.stderr.isatty():
+    elif can_draw():
         with _open_bar(text, total) as bar:
             yield bar
     else:

@@ -15,7 +15,7 @@ from servers.operator_files import operator_files
 from hub_client import cli
 from hub_client.cli.app import app
 from hub_client.cli.command import new_group, register
-from hub_client.cli.console import report
+from hub_client.cli.console import Console, report
 from hub_client.cli.session import Session  # noqa: TC001  (as commands do)
 
 if TYPE_CHECKING:
@@ -265,6 +265,17 @@ def test_a_terminal_that_has_no_color_gets_none_unless_asked(
     assert told(TERM="xterm") == "\x1b[1;31merror\x1b[0m: broken\n"
     assert told(TERM="dumb") == "error: broken\n"
     assert told(TERM="dumb", FORCE_COLOR="1") == told(TERM="xterm")
+
+
+def test_a_terminal_that_cannot_be_drawn_over_gets_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with Console().working("Verifying", total=1) as progress:
+        progress.advance()
+    assert terminal.getvalue() == "Verifying\n"
+    assert not Console().is_live
 
 
 @pytest.mark.parametrize(
