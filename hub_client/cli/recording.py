@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub_client.atomic_file import write_atomically
 from hub_client.edited import edited_operators
 from hub_client.home import expanded
 from hub_client.lockfile import (
@@ -274,11 +276,22 @@ class Recording:
         say = self.installation.session.console.say
         if not lock_is_written(project, lock):
             self._check_unchanged(self.project)
-        if project.text != self.project.text or not project.path.exists():
+        before = project.path.read_bytes() if project.path.exists() else None
+        if is_edited := before is None or project.text != self.project.text:
             project = project.write()
-            say(f"Wrote `{project.path.name}`")
-        if self.write_lock(project, lock):
-            say(f"Wrote `{project.lock_path.name}`")
+        try:
+            is_locked = self.write_lock(project, lock)
+        except (OSError, HubError):
+            # Both change, or neither: a full disk may have room for one of them.
+            if is_edited:
+                _take_back(project, before)
+            raise
+        for path, is_written in (
+            (project.path, is_edited),
+            (project.lock_path, is_locked),
+        ):
+            if is_written:
+                say(f"Wrote `{path.name}`")
 
     def write_lock(self, project: Project, lock: Lockfile) -> bool:
         """Write the lock of a project; whether it was another one.
@@ -295,6 +308,16 @@ class Recording:
         project.check_unchanged()
         if _content(project.lock_path) != self._lock_before:
             raise ProjectChanged(project.lock_path)
+
+
+def _take_back(project: Project, before: bytes | None) -> None:
+    """Make a project's file what it was, unless that fails, or it is another's now."""
+    with suppress(OSError, HubError):
+        project.check_unchanged()
+        if before is None:
+            project.path.unlink()
+        else:
+            write_atomically(project.path, before, check=project.check_unchanged)
 
 
 def lock_is_written(project: Project, lock: Lockfile) -> bool:

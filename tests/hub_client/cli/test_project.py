@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from servers.python_packages import make_environment
 
+from hub_client import cli
 from hub_client.cli.console import Console
 from hub_client.cli.install import open_installation
 from hub_client.cli.recording import Recording
@@ -76,6 +78,36 @@ def test_adding_makes_a_project_locks_it_and_installs(
     )
     assert read("hub.toml") == 'operators = [\n    "acme/embed>=1,<2",\n]\n'
     assert installed(target) == {"acme/blur": "1.0.0", "acme/embed": "1.0.0"}
+
+
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize("name", ["hub.toml", "pyproject.toml"])
+def test_a_project_whose_lock_cannot_be_written_is_what_it_was(
+    name: str,
+    hub: Hub,
+    into: Into,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(_lock: Lockfile, path: Path, **_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    if name == "pyproject.toml":
+        write(name, PYPROJECT)
+    before = {each: each.read_bytes() for each in Path().iterdir() if each.is_file()}
+    with monkeypatch.context() as full:
+        full.setattr(Lockfile, "write", refuse)
+        assert cli.main(["add", "acme/blur", *into]) == 1
+    assert "error: No space left on device: `" in capsys.readouterr().err
+    assert before == {each: each.read_bytes() for each in before}
+    assert Path(name).exists() == (Path(name) in before)
+    hub.said("add", "acme/blur", *into)
+    before = {each: each.read_bytes() for each in Path().iterdir() if each.is_file()}
+    with monkeypatch.context() as full:
+        full.setattr(Lockfile, "write", refuse)
+        assert cli.main(["remove", "acme/blur", *into]) == 1
+    assert before == {each: each.read_bytes() for each in before}
+    hub.said("remove", "acme/blur", *into)
 
 
 def test_adding_again_changes_nothing(
