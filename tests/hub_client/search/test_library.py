@@ -365,7 +365,7 @@ class Silence(Response):
     """Nothing at all, for a while."""
 
     async def __call__(self, *connection: Any) -> None:  # noqa: ANN401
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(2)
         await super().__call__(*connection)
 
 
@@ -374,7 +374,7 @@ class Silence(Response):
     [
         (Response(status_code=500), "500"),
         (Response(status_code=429), "it asks to send fewer requests"),
-        (Silence(), "nothing new came for 0.4 seconds"),
+        (Silence(), "nothing new came for 1 second"),
     ],
 )
 def test_a_hugging_face_that_fails_is_told_of_after_what_it_gave(
@@ -383,7 +383,7 @@ def test_a_hugging_face_that_fails_is_told_of_after_what_it_gave(
     answer: Response,
     reason: str,
 ) -> None:
-    monkeypatch.setattr(searching, "_PATIENCE", 0.4)
+    monkeypatch.setattr(searching, "_PATIENCE", 1.0)
     monkeypatch.setenv("HF_ENDPOINT", hugging_face.url)
     for name in ("acme/embed", "acme/embed-ill"):
         hugging_face.create(name, operator_files(name, "1.0.0"))
