@@ -258,6 +258,8 @@ def _fetch_weights(
     from hub_client.cli.console import format_count  # noqa: PLC0415  (as it is used)
     from hub_client.cli.progress import Silent  # noqa: PLC0415
     from hub_client.installed import find_installed  # noqa: PLC0415  (slow)
+    from hub_client.side_by_side import side_by_side  # noqa: PLC0415
+    from hub_client.sources.hugging_face_client import AT_ONCE  # noqa: PLC0415
     from hub_client.transfer import transfer  # noqa: PLC0415
     from hub_client.weights import (  # noqa: PLC0415
         check_pinned,
@@ -272,14 +274,21 @@ def _fetch_weights(
             operator.name, installer.environment, installer.store
         ):
             check_weights(operator, here.manifest)
-    pinned, text = list(filter(is_pinned, wanted)), "Fetching weights"
+    # Two operators, or two options of one, may load the same file.
+    files_of = {
+        (each.repo, each.file, each.revision, each.sha256): each for each in wanted
+    }
+    pinned, text = [*filter(is_pinned, files_of.values())], "Fetching weights"
     size, offline = sum(each.size or 0 for each in pinned), installer.config.offline
     # A terminal shows the bytes, a log the files.
     files = nullcontext(Silent()) if console.is_live else console.working(text)
     with files as progress, transfer(text, size) as advance:
-        for each in pinned:
-            progress.tell(f"{each.repo}/{each.file}")
-            fetch_weights(each, offline=offline, advance=advance)
+
+        def fetch(weights: Weights) -> None:
+            progress.tell(f"{weights.repo}/{weights.file}")
+            fetch_weights(weights, offline=offline, advance=advance)
+
+        side_by_side(fetch, pinned, AT_ONCE)
     are = "is" if len(pinned) == 1 else "are"
     console.say(f"{format_count(len(pinned), 'file')} of weights {are} here")
     check_pinned(*wanted)

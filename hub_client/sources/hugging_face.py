@@ -19,6 +19,7 @@ from hub_client.sources import (
 )
 from hub_client.sources.hugging_face_cache import detach, drop
 from hub_client.sources.hugging_face_client import (
+    AT_ONCE,
     FileGone,
     HuggingFaceRepository,
     endpoint,
@@ -53,8 +54,6 @@ if TYPE_CHECKING:
 SIGNATURES: Final = "hub-signatures"
 """The branch of a repository that has the sigstore bundles of its releases."""
 SIGNATURE_SUFFIX: Final = ".sigstore.json"
-_AT_ONCE: Final = 4
-"""Files that are fetched side by side."""
 # Letters of other alphabets look like these, and are others.
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _SERVER = re.compile(
@@ -146,7 +145,7 @@ class HuggingFaceSource:
             arrived.complete()
 
         with transfer(what, sum(file.size for file in files)) as advance:
-            side_by_side(write, files, _AT_ONCE)
+            side_by_side(write, files, AT_ONCE)
 
     def files(self, wanted: Fetchable) -> tuple[ListedFile, ...]:
         """Every file of the wanted commit, as the server lists them."""

@@ -38,6 +38,8 @@ T = TypeVar("T")
 PUBLIC_ENDPOINT: Final = "https://huggingface.co"
 """Where repositories lie unless ``HF_ENDPOINT`` or the source says otherwise."""
 
+AT_ONCE: Final = 4
+"""Files that are fetched side by side."""
 WAITS: Final = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each further try, unless the server names its own."""
 _TRIED: Final = 10.0

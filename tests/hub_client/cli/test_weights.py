@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -7,7 +8,7 @@ import os
 import pty
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi import Response
@@ -19,6 +20,7 @@ from hub_client.sources.hugging_face_transfer import LISTING_LIMIT
 from plugin_spec.manifest import Weights
 
 if TYPE_CHECKING:
+    from fastapi import Request
     from servers.hugging_face import HuggingFaceServer
     from servers.operator_files import OperatorFolder
 
@@ -158,6 +160,40 @@ def test_sync_brings_the_weights_that_are_pinned(
     cache = Path(os.environ["HF_HOME"]) / "hub"
     (found,) = cache.rglob("model.safetensors")
     assert found.read_bytes() == CONTENT
+
+
+def test_several_files_of_weights_come_side_by_side(
+    hub: Hub, shelf: OperatorFolder, server: HuggingFaceServer, into: Into
+) -> None:
+    folder = shelf.publish("acme/embed", "1.0.0")
+    manifest = (folder / "operator.yaml").read_text(encoding="utf-8")
+    files = ("large.safetensors", "model.safetensors", "small.safetensors")
+    named = ", ".join(f"{{repo: acme/model, file: {each}}}" for each in files)
+    write_files(folder, {"operator.yaml": f"{manifest}weights: [{named}]\n".encode()})
+    server.create("acme/model", {each: each.encode() for each in files})
+    hub.said("add", "acme/embed", *into)
+    asked = set()
+
+    class Together(Response):
+        """Comes when every file is asked for."""
+
+        async def __call__(self, *connection: Any) -> None:  # noqa: ANN401
+            for _ in range(100):
+                if len(asked) == len(files):
+                    return await super().__call__(*connection)
+                await asyncio.sleep(0.05)
+            return await Response(status_code=404)(*connection)
+
+    def before(request: Request) -> Response | None:
+        if request.method != "GET" or "/resolve/" not in request.url.path:
+            return None
+        asked.add(request.url.path)
+        return Together(request.url.path.rpartition("/")[2])
+
+    server.before = before
+    said = hub.said("sync", "--weights", *into)
+    assert said.endswith("\n3 files of weights are here\n")
+    assert {f"acme/model/{each}" for each in files} <= {*said.splitlines()}
 
 
 def test_on_a_terminal_one_sees_how_much_of_the_weights_is_here(
