@@ -239,7 +239,7 @@ def test_metadata_that_the_server_does_not_take_is_told_by_each_problem(
     publish: Callable[[], str],
     author: Author,
 ) -> None:
-    author.write("1.0.0", **{"README.md": b"---\nlicense: none\n---\n"})
+    author.write("1.0.0", **{"README.md": b"---\nlicense: none\n---\nEmbed images.\n"})
     problems = ['"license" must be one of [mit]', '"tags" must be an array']
     body = json.dumps({"errors": [{"message": each} for each in problems]})
     server.before = lambda request: (
