@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,6 +82,13 @@ def publish(  # noqa: PLR0913  (one a flag)
     no_run: Annotated[
         bool, typer.Option("--no-run", help="Check by reading alone; do not run it.")
     ] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh",
+            help="Check in a new environment with only what it requires.",
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check and list; publish nothing.")
@@ -102,7 +110,7 @@ def publish(  # noqa: PLR0913  (one a flag)
       hub publish --to hf:acme/{name}
       hub publish --to hf:acme/{name} --index index+ssh://git@acme.example/index.git
     """
-    from hub_client.conformance import can_run  # noqa: PLC0415  (slow, as the next)
+    from hub_client.conformance import check_repository  # noqa: PLC0415  (slow)
     from hub_client.publisher import open_target  # noqa: PLC0415
     from hub_client.publisher.publication import (  # noqa: PLC0415
         prepare,
@@ -113,6 +121,7 @@ def publish(  # noqa: PLR0913  (one a flag)
     )
     from hub_client.publisher.workspace import open_workspace  # noqa: PLC0415
 
+    run = _runs(fresh=fresh, no_run=no_run)
     console, cache_dir = session.console, online_cache(session)
     dry_run = dry_run or statement is not None
     name = read_manifest(path).name
@@ -126,14 +135,13 @@ def publish(  # noqa: PLR0913  (one a flag)
     # Before the check, which may take minutes; with publishing it is asked again.
     contents = target.contents(path, name)
     with open_workspace(cache_dir) as folder:
-        run = can_run() and not no_run
         with console.working(f"Checking {name}") if run else nullcontext():
             publication = prepare(
                 path,
                 folder / "files",
                 published=target.releases(name),
                 allow_older=allow_older,
-                run=run,
+                check=partial(check_repository, run=run, fresh=fresh),
             )
         target.check(publication)
         publication = _signed(session, publication, target, sigstore_bundle, statement)
@@ -160,6 +168,15 @@ def publish(  # noqa: PLR0913  (one a flag)
         result["removed"] = [*removed]
         result["index"] = updated and updated.to_dict()
         console.result_json(result)
+
+
+def _runs(*, fresh: bool, no_run: bool) -> bool:
+    """Whether the operator is run before it is published."""
+    from hub_client.conformance import can_run  # noqa: PLC0415  (slow)
+
+    if fresh and no_run:
+        raise typer.BadParameter("`--fresh` and `--no-run` contradict each other")
+    return fresh or (can_run() and not no_run)
 
 
 def _signed(

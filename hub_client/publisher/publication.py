@@ -15,7 +15,7 @@ from plugin_spec.errors import HubError
 from plugin_spec.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from packaging.version import Version
 
@@ -117,24 +117,24 @@ def prepare(
     *,
     published: Sequence[Release],
     allow_older: bool = False,
-    run: bool = False,
+    check: Callable[[Path], tuple[Finding, ...]] = check_repository,
 ) -> Publication:
     """Copy what is to go out, and check it as it will be read.
 
     :param into: a folder that does not exist yet.
     :param published: what its target has.
-    :param run: whether to run it too.
+    :param check: gives what is to mend in the copy, when all else is right.
     :raises Unpublishable: if files are not committed, or may not be published.
     :raises CheckFailed: with every error that ``hub check`` finds.
     :raises VersionTaken: if the version, or a newer one, is published.
     """
     manifest = read_manifest(path)
     snapshot = take_snapshot(path, into)
-    _checked(path, into)
+    _checked(path, check_repository(into))
     manifest = read_manifest(into)
     is_newest = _is_newest(manifest, published, allow_older=allow_older)
     # Last: it may take minutes, and everything above a moment.
-    warnings = _checked(path, into, run=run)
+    warnings = _checked(path, check(into))
     return Publication(manifest, snapshot, is_newest, allow_older, warnings)
 
 
@@ -158,9 +158,8 @@ def _is_newest(
     return is_newest
 
 
-def _checked(path: Path, copy: Path, *, run: bool = False) -> tuple[Finding, ...]:
-    """The warnings about a copy of what lies at ``path``."""
-    findings = check_repository(copy, run=run)
+def _checked(path: Path, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The warnings of what was found in a copy of what lies at ``path``."""
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         raise CheckFailed(path, errors)

@@ -45,3 +45,22 @@ def test_what_fails_when_it_runs_is_not_published(
     words = ("publish", broken, "--to", target, "--yes", "--no-run")
     assert replace(hub, module="towhee")(*words).returncode == 0
     assert repository.git("tag") == "v0.1.0"
+
+
+def test_requirements_are_tried_in_a_new_environment_if_asked(
+    hub: Hub, repository: GitRepository
+) -> None:
+    hub("init", "acme/my-op")
+    manifest = Path("my-op/operator.yaml")
+    manifest.write_text(manifest.read_text().replace(">=3.11", ">=3.99"))
+    assert ">=3.99" in manifest.read_text()
+    words = ("publish", "my-op", "--to", f"git+{repository.url}", "--yes")
+    refused = replace(hub, module="towhee")(*words, "--fresh")
+    assert refused.returncode == 1
+    assert "not installed: it requires Python `>=3.99`" in refused.stderr
+    assert repository.git("tag") == ""
+    contradictory = replace(hub, module="towhee")(*words, "--fresh", "--no-run")
+    assert "`--fresh` and `--no-run` contradict each other" in contradictory.stderr
+    published = replace(hub, module="towhee")(*words)
+    assert "warning: operator.yaml: requires.python: is >=3.99" in published.stderr
+    assert repository.git("tag") == "v0.1.0"
