@@ -83,6 +83,8 @@ class Environment:
                 timeout=_PROBE_SECONDS,
             )
             facts = json.loads(answer.stdout)
+            if not (isinstance(facts, dict) and "markers" in facts):
+                raise ValueError(facts)  # noqa: TRY301
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             gone = not python.exists()
             reason = (

@@ -63,6 +63,6 @@ def _canonical(pattern: str) -> str:
         return str(OperatorName.parse(pattern))
     except InvalidName as error:
         raise InvalidSource(
-            f"expected a pattern of names, got {pattern!r}",
+            f"expected a pattern of names in `[sources]`, got {pattern!r}",
             hint="Write `namespace/name`, `namespace/*` or `*`",
         ) from error

@@ -101,7 +101,7 @@ def test_a_bug_report_is_printed_although_configuration_does_not_read(hub: Hub) 
         ("a/*", "git+https://git.acme.example/{nam}", "has a query, a fragment or an "),
         ("a/*", "index+ftp://acme.example/i", "expected the address of a git reposi"),
         ("a/*", "hf:acme", "expected a Hugging Face repository, got 'hf:acme'"),
-        ("a/b/c", "bundled", "expected a pattern of names, got 'a/b/c'"),
+        ("a/b/c", "bundled", "expected a pattern of names in `[sources]`, got 'a/b/c'"),
     ],
 )
 def test_a_source_that_is_none_is_shown_with_the_reason(

@@ -92,6 +92,7 @@ def test_a_name_is_the_file_here_before_it_is_one_on_the_path(
         ("note.txt", "note.txt` does not answer as a Python interpreter"),
         ("true", "true` does not answer as a Python interpreter"),
         ("chatty", "chatty` does not answer as a Python interpreter"),
+        ("listing", "listing` does not answer as a Python interpreter"),
     ],
 )
 def test_what_is_no_interpreter_is_refused(
@@ -101,6 +102,7 @@ def test_what_is_no_interpreter_is_refused(
     (tmp_path / "note.txt").write_text("no program")
     script(tmp_path / "true", "")
     script(tmp_path / "chatty", "Python 3.11.7")
+    script(tmp_path / "listing", "[1]")
     with pytest.raises(InvalidEnvironment) as caught:
         Environment.open(tmp_path / path)
     assert str(caught.value) == f"`{tmp_path}/{said}"

@@ -122,7 +122,10 @@ def test_a_source_of_two_lines_or_for_a_terminal_is_refused(
 def test_a_pattern_of_another_form_is_refused(project: Path, pattern: str) -> None:
     with pytest.raises(InvalidSource) as refusal:
         router(project, {pattern: "bundled"})
-    assert str(refusal.value) == f"expected a pattern of names, got {pattern!r}"
+    assert (
+        str(refusal.value)
+        == f"expected a pattern of names in `[sources]`, got {pattern!r}"
+    )
     assert refusal.value.hint == "Write `namespace/name`, `namespace/*` or `*`"
 
 
