@@ -14,7 +14,7 @@ from plugin_spec.names import OperatorName
 if TYPE_CHECKING:
     from packaging.version import Version
 
-_SPLIT = re.compile(r"\s*([^\s=<>!~]+)\s*(.*)")
+_SPLIT = re.compile(r"\s*([^\s=<>!~]+)\s*((?:[=<>!~].*)?)")
 
 
 # Longer than anybody writes, and far from the thousands of digits in which Python

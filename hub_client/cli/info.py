@@ -15,18 +15,25 @@ from hub_client.cli import options
 from hub_client.cli.completion import known_names
 from hub_client.cli.console import format_table
 from hub_client.cli.session import Session
+from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from hub_client.candidate import Release
     from hub_client.installed import InstalledOperator
+    from hub_client.resolver.explain import UnknownOperator
     from hub_client.sources.router import SourceRouter
     from plugin_spec.manifest import Manifest, Weights
     from plugin_spec.names import OperatorName
     from plugin_spec.port import Port
+    from plugin_spec.requirement import Requirement
 
 _WIDEST = 88
+
+
+class NoSuchVersion(HubError, LookupError):
+    """A source has an operator, and not in a version that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class _Facts:
     """Newest first."""
     installed: InstalledOperator | None
     manifest: Manifest
-    """Of the installed version, or else of the newest."""
+    """Of the installed version, or else of the newest; of those that were asked for."""
 
     def to_dict(self) -> dict[str, Any]:
         installed = self.installed
@@ -88,10 +95,12 @@ class _Facts:
 
 def info(
     session: Session,
-    name: Annotated[
+    requirement: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="An operator's name.", autocompletion=known_names
+            metavar="NAME",
+            help="An operator's name, and maybe a version: `NAME==1.2`.",
+            autocompletion=known_names,
         ),
     ],
     *,
@@ -100,61 +109,76 @@ def info(
 ) -> None:
     """Show what an operator is, needs and takes.
 
+      hub info image-embedding/timm
+      hub info 'image-embedding/timm==1.0.0'
+
     Its versions and where they come from, what is installed, its ports, its
     parameters with their choices and defaults, the weights that it pins, and what
     its model was trained on.
     Nothing of the operator is run.
     """
-    from plugin_spec.names import OperatorName  # noqa: PLC0415  (slow)
+    from plugin_spec.requirement import Requirement  # noqa: PLC0415  (slow)
 
-    facts = _find(session, OperatorName.parse(name), python)
+    facts = _find(session, Requirement.parse(requirement), python)
     if as_json:
         session.console.result_json(facts.to_dict())
     else:
         session.console.result("\n\n".join(facts.page()))
 
 
-def _find(session: Session, name: OperatorName, python: options.Python) -> _Facts:
+def _find(session: Session, asked: Requirement, python: options.Python) -> _Facts:
     from hub_client.installed import find_installed  # noqa: PLC0415  (slow)
-    from plugin_spec.errors import HubError  # noqa: PLC0415
 
-    router = session.router()
+    name, router = asked.name, session.router()
     installed = find_installed(name, session.environment(python), session.store())
+    fits = installed and asked.accepts(installed.receipt.version)
+    fitting = installed if fits else None
     spec = installed.receipt.source if installed else router.source_spec(name)
+    # What is installed may be from a source that only its install named.
+    source = session.router(sources={str(name): spec})
     try:
-        # What is installed may be from a source that only its install named.
-        releases = session.router(sources={str(name): spec}).versions(name)
+        releases = source.versions(name)
     except HubError as error:
-        if installed is None:
+        if fitting is None:
             raise
         session.console.warn(f"no list of versions: {error}")
         releases = ()
     newest_first = sorted(releases, key=lambda each: each.version, reverse=True)
+    if not (fitting or newest_first):
+        raise _unknown(name, router)
     return _Facts(
         source=next((each.source for each in newest_first if each.source), spec),
         releases=newest_first,
         installed=installed,
-        manifest=installed.manifest
-        if installed
-        else _newest_manifest(router, name, newest_first),
+        manifest=fitting.manifest
+        if fitting
+        else source.manifest(name, _newest(asked, newest_first, spec)),
     )
 
 
-def _newest_manifest(
-    router: SourceRouter, name: OperatorName, releases: Sequence[Release]
-) -> Manifest:
+def _unknown(name: OperatorName, router: SourceRouter) -> UnknownOperator:
     from hub_client.resolver.explain import (  # noqa: PLC0415  (slow)
         UnknownOperator,
         nearest_names,
     )
 
-    if not releases:
-        nearest = nearest_names(name, router.names())
-        raise UnknownOperator(name, router.source_spec(name), nearest=nearest)
+    nearest = nearest_names(name, router.names())
+    return UnknownOperator(name, router.source_spec(name), nearest=nearest)
+
+
+def _newest(asked: Requirement, releases: Sequence[Release], spec: str) -> Release:
+    """Of those that will do; a pre-release or a yanked one where there is no other.
+
+    :raises NoSuchVersion: if none will do.
+    """
+    fitting = [each for each in releases if asked.accepts(each.version)]
+    if not fitting:
+        has = ", ".join(map(_version, releases))
+        raise NoSuchVersion(f"`{spec}` has no `{asked}`", hint=f"It has {has}")
     final = [
-        each for each in releases if not each.version.is_prerelease and not each.yanked
+        each for each in fitting if not each.version.is_prerelease and not each.yanked
     ]
-    return router.manifest(name, (final or releases)[0])
+    return (final or fitting)[0]
 
 
 def _version(release: Release) -> str:

@@ -208,17 +208,16 @@ def test_an_error_of_the_hub_is_a_message_and_a_hint_with_status_1(hub: Hub) -> 
     done = hub("info", "image embedding")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "error: expected `namespace/name`, got 'image embedding'\n"
+        "error: expected a requirement, got 'image embedding'\n"
         "\n"
-        "hint: Use lower-case letters, digits and single hyphens, as in "
-        "`image-embedding/timm`\n"
+        "hint: Write one as `image-embedding/timm>=1,<2`\n"
     )
 
 
 def test_verbose_shows_the_traceback_too(hub: Hub) -> None:
     done = hub("info", "image embedding", "-v")
     assert done.stderr.startswith("Traceback (most recent call last):\n")
-    assert "\nerror: expected `namespace/name`" in done.stderr
+    assert "\nerror: expected a requirement, got" in done.stderr
 
 
 def test_verbose_tells_each_step_underneath(

@@ -99,6 +99,29 @@ def test_what_is_installed_is_told_with_its_place_and_its_own_source(
     assert (Path(facts["installed"]["path"]) / "operator.yaml").is_file()
 
 
+def test_a_version_that_is_asked_for_is_told_whatever_is_installed(
+    hub: Hub, operators: OperatorFolder, into: Into
+) -> None:
+    for version in ("1.0.0", "1.1.0", "2.0rc1"):
+        operators.publish("acme/blur", version)
+    source = ("--source", operators.spec, "--trust-once")
+    hub.said("install", "acme/blur==1.0.0", *source, *into)
+    for asked, told in (
+        ("acme/blur<2", "1.0.0"),
+        ("acme/blur>1", "1.1.0"),
+        ("acme/blur==2.0rc1", "2.0rc1"),
+    ):
+        page = hub.result("info", asked, *into)
+        assert page.startswith(f"acme/blur {told}\n")
+        assert "\ninstalled  1.0.0\n" in page
+    assert hub.refused("info", "acme/blur>3", *into) == (
+        f"error: `{operators.spec}` has no `acme/blur>3`\n\n"
+        "hint: It has 2.0rc1, 1.1.0, 1.0.0\n"
+    )
+    operators.path.rename(operators.path.with_name("elsewhere"))
+    assert "elsewhere" not in hub.refused("info", "acme/blur>1", *into)
+
+
 def test_what_is_installed_is_told_though_its_source_is_gone(
     hub: Hub, operators: OperatorFolder, into: Into
 ) -> None:
