@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +71,20 @@ class Hub:
         done = self(*words)
         assert (done.returncode, done.stdout) == (1, "")
         return done.stderr
+
+    def drawn(self, *words: object) -> bytes:
+        """What a command that succeeds draws on a terminal."""
+        terminal, child = pty.openpty()
+        typed = self.words(*words)
+        with subprocess.Popen(typed, stderr=child, stdin=subprocess.DEVNULL) as process:
+            os.close(child)
+            drawn = b""
+            with suppress(OSError):  # how Linux says that the other end closed
+                while part := os.read(terminal, 4096):
+                    drawn += part
+        os.close(terminal)
+        assert process.returncode == 0
+        return drawn
 
 
 def _by_python(environment: Mapping[str, str]) -> dict[str, str]:
