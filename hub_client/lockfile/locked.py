@@ -247,8 +247,8 @@ def _package_requirement(text: str) -> str:
 
 def _marker(text: str) -> str:
     marker = str(Marker(text))
-    # It is written into the same lines.
-    if FORMATS["package"](f"x; {text}"):
+    # It is written into lines that uv and pip read.
+    if not marker.isprintable():
         raise ValueError(f"expected a marker of PEP 508, got {text!r}")
     return marker
 
