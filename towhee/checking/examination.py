@@ -10,6 +10,7 @@ import platform
 import shlex
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from towhee.checking.samples import Sample
 
 _TOLD: Final = 3
+_MOMENT: Final = 0.5
+"""Seconds for threads that were told to end, as a library's pool does, to do so."""
 _REPEAT = "Seed a generator of its own, iterate in sorted order, and keep no state"
 
 
@@ -303,7 +306,10 @@ class _Examination:
                     mend = "Release what there is, and no more"
                     self._fail("close", error, mend, subject.manifest)
         left = {each for each in threading.enumerate() if not each.daemon} - before
-        if left:
+        until = time.monotonic() + _MOMENT
+        for each in left:
+            each.join(max(0.0, until - time.monotonic()))
+        if left := set(filter(threading.Thread.is_alive, left)):
             names = ", ".join(sorted(f"`{each.name}`" for each in left))
             mend = "Join its threads in `close`: Python waits for them at its end"
             self.report.add("warning", "close", f"leaves {names} running", mend)

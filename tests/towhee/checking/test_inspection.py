@@ -49,6 +49,23 @@ def test_an_operator_that_keeps_its_word_has_nothing_to_mend(
     assert found(write_operator, code, outputs=VECTOR) == []
 
 
+def test_a_thread_that_was_told_to_end_is_given_a_moment(
+    write_operator: Write,
+) -> None:
+    code = """
+    import threading, time
+    import numpy as np
+
+    class Subject(Operator):
+        def __call__(self, text):
+            return np.array([len(text), 1], np.float32)
+
+        def close(self):
+            threading.Thread(target=time.sleep, args=(0.1,)).start()
+    """
+    assert found(write_operator, code, outputs=VECTOR) == []
+
+
 def test_every_broken_promise_of_a_call_is_found(write_operator: Write) -> None:
     code = """
     import random, threading, time
@@ -70,7 +87,7 @@ def test_every_broken_promise_of_a_call_is_found(write_operator: Write) -> None:
             return np.array([self.calls, 1])
 
         def close(self):
-            threading.Thread(target=time.sleep, args=(1,)).start()
+            threading.Thread(target=time.sleep, args=(2,)).start()
             raise RuntimeError("closed")
     """
     files = {"samples/row.json": "[0]"}
