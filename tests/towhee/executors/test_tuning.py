@@ -247,7 +247,8 @@ def test_no_rate_is_seen_that_a_long_job_would_not_have(
     results, rate = measure(segment, plan, rows, Run(), sample)
     assert results == rows
     assert rate is not None
-    assert 0 < rate <= 200
+    # A busy machine may look at its clock late, by a tenth of what a sample takes.
+    assert 0 < rate <= 220
 
 
 def test_a_search_goes_on_in_the_next_run_of_a_short_job(chain: BoundPipeline) -> None:
