@@ -113,8 +113,10 @@ class Staging:
                 lock.acquire(timeout=0)
             except Timeout:
                 living += 1
-            except FileNotFoundError:
-                continue  # its process is done, and took it away meanwhile
+            except (FileNotFoundError, FileExistsError):
+                # Its process is done, and took it away meanwhile: before the lock was
+                # looked for, or as its folder was found to exist.
+                continue
             else:
                 _discard(folder, lock)
         return living

@@ -211,6 +211,30 @@ def test_a_kill_at_any_step_leaves_all_or_nothing_and_the_next_add_cleans(
     assert staged_folders(store) == []
 
 
+def test_a_staging_folder_that_goes_as_it_is_looked_at_hinders_nobody(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = store.root / "staging" / "others"
+    others.mkdir(parents=True)
+    (others / "lock").touch()
+    make = os.mkdir
+
+    def mkdir(path: str | Path, *mode: int) -> None:
+        try:
+            make(path, *mode)
+        except FileExistsError:
+            # Its process ends just now.
+            if Path(path) == others:
+                shutil.rmtree(others)
+            raise
+
+    monkeypatch.setattr("os.mkdir", mkdir)
+    digest = store.add(fill)
+    monkeypatch.undo()
+    store.verify(digest)
+    assert not others.exists()
+
+
 def test_the_staging_folder_of_a_living_process_is_left_alone(
     store: Store, digest: str
 ) -> None:
