@@ -33,7 +33,8 @@ def admit(  # noqa: PLR0913  (each is another who has a say)
 
     What the project rules out stays so: nobody's trust makes up for it.
 
-    :param router: gives what may be signed; needed if signatures are required.
+    :param router: knows which tags were moved, and gives what may be signed; needed if
+        signatures are required.
     :param directory: what relative ``dir:`` sources start from.
     :param once: told every operator that is trusted for this run alone; None to refuse
         what the user does not trust.
@@ -42,6 +43,7 @@ def admit(  # noqa: PLR0913  (each is another who has a say)
     :returns: that of each operator of a source whose signature is required.
     :raises OutsideProject: if the project rules one out.
     :raises UntrustedPublisher: if the user trusts one's source neither now nor always.
+    :raises TagMoved: if one's tag is not where an index saw it.
     :raises SignatureRefused: if a signature is required, and is not there.
     """
     if config.narrowed is not None:
@@ -53,6 +55,8 @@ def admit(  # noqa: PLR0913  (each is another who has a say)
     for operator, _ in untrusted:
         assert once is not None
         once(operator)
+    if router is not None:
+        router.check_unmoved(operators)
     if not config.required_signatures:
         return {}
     assert router is not None

@@ -12,6 +12,7 @@ from hub_client.git_commands import GitFailed, TooLong
 from hub_client.git_url import parse_git_url
 from hub_client.index.entry import IndexEntry, InvalidEntry, entry_path
 from hub_client.index.mirror import IndexMirror
+from hub_client.side_by_side import Unneeded, side_by_side
 from hub_client.sources import GIT, INDEX, MANIFEST_FILE
 from hub_client.sources.git import TagMoved
 from hub_client.store import CacheUnwritable
@@ -20,7 +21,7 @@ from plugin_spec.manifest import Manifest
 from plugin_spec.requirement import Requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from hub_client.candidate import Fetchable, Release
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _KNOWN: Final = "`--offline` takes what was fetched last"
 _LOCAL: Final = f"{GIT}file:"
+_AT_ONCE: Final = 8
 
 
 class IndexUnreachable(HubError):
@@ -106,14 +108,8 @@ class IndexSource:
         return indexed.manifest(name, where=where)
 
     def fetch(self, wanted: Fetchable, into: Path) -> None:
-        """Write the files, from the operator's own source, as long as it agrees.
-
-        :raises TagMoved: if the tag names another commit there.
-        """
-        source = self._own_source(wanted)
-        if not self._offline:
-            _check_tag(source, wanted)
-        source.fetch(wanted, into)
+        """Write the files, from the operator's own source."""
+        self._own_source(wanted).fetch(wanted, into)
 
     def confirm(self, wanted: Fetchable, tree: Path) -> None:
         """Refuse files whose manifest is not the one that was answered with.
@@ -216,12 +212,32 @@ def _needed(text: bytes) -> Iterator[OperatorName]:
             yield Requirement.parse(step["operator"]).name
 
 
-def _check_tag(source: Source, wanted: Fetchable) -> None:
-    """Refuse a version whose tag names another commit than the indexed one."""
+def check_unmoved(
+    indexed: Sequence[Fetchable], open_own: Callable[[str], Source]
+) -> None:
+    """Refuse versions whose tags are not where an index saw them; asks a few at once.
+
+    Who published a version may want to give everyone something else since. A source
+    that does not answer has no say: the indexed files are what will be installed.
+
+    :param open_own: gives an operator's own source by its spec.
+    :raises TagMoved: with both commits.
+    """
+    sources = {each.source: open_own(each.source) for each in indexed}
+
+    def check(wanted: Fetchable) -> None:
+        _check_unmoved(wanted, sources[wanted.source])
+
+    side_by_side(check, indexed, _AT_ONCE)
+
+
+def _check_unmoved(wanted: Fetchable, source: Source) -> None:
     try:
         releases = source.versions(wanted.name)
+    except Unneeded:
+        raise
     except HubError:
-        return  # whether it can be had all the same, fetching shows
+        return
     release = wanted.release
     for found in releases:
         if found.version == release.version and found.revision != release.revision:

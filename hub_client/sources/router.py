@@ -26,7 +26,7 @@ from hub_client.trust import is_trusted, locate
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hub_client.candidate import Fetchable, Release
     from hub_client.config import HubConfig
@@ -224,14 +224,22 @@ class SourceRouter:
 
         What was resolved or locked says where it is from; rules changed since do not.
         """
-        # An index, if one answered, says what the source must have.
-        indexed = wanted.release.source is not None
-        source = self._source(wanted.name) if indexed else self._open(wanted.source)
-        source.fetch(wanted, into)
+        self._open(wanted.source).fetch(wanted, into)
 
     def origin(self, wanted: Fetchable, directory: Path | None) -> str | None:
         """What source its files really come from; None if that is not known."""
         return locate(wanted.source, directory)
+
+    def check_unmoved(self, operators: Iterable[Fetchable]) -> None:
+        """Refuse versions whose tags an index saw elsewhere; offline, nobody is asked.
+
+        :raises TagMoved: with both commits.
+        """
+        indexed = [each for each in operators if each.release.source is not None]
+        if indexed and not self._offline:
+            from hub_client.sources.index import check_unmoved  # noqa: PLC0415  (as above)
+
+            check_unmoved(indexed, self._open)
 
     def confirm(self, wanted: Fetchable, tree: Path) -> None:
         """Refuse files that are not what an index answered for them, if one did.

@@ -16,6 +16,7 @@ from hub_client.installer import Installer
 from hub_client.locker import lock_project
 from hub_client.packages import open_installer
 from hub_client.project import Project
+from hub_client.sources.git import TagMoved
 from hub_client.sources.index import IndexDisagrees
 from hub_client.sources.router import SourceRouter
 from hub_client.store import Store
@@ -130,6 +131,53 @@ def test_offline_after_one_fetch_an_index_resolves(
     install(installer(index, target))
 
     assert target.receipt(EMBED.name) is not None
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_moved_tag_is_refused_with_both_commits(
+    index: IndexRepository,
+    repository: GitRepository,
+    target: Environment,
+    *,
+    warm: bool,
+) -> None:
+    trust(repository)
+    if warm:
+        install(installer(index, target))
+        for receipt in target.receipts():
+            target.remove_receipt(receipt.name)
+    commit = repository.git("rev-parse", "v1.0.0^{commit}")
+    moved = repository.release(
+        "1.0.0", operator_files("acme/embed", "1.0.0", readme="moved")
+    )
+    new = installer(index, target)
+
+    for act in (install, lock):
+        with pytest.raises(TagMoved) as error:
+            act(new)
+        assert str(error.value) == (
+            f"`refs/tags/v1.0.0` of acme/embed was moved at `git+{repository.url}`\n"
+            f"  indexed commit {commit}\n"
+            f"  found   commit {moved}"
+        )
+
+    assert target.receipts() == ()
+    assert new.store.has(digest_of(FILES)) == warm
+
+
+def test_a_source_that_does_not_answer_takes_nothing_back(
+    index: IndexRepository, repository: GitRepository, target: Environment
+) -> None:
+    trust(repository)
+    install(installer(index, target))
+    before = target.receipts()
+    for receipt in before:
+        target.remove_receipt(receipt.name)
+    repository.path.rename(repository.path.with_suffix(".away"))
+
+    install(installer(index, target))
+
+    assert target.receipts() == before
 
 
 def test_a_lock_made_through_an_index_is_used_without_it(

@@ -11,7 +11,6 @@ from servers.operator_files import operator_files
 
 from hub_client.candidate import Candidate
 from hub_client.index.entry import InvalidEntry
-from hub_client.sources.git import TagMoved
 from hub_client.sources.index import IndexDisagrees, IndexSource, IndexUnreachable
 from hub_client.store import CacheUnwritable
 from plugin_spec.names import OperatorName
@@ -171,24 +170,6 @@ def test_an_index_without_a_commit_is_named(
 ) -> None:
     with pytest.raises(IndexUnreachable, match="its default branch has no commit"):
         source(index, tmp_path).names()
-
-
-def test_a_moved_tag_is_refused_with_both_commits(
-    embed: GitRepository, index: IndexRepository, tmp_path: Path
-) -> None:
-    commit = publish(embed, index, "1.0.0")
-    moved = embed.release("1.0.0", operator_files("acme/embed", "1.0.0", notes="evil"))
-    found = source(index, tmp_path)
-    wanted = candidate(found, found.versions(EMBED)[0])
-
-    with pytest.raises(TagMoved) as error:
-        found.fetch(wanted, tmp_path)
-
-    assert str(error.value) == (
-        f"`refs/tags/v1.0.0` of acme/embed was moved at `git+{embed.url}`\n"
-        f"  indexed commit {commit}\n"
-        f"  found   commit {moved}"
-    )
 
 
 def test_a_tag_that_is_gone_does_not_take_back_what_is_indexed(
