@@ -28,18 +28,20 @@ def admit(  # noqa: PLR0913  (each is another who has a say)
     directory: Path | None,
     once: Callable[[T], object] | None = None,
     here: Collection[OperatorName] = (),
+    warn: Callable[[str], object] = lambda _: None,
 ) -> dict[OperatorName, Signature]:
     """Refuse operators that the project, or the user, does not want.
 
     What the project rules out stays so: nobody's trust makes up for it.
 
-    :param router: knows which tags were moved, and gives what may be signed; needed if
-        signatures are required.
+    :param router: says what became of indexed versions, and gives what may be signed;
+        needed if signatures are required.
     :param directory: what relative ``dir:`` sources start from.
     :param once: told every operator that is trusted for this run alone; None to refuse
         what the user does not trust.
     :param here: those that are installed, with these very files: nothing comes of them
         that would have to be trusted again.
+    :param warn: told each version that was withdrawn after an index saw it.
     :returns: that of each operator of a source whose signature is required.
     :raises OutsideProject: if the project rules one out.
     :raises UntrustedPublisher: if the user trusts one's source neither now nor always.
@@ -56,7 +58,8 @@ def admit(  # noqa: PLR0913  (each is another who has a say)
         assert once is not None
         once(operator)
     if router is not None:
-        router.check_unmoved(operators)
+        for withdrawn in router.check_indexed(operators):
+            warn(withdrawn)
     if not config.required_signatures:
         return {}
     assert router is not None

@@ -84,7 +84,8 @@ class Installer:
     on_trust: Callable[[Candidate | LockedOperator], object] = lambda _: None
     """Told each operator that is trusted this once, before it is fetched."""
     warn: Callable[[str], object] = lambda _: None
-    """Told each version that is passed over, as its manifest does not read."""
+    """Told each version that is passed over, as its manifest does not read, and each
+    that was withdrawn after an index saw it."""
     sdists: Collection[str] = ()
     """Python packages that may be built from source."""
     live: bool = False
@@ -433,6 +434,7 @@ class Installer:
             directory=self.directory,
             once=once,
             here=here,
+            warn=self.warn,
         )
 
     def _check_dependents(

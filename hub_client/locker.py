@@ -66,7 +66,8 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
         newest of everything.
     :param once: as for ``admit``.
     :param pinner: asks servers which weights they have; None to leave that.
-    :param warn: told each version that is passed over, as its manifest does not read.
+    :param warn: told each version that is passed over, as its manifest does not read,
+        and each that was withdrawn after an index saw it.
     :raises RevisionChanged: if a version that is kept is another one now.
     """
     from hub_client.resolver import resolve  # noqa: PLC0415  (slow)
@@ -89,6 +90,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
         router=router,
         directory=project.path.parent,
         once=once,
+        warn=warn,
     )
     requests = {each.name: each.manifest.packages for each in resolution.candidates}
     packages = installer.lock(

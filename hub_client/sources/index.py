@@ -212,26 +212,29 @@ def _needed(text: bytes) -> Iterator[OperatorName]:
             yield Requirement.parse(step["operator"]).name
 
 
-def check_unmoved(
+def check_indexed(
     indexed: Sequence[Fetchable], open_own: Callable[[str], Source]
-) -> None:
-    """Refuse versions whose tags are not where an index saw them; asks a few at once.
+) -> list[str]:
+    """Hold what an index said of versions against their own sources, a few at once.
 
     Who published a version may want to give everyone something else since. A source
     that does not answer has no say: the indexed files are what will be installed.
 
     :param open_own: gives an operator's own source by its spec.
-    :raises TagMoved: with both commits.
+    :returns: a sentence for each that was withdrawn meanwhile.
+    :raises TagMoved: for one whose tag names another commit now, with both.
     """
     sources = {each.source: open_own(each.source) for each in indexed}
+    withdrawn: list[str] = []
 
     def check(wanted: Fetchable) -> None:
-        _check_unmoved(wanted, sources[wanted.source])
+        withdrawn.extend(_said_since(wanted, sources[wanted.source]))
 
     side_by_side(check, indexed, _AT_ONCE)
+    return sorted(withdrawn)
 
 
-def _check_unmoved(wanted: Fetchable, source: Source) -> None:
+def _said_since(wanted: Fetchable, source: Source) -> Iterator[str]:
     try:
         releases = source.versions(wanted.name)
     except Unneeded:
@@ -240,10 +243,17 @@ def _check_unmoved(wanted: Fetchable, source: Source) -> None:
         return
     release = wanted.release
     for found in releases:
-        if found.version == release.version and found.revision != release.revision:
+        if found.version != release.version:
+            continue
+        if found.revision != release.revision:
             raise TagMoved(
                 f"`{found.ref}` of {wanted.name} was moved at `{wanted.source}`\n"
                 f"  indexed commit {release.revision}\n"
                 f"  found   commit {found.revision}",
                 hint="Ask its publisher why: a version that is published stays",
+            )
+        if found.yanked is not None and release.yanked is None:
+            yield (
+                f"{wanted.name} {release.version} was yanked at `{wanted.source}`, "
+                f"which its index does not say yet: {found.yanked}"
             )

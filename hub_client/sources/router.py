@@ -230,16 +230,14 @@ class SourceRouter:
         """What source its files really come from; None if that is not known."""
         return locate(wanted.source, directory)
 
-    def check_unmoved(self, operators: Iterable[Fetchable]) -> None:
-        """Refuse versions whose tags an index saw elsewhere; offline, nobody is asked.
-
-        :raises TagMoved: with both commits.
-        """
+    def check_indexed(self, operators: Iterable[Fetchable]) -> list[str]:
+        """As in ``sources.index``, of those that one answered for; offline, of none."""
         indexed = [each for each in operators if each.release.source is not None]
-        if indexed and not self._offline:
-            from hub_client.sources.index import check_unmoved  # noqa: PLC0415  (as above)
+        if self._offline or not indexed:
+            return []
+        from hub_client.sources.index import check_indexed  # noqa: PLC0415  (as above)
 
-            check_unmoved(indexed, self._open)
+        return check_indexed(indexed, self._open)
 
     def confirm(self, wanted: Fetchable, tree: Path) -> None:
         """Refuse files that are not what an index answered for them, if one did.

@@ -165,6 +165,32 @@ def test_a_moved_tag_is_refused_with_both_commits(
     assert new.store.has(digest_of(FILES)) == warm
 
 
+def test_what_was_yanked_and_is_not_yet_in_the_index_is_told(
+    index: IndexRepository, repository: GitRepository, target: Environment
+) -> None:
+    trust(repository)
+    commit = repository.git("rev-parse", "v1.0.0^{commit}")
+    repository.git("tag", "-a", "-m", "halos on dark edges", "yanked-v1.0.0", commit)
+    warned: list[str] = []
+
+    install(replace(installer(index, target), warn=warned.append))
+
+    (said,) = warned
+    assert said == (
+        f"acme/embed 1.0.0 was yanked at `git+{repository.url}`, which its index does "
+        "not say yet: halos on dark edges"
+    )
+    warned.clear()
+    index.lines["operators/acme/embed.jsonl"].clear()
+    index.list(f"git+{repository.url}", commit, FILES, yanked="halos on dark edges")
+    index.commit()
+    for receipt in target.receipts():
+        target.remove_receipt(receipt.name)
+    pinned = replace(installer(index, target), warn=warned.append)
+    pinned.apply(pinned.plan([Requirement.parse("acme/embed==1.0.0")]))
+    assert warned == []
+
+
 def test_a_source_that_does_not_answer_takes_nothing_back(
     index: IndexRepository, repository: GitRepository, target: Environment
 ) -> None:
