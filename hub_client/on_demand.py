@@ -35,8 +35,8 @@ def ensure_installed(
     In a project with a lock, only what it pins is installed, exactly. Offline, weights
     come from the cache alone, too.
 
-    :param announce: told once, in a sentence, before anything is installed, and each
-        version that is passed over, as its manifest does not read.
+    :param announce: told once, in a sentence, before anything is installed, and all
+        that ``Installer.warn`` is told.
     :raises OperatorMissing: if configuration, or the project's lock, forbids it.
     """
     from hub_client.config import HubConfig  # noqa: PLC0415  (settings at call time)
