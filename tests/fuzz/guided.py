@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -28,7 +29,7 @@ with atheris.instrument_imports(include=["hub_client", "plugin_spec", "packaging
 def main() -> None:
     """Fuzz; the first byte of what libFuzzer makes up says which parser gets the rest.
 
-    libFuzzer ends the process: with 0 if nothing was found in time.
+    libFuzzer ends its process, a child: with 0 if nothing was found in time.
     """
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seconds", type=int, default=30)
@@ -58,8 +59,12 @@ def main() -> None:
                 copy.write_bytes(bytes([number]) + seed.read_bytes())
         limits = [f"-max_total_time={chosen.seconds}", "-max_len=4096", "-timeout=10"]
         quiet = ["-print_final_stats=1", "-verbosity=1", f"-artifact_prefix={folder}/"]
-        atheris.Setup([sys.argv[0], folder, *limits, *quiet], read)
-        atheris.Fuzz()
+        if child := os.fork():
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        else:
+            atheris.Setup([sys.argv[0], folder, *limits, *quiet], read)
+            atheris.Fuzz()
+    sys.exit(status)
 
 
 if __name__ == "__main__":
