@@ -22,9 +22,12 @@ def opened(path: Path, kind: Literal["audio", "video"]) -> Iterator[tuple[Any, A
     """
     with needed_for(f"Reading {kind}", extra="video"):
         import av  # noqa: PLC0415  (30 MB that only few chains need)
+    # Old tags are not UTF-8, which releases before 19 have to be told.
+    before_19 = int(av.__version__.partition(".")[0]) < 19  # noqa: PLR2004
+    lenient: dict[str, Any] = {"metadata_errors": "replace"} if before_19 else {}
     try:
-        # A colon in a name would make an address of it, and old tags are not UTF-8.
-        with av.open(path.absolute(), metadata_errors="replace") as container:
+        # A colon in a name would make an address of it.
+        with av.open(path.absolute(), **lenient) as container:
             streams = getattr(container.streams, kind)
             if not streams:
                 raise UnreadableFile(
