@@ -139,9 +139,8 @@ class SigstoreWorld:
         self, key: Key, identity: str, issuer: str, at: datetime
     ) -> x509.Certificate:
         """A certificate for some minutes, that a log of certificates has taken."""
-        name: x509.GeneralName = x509.RFC822Name(identity)
-        if identity.startswith("https://"):
-            name = x509.UniformResourceIdentifier(identity)
+        is_url = identity.startswith("https://")
+        name = (x509.UniformResourceIdentifier if is_url else x509.RFC822Name)(identity)
         code_signing = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(
             self.authority.public_key()

@@ -417,7 +417,7 @@ def test_the_public_root_is_carried_and_trusts_no_other_sigstore(
 def test_what_a_certificate_says_cannot_steer_a_terminal(
     world: SigstoreWorld, root: Path
 ) -> None:
-    bundle = world.sign(STATEMENT, f"a\x1b[2J@acme.example{'x' * 200}")
+    bundle = world.sign(STATEMENT, f"https://acme.example/\x1b[2J{'x' * 200}")
     assert refused(bundle, root).isprintable()
 
 
