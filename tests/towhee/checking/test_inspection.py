@@ -227,7 +227,7 @@ def test_an_output_that_cannot_leave_its_process_is_found(
     """
     shown = found(write_operator, code)[-1]
     assert shown.startswith("error: another process: fails there: ")
-    assert "pickle" in shown
+    assert "Subject.__call__.<locals>.<lambda>" in shown
 
 
 @pytest.mark.slow
