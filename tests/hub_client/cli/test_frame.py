@@ -345,6 +345,25 @@ def test_a_stream_that_is_closed_is_no_error(hub: Hub, closed: str) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize(("word", "status"), [("verify", 0), ("nonsense", 2)])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_messages_that_cannot_be_written_change_nothing(
+    hub: Hub, word: str, status: int, unbuffered: str
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    for messages in (writing, os.open("/dev/full", os.O_WRONLY)):
+        done = subprocess.run(
+            hub.words(word),
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=messages,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+        assert done.returncode == status
+        os.close(messages)
+
+
 def test_completion_knows_the_commands(hub: Hub) -> None:
     done = hub(_HUB_COMPLETE="complete_bash", COMP_WORDS="hub ca", COMP_CWORD="1")
     assert done.stdout.split() == ["cache"]
