@@ -79,19 +79,29 @@ class PackageConflict(HubError):
     """
 
     def __init__(
-        self, requests: Requests, reason: str, *, sdists: Sequence[str] = ()
+        self,
+        requests: Requests,
+        reason: str,
+        *,
+        sdists: Sequence[str] = (),
+        locking: bool = False,
     ) -> None:
         asked = _involved(requests, reason)
         self.operators = tuple(dict.fromkeys(name for name, _ in asked))
         lines = "".join(f"\n  {name} requires `{each}`" for name, each in asked)
         super().__init__(
             f"No set of Python packages satisfies every operator{lines}\n{reason}",
-            hint=self._hint(sdists),
+            hint=self._hint(sdists, locking=locking),
         )
 
-    def _hint(self, sdists: Sequence[str]) -> str | None:
+    def _hint(self, sdists: Sequence[str], *, locking: bool) -> str | None:
+        flags = " ".join(f"--allow-sdist {name}" for name in sdists)
+        if sdists and locking:
+            return (
+                f"A lock takes wheels alone: `hub install --no-project {flags} NAME` "
+                "builds it, which runs its code"
+            )
         if sdists:
-            flags = " ".join(f"--allow-sdist {name}" for name in sdists)
             return f"Pass `{flags}` to build it, which runs its code"
         if len(self.operators) > 1:
             return "Install one of them in an environment of its own"

@@ -55,13 +55,15 @@ class _Unsolvable(PackageInstallFailed):
         super().__init__(message, hint=hint)
         self._said = said
 
-    def explain(self, requests: Requests) -> PackageInstallFailed | PackageConflict:
+    def explain(
+        self, requests: Requests, *, locking: bool = False
+    ) -> PackageInstallFailed | PackageConflict:
         """Say it in our words: who asked, and what could be built."""
         if _NO_NETWORK in self._said:
             return self
         sdists = dict.fromkeys(_NEEDS_BUILDING.findall(self._said))
         said = _without_hints(self._said)
-        conflict = PackageConflict(requests, said, sdists=(*sdists,))
+        conflict = PackageConflict(requests, said, sdists=(*sdists,), locking=locking)
         # Offline, what would do may only not have been fetched.
         conflict.hint = self.hint or conflict.hint
         return conflict
@@ -165,7 +167,7 @@ class UvInstaller:
         try:
             return self._compile(requests, words, preferring=_pinned(locked))
         except _Unsolvable as error:
-            raise error.explain(requests) from error
+            raise error.explain(requests, locking=True) from error
 
     def pylock(
         self, locked: Sequence[LockedPackage], *, requires_python: SpecifierSet

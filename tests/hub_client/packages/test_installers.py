@@ -183,6 +183,19 @@ def test_a_package_without_a_wheel_is_not_built(
     )
 
 
+def test_a_lock_does_not_advise_a_flag_that_it_has_not(
+    python_packages: PackageFolder,
+) -> None:
+    python_packages.add_sdist("hub-source", "1.0", setup="")
+    uv = open_installer("uv")
+    with pytest.raises(PackageConflict) as caught:
+        uv.lock(needs("hub-source"), requires_python=SpecifierSet(">=3.11"))
+    assert caught.value.hint == (
+        "A lock takes wheels alone: `hub install --no-project --allow-sdist hub-source "
+        "NAME` builds it, which runs its code"
+    )
+
+
 @pytest.mark.slow
 def test_a_pin_builds_nothing_by_itself_and_needs_a_hash(
     python_packages: PackageFolder,
