@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from hub_client.staging import NO_ROOM
 from plugin_spec.errors import HubError
 from plugin_spec.space_files import beside, parquet_metadata
-from towhee.writing.staging import replacing, staged_name
+from towhee.writing.staging import Staged, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,8 +43,7 @@ class VectorFile(ABC):
     def __init__(self, path: Path) -> None:
         self.path = path
         # A link stays one, and what it leads to is replaced.
-        self._target = Path(os.path.realpath(path))
-        self._staged = staged_name(self._target)
+        self._staged = Staged(Path(os.path.realpath(path)))
 
     @abstractmethod
     def add(self, file: str, value: object) -> None:
@@ -69,7 +68,7 @@ class VectorFile(ABC):
     def publish(self) -> None:
         """Put the complete file in its place."""
         self.close()
-        self._staged.replace(self._target)
+        self._staged.publish()
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +86,7 @@ class VectorFile(ABC):
             if error is None:
                 raise
         finally:
-            self._staged.unlink(missing_ok=True)
+            self._staged.discard()
         if isinstance(error, OSError) and error.errno in _CUT_SHORT:
             error.filename = str(self.path)
 
@@ -99,7 +98,7 @@ class NumpyFile(VectorFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._file = self._staged.open("wb+")
+        self._file = self._staged.path.open("wb+")
         self._files: list[str] = []
         self._row: NDArray[Any] | None = None
 
@@ -156,7 +155,7 @@ class JsonLinesFile(VectorFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._file = self._staged.open("w", encoding="utf-8", newline="\n")
+        self._file = self._staged.path.open("w", encoding="utf-8", newline="\n")
 
     def add(self, file: str, value: object) -> None:
         """Append a line."""
@@ -182,7 +181,6 @@ class ParquetFile(VectorFile):
     suffix = ".parquet"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
         try:
             import pyarrow.parquet  # noqa: F401  (only who asks for it has it)
         except ImportError as error:
@@ -190,6 +188,7 @@ class ParquetFile(VectorFile):
                 "`.parquet` files need pyarrow, which is not installed",
                 hint="Install `towhee-hub[parquet]`, or write `.npy` or `.jsonl`",
             ) from error
+        super().__init__(path)
         self._writer: Any = None
         self._pending: list[tuple[str, NDArray[Any]]] = []
         self._row: NDArray[Any] | None = None
@@ -238,7 +237,7 @@ class ParquetFile(VectorFile):
         vectors = pa.FixedSizeListArray.from_arrays(values, size)
         table = pa.table({"file": list(files), "embedding": vectors})
         if self._writer is None:
-            self._writer = parquet.ParquetWriter(self._staged, table.schema)
+            self._writer = parquet.ParquetWriter(self._staged.path, table.schema)
         self._writer.write_table(table)
         self._pending.clear()
 

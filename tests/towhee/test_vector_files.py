@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +85,28 @@ def test_a_file_that_is_not_published_leaves_the_old_one_and_nothing_else(
         file.add("a.jpg", np.ones(3))
     assert path.read_text() == "old"
     assert list(Path().iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not(
+    suffix: str,
+) -> None:
+    program = (
+        "import sys; from pathlib import Path; from towhee.vector_files import KINDS;"
+        f"file = KINDS[{suffix!r}](Path('out{suffix}')); print(flush=True);"
+        "sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", program]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, **pipes) as process:  # type: ignore[call-overload]
+        process.stdout.readline()
+        (left,) = Path().iterdir()
+        write(Path(f"out{suffix}"), {"a": np.ones(2)})
+        assert left.exists()
+        process.kill()
+    write(Path(f"out{suffix}"), {"a": np.ones(2)})
+    assert not left.exists()
+    assert f"out{suffix}" in {each.name for each in Path().iterdir()}
 
 
 @pytest.mark.parametrize("suffix", KINDS)

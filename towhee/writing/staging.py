@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plugin_spec.errors import HubError
+
+if sys.platform != "win32":  # there nobody sweeps
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +26,51 @@ class UnwritablePath(HubError, OSError):
     """No file can be put there."""
 
 
-def staged_name(path: Path) -> Path:
-    """A hidden name beside ``path`` that no other file has, with the same ending."""
-    # A name may be as long as a folder takes, and this one is longer.
-    return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.tmp{path.suffix}")
+class Staged:
+    """A hidden file beside its target, with the same ending, locked while it is there.
+
+    What killed processes left of theirs is swept by the next that writes there.
+
+    :raises OSError: if there can be none.
+    """
+
+    def __init__(self, target: Path) -> None:
+        # A name may be as long as a folder takes, and this one is longer.
+        start, end = f".{target.name[:40]}.", f".tmp{target.suffix}"
+        pattern = f"{glob.escape(start)}????????{glob.escape(end)}"
+        for left in target.parent.glob(pattern):
+            _sweep(left)
+        self.target = target
+        while True:
+            self.path = target.with_name(f"{start}{secrets.token_hex(4)}{end}")
+            self._held = self.path.open("xb")
+            if sys.platform == "win32":
+                self._held.close()
+                return
+            with suppress(OSError):  # of a file system without locks
+                fcntl.flock(self._held, fcntl.LOCK_EX)
+            # A sweeper may have come by before there was a lock.
+            if self.path.exists():
+                return
+            self._held.close()
+
+    def publish(self) -> None:
+        """Put it in the place of its target."""
+        self.path.replace(self.target)
+
+    def discard(self) -> None:
+        """Remove it, unless it was published."""
+        self.path.unlink(missing_ok=True)
+        self._held.close()
+
+
+def _sweep(left: Path) -> None:
+    """Remove a staged file that no process holds."""
+    if sys.platform == "win32":
+        return
+    with suppress(OSError), left.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        left.unlink()
 
 
 @contextmanager
@@ -46,12 +92,11 @@ def replacing(path: PathLike) -> Iterator[Path]:
             f"There is no folder `{target.parent}` for `{target.name}`",
             hint="Make it first",
         )
-    staged = staged_name(target)
     try:
         is_taken = target.exists() and not target.is_file()
         if not is_taken:
             # Before anything is computed for it.
-            staged.touch()
+            staged = Staged(target)
     except OSError as error:
         raise UnwritablePath(
             f"No file can be put at `{path}`: {error.strerror}",
@@ -60,7 +105,7 @@ def replacing(path: PathLike) -> Iterator[Path]:
     if is_taken:
         raise UnwritablePath(f"`{path}` is there, and is no file")
     try:
-        yield staged
-        staged.replace(target)
+        yield staged.path
+        staged.publish()
     finally:
-        staged.unlink(missing_ok=True)
+        staged.discard()
