@@ -178,15 +178,9 @@ class Recording:
                 return previous
             for each in edited:
                 self.installation.session.console.say(f"{_edited(each)}: locked anew")
-        from hub_client.sources import DIRECTORY  # noqa: PLC0415
-        from hub_client.sources.router import check_spec  # noqa: PLC0415
         from hub_client.weights import WeightsPinner  # noqa: PLC0415
 
-        for spec in project.sources.values():
-            if not spec.startswith(
-                DIRECTORY
-            ):  # one that nothing needs may be elsewhere
-                check_spec(spec)
+        _check_sources(project)
         # Until the lock is written nobody can tell that its trees are needed.
         self.installation.session.hold_cache()
         installer = self.installation.installer
@@ -389,6 +383,25 @@ def _kept(previous: Lockfile | None, names: Iterable[str]) -> Lockfile | None:
             each for each in lock.packages if each.name not in upgraded.values()
         ),
     )
+
+
+def _check_sources(project: Project) -> None:
+    """Refuse a source that gives nothing to any name.
+
+    :raises InvalidSource: saying for which pattern it stands.
+    """
+    from hub_client.sources import DIRECTORY  # noqa: PLC0415  (slow)
+    from hub_client.sources.router import check_spec  # noqa: PLC0415
+    from hub_client.sources.rules import InvalidSource  # noqa: PLC0415
+
+    for pattern, spec in project.sources.items():
+        if spec.startswith(DIRECTORY):  # one that nothing needs may be elsewhere
+            continue
+        try:
+            check_spec(spec)
+        except HubError as error:
+            message = f"sources.{pattern}: {error}"
+            raise InvalidSource(message, hint=error.hint) from error
 
 
 def _check_asked_once(requirements: Iterable[Requirement]) -> None:
