@@ -24,6 +24,7 @@ _USAGE = 2
 _INTERRUPTED = 130
 _VERBOSE = {"-v", "--verbose"}
 _WAYS_ON: Final = {
+    errno.ENOENT: "Check the name, and that its folder is there",
     errno.ENOSPC: "Make room on that disk, and run it again",
     errno.EDQUOT: "Make room within your quota, and run it again",
     errno.EROFS: "That disk is mounted read-only: name a folder on another one",

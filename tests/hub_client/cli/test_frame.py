@@ -447,3 +447,17 @@ def test_what_a_command_returns_is_its_status(
 
     assert run_as_command(failed) == 1
     assert run_as_command(lambda session: None) == 0
+
+
+def test_a_folder_that_is_missing_has_a_way_on(
+    run_as_command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lost(session: Session) -> None:
+        Path("nowhere/file").write_text("")
+
+    assert run_as_command(lost) == 1
+    assert capsys.readouterr().err == (
+        "error: No such file or directory: `nowhere/file`\n"
+        "\n"
+        "hint: Check the name, and that its folder is there\n"
+    )
