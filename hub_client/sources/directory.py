@@ -77,7 +77,7 @@ class DirectorySource:
         if not self.path.is_dir():
             raise FolderUnreadable(
                 f"The source's folder `{self.path}` does not exist",
-                hint="Create it, or correct the path in `[tool.hub.sources]`",
+                hint="Create it, or correct the path after `dir:`",
             )
 
     def manifest(self, name: OperatorName, release: Release) -> Manifest:

@@ -66,6 +66,7 @@ def test_a_missing_source_folder_is_named(tmp_path: Path) -> None:
     assert str(refusal.value) == (
         f"The source's folder `{tmp_path}/nowhere` does not exist"
     )
+    assert refusal.value.hint == "Create it, or correct the path after `dir:`"
 
 
 def test_only_regular_files_that_count_are_copied(
