@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from hub_client.cli.installation import Installation
     from plugin_spec.requirement import Requirement
 
+_SOURCE: Final = re.compile(r"(git\+|index\+|hf[+:]|dir:)|https?://")
+"""How an address begins; one of a source says of which kind it is."""
 NoProject: TypeAlias = Annotated[
     bool,
     typer.Option(
@@ -45,9 +48,7 @@ def install(  # noqa: PLR0913  (one a flag)
     records what you ask for and writes hub.lock, as `hub add` does. What is
     installed is kept: packages are added, and changed only with `--yes`.
     """
-    from plugin_spec.requirement import Requirement  # noqa: PLC0415  (slow)
-
-    wanted = [Requirement.parse(text) for text in requirements]
+    wanted = read_requirements(requirements)
     installation = open_installation(
         session,
         wanted,
@@ -67,6 +68,31 @@ def install(  # noqa: PLR0913  (one a flag)
         session.console.say(
             "This folder is no project; `hub add` would make it one, with a lock"
         )
+
+
+def read_requirements(texts: list[str]) -> list[Requirement]:
+    """Parse requirements as they were typed.
+
+    :raises InvalidRequirement: of what other tools take there, with how it is written.
+    """
+    from plugin_spec.errors import InvalidRequirement  # noqa: PLC0415  (slow)
+    from plugin_spec.requirement import Requirement  # noqa: PLC0415
+
+    wanted = []
+    for text in texts:
+        try:
+            wanted.append(Requirement.parse(text))
+        except InvalidRequirement as error:
+            name, _, version = text.partition("@")
+            if address := _SOURCE.match(text):
+                source = text if address[1] else f"git+{text}"
+                hint = f"Give the operator's name, and `--source {source}`"
+            elif name and re.fullmatch(r"\d[\w.]*", version):
+                hint = f"Write `{name}=={version}`"
+            else:
+                raise
+            raise InvalidRequirement(str(error), hint=hint) from error
+    return wanted
 
 
 def uninstall(

@@ -81,10 +81,13 @@ def add(  # noqa: PLR0913  (one a flag)
     The project is the nearest hub.toml, or pyproject.toml with `[tool.hub]`. If
     there is none, this folder becomes one. Comments and layout stay.
     """
-    from hub_client.cli.install import open_installation, record  # noqa: PLC0415
-    from plugin_spec.requirement import Requirement  # noqa: PLC0415  (slow)
+    from hub_client.cli.install import (  # noqa: PLC0415
+        open_installation,
+        read_requirements,
+        record,
+    )
 
-    wanted = [Requirement.parse(text) for text in requirements]
+    wanted = read_requirements(requirements)
     session.project()  # one that does not read is told as every other command does
     installation = open_installation(
         session,

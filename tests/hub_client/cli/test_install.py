@@ -131,6 +131,37 @@ def test_an_unknown_name_offers_the_nearest(
     )
 
 
+@pytest.mark.parametrize("command", ["install", "add"])
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        (
+            "git+https://git.acme.example/a.git",
+            "Give the operator's name, and `--source git+https://git.acme.example/a.git`",
+        ),
+        (
+            "https://git.acme.example/a",
+            "Give the operator's name, and `--source git+https://git.acme.example/a`",
+        ),
+        ("hf:acme/a", "Give the operator's name, and `--source hf:acme/a`"),
+        ("acme/a@1.0", "Write `acme/a==1.0`"),
+        (
+            "Acme/a",
+            (
+                "Use lower-case letters, digits and single hyphens, "
+                "as in `image-embedding/timm`"
+            ),
+        ),
+    ],
+)
+def test_what_other_tools_take_as_a_requirement_is_told_as_it_is_written_here(
+    hub: Hub, command: str, typed: str, hint: str
+) -> None:
+    assert hub.refused(command, typed) == (
+        f"error: expected `namespace/name`, got {typed!r}\n\nhint: {hint}\n"
+    )
+
+
 def test_versions_that_exclude_one_another_say_who_asked(
     hub: Hub, published: OperatorFolder, target: Environment, into: Into
 ) -> None:
