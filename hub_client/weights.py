@@ -160,7 +160,7 @@ def _cached(weights: Weights, expected: str) -> Path:
         raise WeightsMissing(
             f"`{weights.repo}/{weights.file}` at {weights.revision} would be fetched, "
             "and you are offline",
-            hint="Run again without `--offline` or HUB_OFFLINE",
+            hint="Run again without `--offline`, or with HUB_OFFLINE=0",
         )
     return path
 

@@ -218,7 +218,7 @@ class Collector:
         elif self.config.offline:
             raise HubError(
                 f"`{wheel.filename}` would be fetched, and you are offline",
-                hint="Run again without `--offline` or HUB_OFFLINE",
+                hint="Run again without `--offline`, or with HUB_OFFLINE=0",
             )
         else:
             download.download(wheel.address, into, wanted, advance)

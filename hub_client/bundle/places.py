@@ -148,7 +148,7 @@ def open_place(text: str, *, offline: bool) -> Place:
     if offline:
         raise NoBundle(
             f"`{download.shown(text)}` needs a network, and you are offline",
-            hint="Run again without `--offline` or HUB_OFFLINE, or name a folder",
+            hint="Name a folder, or run it without `--offline`, or with HUB_OFFLINE=0",
         )
     # As people copy it, its path may have spaces, or letters of any language.
     path = quote(parts.path.rstrip("/"), safe=f"{_RESERVED}%")

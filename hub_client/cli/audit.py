@@ -26,7 +26,7 @@ class OfflineAudit(HubError):
     def __init__(self) -> None:
         super().__init__(
             "An audit asks sources and a service, and you are offline",
-            hint="Run again without `--offline` or HUB_OFFLINE; "
+            hint="Run again without `--offline`, or with HUB_OFFLINE=0; "
             "`hub verify` needs no network",
         )
 

@@ -254,7 +254,7 @@ def online_cache(session: Session) -> Path:
     if config.offline:
         raise NotConfirmed(
             "Offline, and publishing takes the network",
-            hint="Run again without `--offline` or HUB_OFFLINE",
+            hint="Run again without `--offline`, or with HUB_OFFLINE=0",
         )
     return config.cache_dir
 

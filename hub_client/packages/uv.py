@@ -222,7 +222,9 @@ class UvInstaller:
     def _failure(self, word: str, said: str) -> PackageInstallFailed:
         unsolvable, hint = _NO_SOLUTION in said, None
         if self._offline:
-            hint = "You are offline: run again without `--offline` or HUB_OFFLINE"
+            hint = (
+                "You are offline: run again without `--offline`, or with HUB_OFFLINE=0"
+            )
         elif _NO_ANSWER in said:
             hint = "Check your network, and the registry that uv is configured for"
         lines = _without_hints(said)

@@ -94,7 +94,7 @@ class GitSource:
         if self._offline and not tags:
             raise OfflineMiss(
                 f"Offline, and nothing of `{mirror.url}` was fetched before",
-                hint="Run again without `--offline` or HUB_OFFLINE",
+                hint="Run again without `--offline`, or with HUB_OFFLINE=0",
             )
         if self._offline:
             known = told.known_tags().items()
@@ -300,7 +300,7 @@ def _bring_by_tag(
 def _offline_miss(what: str, release: Release) -> OfflineMiss:
     return OfflineMiss(
         f"Offline, and commit {release.revision} of {what} was not fetched before",
-        hint="Run again without `--offline` or HUB_OFFLINE",
+        hint="Run again without `--offline`, or with HUB_OFFLINE=0",
     )
 
 

@@ -73,7 +73,7 @@ class OfflineMiss(HubError):
     def __init__(self, repository: HuggingFaceRepository, what: str) -> None:
         super().__init__(
             f"Offline, and of `{repository.url}`, {what} before",
-            hint="Run again without `--offline` or HUB_OFFLINE",
+            hint="Run again without `--offline`, or with HUB_OFFLINE=0",
         )
 
 

@@ -73,7 +73,7 @@ class IndexSource:
                 return known
             raise IndexUnreachable(
                 f"Offline, and `{self.spec}` was not fetched before",
-                hint="Run again without `--offline` or HUB_OFFLINE",
+                hint="Run again without `--offline`, or with HUB_OFFLINE=0",
             )
         try:
             return self.mirror.fetch_tip()

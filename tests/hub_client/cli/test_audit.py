@@ -195,8 +195,18 @@ def test_offline_nothing_is_said_rather_than_something_old(hub: Hub) -> None:
     Path("hub.toml").write_text("", encoding="utf-8")
     assert hub.refused("audit", "--offline") == (
         "error: An audit asks sources and a service, and you are offline\n\n"
-        "hint: Run again without `--offline` or HUB_OFFLINE; "
+        "hint: Run again without `--offline`, or with HUB_OFFLINE=0; "
         "`hub verify` needs no network\n"
+    )
+
+
+def test_what_is_said_when_offline_helps_also_if_a_file_decides_it(hub: Hub) -> None:
+    Path("hub.toml").write_text("offline = true\n", encoding="utf-8")
+    assert hub.refused("audit").endswith(
+        "with HUB_OFFLINE=0; `hub verify` needs no network\n"
+    )
+    assert hub("audit", HUB_OFFLINE="0").stderr.startswith(
+        "error: There is no `hub.lock`"
     )
 
 

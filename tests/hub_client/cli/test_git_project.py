@@ -187,7 +187,7 @@ def test_offline_installs_what_was_fetched_before_and_nothing_else(
         f"error: Offline, and nothing of `{source.removeprefix('git+')}` "
         "was fetched before\n"
         "\n"
-        "hint: Run again without `--offline` or HUB_OFFLINE\n"
+        "hint: Run again without `--offline`, or with HUB_OFFLINE=0\n"
     )
     add(hub, source, into)
     other = make_environment(tmp_path / "other")

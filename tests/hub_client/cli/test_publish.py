@@ -196,7 +196,7 @@ def test_a_source_that_nobody_can_publish_to_is_refused(hub: Hub, work: Path) ->
 def test_offline_nothing_is_published(hub: Hub, work: Path) -> None:
     assert hub.refused("publish", work, "--to", "hf:acme/embed", "--offline") == (
         "error: Offline, and publishing takes the network\n\n"
-        "hint: Run again without `--offline` or HUB_OFFLINE\n"
+        "hint: Run again without `--offline`, or with HUB_OFFLINE=0\n"
     )
 
 

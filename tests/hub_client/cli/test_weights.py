@@ -125,7 +125,7 @@ def test_offline_no_weights_are_fetched(
     asked = len(server.requests)
     refused = (
         f"error: `acme/model/model.safetensors` at {commit} would be fetched, and you "
-        "are offline\n\nhint: Run again without `--offline` or HUB_OFFLINE\n"
+        "are offline\n\nhint: Run again without `--offline`, or with HUB_OFFLINE=0\n"
     )
     for command in (["sync", "--weights"], ["mirror", "mirrored"]):
         words = (*command, *into) if command[0] == "sync" else command

@@ -287,7 +287,7 @@ def test_what_no_cache_has_cannot_be_had_offline_and_nobody_conflicts(
     assert "hub-tensor was not found in the cache" in str(caught.value)
     assert "hint:" not in str(caught.value)
     assert caught.value.hint == (
-        "You are offline: run again without `--offline` or HUB_OFFLINE"
+        "You are offline: run again without `--offline`, or with HUB_OFFLINE=0"
     )
 
 
@@ -300,7 +300,7 @@ def test_a_conflict_says_that_what_would_do_may_only_be_out_of_reach(
             needs("hub-tensor>=2"), target, sdists=()
         )
     assert caught.value.hint == (
-        "You are offline: run again without `--offline` or HUB_OFFLINE"
+        "You are offline: run again without `--offline`, or with HUB_OFFLINE=0"
     )
 
 
