@@ -85,7 +85,7 @@ class Installer:
     """Told each operator that is trusted this once, before it is fetched."""
     warn: Callable[[str], object] = lambda _: None
     """Told each version that is passed over, as its manifest does not read, and each
-    that was withdrawn after an index saw it."""
+    that was yanked."""
     sdists: Collection[str] = ()
     """Python packages that may be built from source."""
     live: bool = False
@@ -295,8 +295,8 @@ class Installer:
             locked=locked,
             prerelease=prerelease,
         )
-        for passed_over in resolution.passed_over:
-            self.warn(passed_over)
+        for sentence in (*resolution.passed_over, *resolution.withdrawn):
+            self.warn(sentence)
         return resolution
 
     def _check_overtaken(self, plan: InstallPlan) -> None:

@@ -67,7 +67,7 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
     :param once: as for ``admit``.
     :param pinner: asks servers which weights they have; None to leave that.
     :param warn: told each version that is passed over, as its manifest does not read,
-        and each that was withdrawn after an index saw it.
+        and each that was yanked.
     :raises RevisionChanged: if a version that is kept is another one now.
     """
     from hub_client.resolver import resolve  # noqa: PLC0415  (slow)
@@ -80,8 +80,8 @@ def lock_project(  # noqa: PLR0913  (each is another room of the house)
         locked=before,
         prerelease=project.prerelease,
     )
-    for passed_over in resolution.passed_over:
-        warn(passed_over)
+    for sentence in (*resolution.passed_over, *resolution.withdrawn):
+        warn(sentence)
     for candidate in resolution.candidates:
         _check_unchanged(candidate, before.get(candidate.name))
     signatures = admit(

@@ -57,3 +57,12 @@ class Resolution:
             for each in self.rejected
             if each.unread_at is not None
         )
+
+    @property
+    def withdrawn(self) -> tuple[str, ...]:
+        """A sentence on each chosen version that was yanked: it was asked for."""
+        return tuple(
+            f"{each.name} {each.version} was yanked: {each.release.yanked}"
+            for each in self.candidates
+            if each.release.yanked is not None
+        )

@@ -227,7 +227,16 @@ def test_the_reason_is_told_to_who_asks_for_the_version(
     hub("publish", write("1.0.0"), "--to", address, "--yes")
     hub("yank", "acme/embed==1.0.0", "--at", address, "--reason", "swaps red and blue")
     words = ("install", "acme/embed", "--source", address, "--trust-once", *into)
-    assert "acme/embed 1.0.0 was yanked: swaps red and blue" in hub.refused(*words)
+    reason = "acme/embed 1.0.0 was yanked: swaps red and blue"
+    assert reason in hub.refused(*words)
+    words = ("acme/embed==1.0.0", *words[2:])
+    assert f"warning: {reason}\n" in hub("install", *words, "--dry-run").stderr
+    Path("hub.toml").write_text("", encoding="utf-8")
+    done = hub("add", *words)
+    assert done.returncode == 0
+    assert done.stderr.count(f"warning: {reason}\n") == 1
+    done = hub("sync", *words[3:])
+    assert (done.returncode, "yanked" in done.stderr) == (0, False)
 
 
 def test_a_version_is_not_yanked_where_nobody_says_that_it_is(hub: Hub) -> None:
