@@ -348,13 +348,13 @@ def test_a_stream_that_is_closed_is_no_error(hub: Hub, closed: str) -> None:
 @pytest.mark.parametrize(("word", "status"), [("verify", 0), ("nonsense", 2)])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_messages_that_cannot_be_written_change_nothing(
-    hub: Hub, word: str, status: int, unbuffered: str
+    hub: Hub, into: tuple[str, str], word: str, status: int, unbuffered: str
 ) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     for messages in (writing, os.open("/dev/full", os.O_WRONLY)):
         done = subprocess.run(
-            hub.words(word),
+            hub.words(word, *into),
             check=False,
             stdout=subprocess.PIPE,
             stderr=messages,
