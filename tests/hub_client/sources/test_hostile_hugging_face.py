@@ -28,6 +28,7 @@ from servers.operator_files import operator_files
 
 from hub_client import side_by_side, steps
 from hub_client.candidate import Candidate, Release
+from hub_client.resolver import resolve
 from hub_client.sources import hugging_face_client, hugging_face_transfer
 from hub_client.sources.hugging_face import (
     HuggingFaceSource,
@@ -54,6 +55,7 @@ from hub_client.weights import fetch_weights
 from plugin_spec.errors import HubError, InvalidManifest
 from plugin_spec.manifest import Manifest, Weights
 from plugin_spec.names import OperatorName
+from plugin_spec.requirement import Requirement
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -860,11 +862,29 @@ def test_a_file_or_a_commit_that_is_gone_is_named(
         "and does not have it"
     )
     with pytest.raises(FileGone) as caught:
-        source().manifest(EMBED, replace(release, revision="0" * 40))
+        fetch(replace(release, revision="0" * 40), tmp_path / "tree")
     assert str(caught.value) == (
         f"Commit {'0' * 40} is gone from `{server.url}/acme/embed`"
     )
     assert caught.value.hint == "Ask its publisher, or choose another version"
+
+
+def test_a_version_whose_commit_is_gone_is_passed_over(
+    server: HuggingFaceServer, release: Release
+) -> None:
+    files = operator_files("acme/embed", "1.1.0")
+    newest = server.repository("acme/embed").commit("main", files, "1.1.0")
+    server.repository("acme/embed").git("tag", "v1.1.0", newest)
+    gone = Response(b"", 404, {"X-Error-Code": "RevisionNotFound"})
+    server.before = lambda request: gone if newest in request.url.path else None
+    asked = [Requirement.parse("acme/embed")]
+    found = resolve(asked, source(), python="3.11.0")
+    assert [each.version for each in found.candidates] == [release.version]
+    (passed_over,) = found.passed_over
+    assert passed_over.endswith(
+        f"is passed over: it has an invalid manifest: Commit {newest} is gone from "
+        f"`{server.url}/acme/embed`"
+    )
 
 
 def test_a_spoilt_cache_is_fetched_anew(
