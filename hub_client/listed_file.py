@@ -28,6 +28,12 @@ class ListedFile:
     digest: str
     """``sha256:…`` of the bytes, or ``blob …``: git's own name for them."""
 
+    @property
+    def is_well_typed(self) -> bool:
+        """Whether it is one: whatever JSON can hold may stand where it was read."""
+        types = [type(each) for each in (self.path, self.size, self.digest)]
+        return types == [str, int, str]
+
     def describes(self, file: Path) -> bool:
         """Whether ``file`` has these very bytes."""
         return file.stat().st_size == self.size and self.digest == digest_like(

@@ -406,8 +406,7 @@ def list_files(
         if hasattr(each, "blob_id")
     )
     for file in files:
-        # Whatever JSON can hold may stand there.
-        if type(file.path) is not str or type(file.size) is not int:
+        if not file.is_well_typed:
             raise InvalidListing(f"No list of files is {where}: it has {file.path!r}")
     return files
 

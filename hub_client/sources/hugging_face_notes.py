@@ -44,9 +44,10 @@ class RepositoryNotes:
     def files(self, commit: str) -> tuple[ListedFile, ...] | None:
         """The files of a commit, which never change; None if they are not noted."""
         try:
-            return tuple(ListedFile(*each) for each in self._read(commit) or ()) or None
+            files = tuple(ListedFile(*each) for each in self._read(commit) or ())
         except TypeError:
             return None
+        return files if files and all(each.is_well_typed for each in files) else None
 
     def note_files(self, commit: str, files: Sequence[ListedFile]) -> None:
         """Remember the files of a commit."""
@@ -72,7 +73,7 @@ class RepositoryNotes:
     def _read(self, name: str) -> Any:  # noqa: ANN401  (what it was when written)
         try:
             return json.loads(self._file(name).read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
 
     def _write(self, name: str, value: object) -> None:

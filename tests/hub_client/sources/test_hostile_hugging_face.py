@@ -887,6 +887,20 @@ def test_a_version_whose_commit_is_gone_is_passed_over(
     )
 
 
+@pytest.mark.parametrize(
+    "noted", ['[["operator.yaml", "1", "blob 1"]]', '[[["a"], 1, "b"]]', "[" * 99_999]
+)
+def test_damaged_notes_are_none(
+    server: HuggingFaceServer, release: Release, noted: str
+) -> None:
+    assert source().manifest(EMBED, release).name == EMBED
+    folder = Path(os.environ["HUB_CACHE_DIR"]) / "hugging-face"
+    (note,) = folder.rglob(f"{release.revision}.json")
+    note.write_text(noted)
+    assert source().manifest(EMBED, release).name == EMBED
+    assert json.loads(note.read_bytes())
+
+
 def test_a_spoilt_cache_is_fetched_anew(
     server: HuggingFaceServer, release: Release, tmp_path: Path
 ) -> None:
