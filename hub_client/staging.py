@@ -75,7 +75,7 @@ class Staging:
                     yield self.path
                 finally:
                     for left in list(self.path.iterdir()):
-                        _remove(left)
+                        delete(left)
                 return
             try:
                 yield folder
@@ -93,7 +93,7 @@ class Staging:
         try:
             lock.acquire()
         except OSError:
-            _remove(folder)
+            delete(folder)
             raise
         return folder, lock
 
@@ -106,7 +106,7 @@ class Staging:
             # It went when the disk was full, or its process was killed before it had
             # it; a lock that is made only to be deleted would take room.
             if not (folder / "lock").exists():
-                _remove(folder)
+                delete(folder)
                 continue
             lock = FileLock(folder / "lock")
             try:
@@ -124,10 +124,11 @@ class Staging:
 
 def _discard(folder: Path, lock: BaseFileLock) -> None:
     lock.release()
-    _remove(folder)
+    delete(folder)
 
 
-def _remove(path: Path) -> None:
+def delete(path: Path) -> None:
+    """Delete a file or a folder, as far as that can be done."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from hub_client.atomic_file import write_atomically
 from hub_client.roots import Roots
-from hub_client.staging import NO_ROOM, Staging
+from hub_client.staging import NO_ROOM, Staging, delete
 from hub_client.text_of_others import ONE_LINE
 from hub_client.tree_digest import DigestMismatch, tree_digest, tree_files
 from plugin_spec.errors import HubError
@@ -215,7 +215,7 @@ class Store:
             def remove(path: Path) -> None:
                 # By a rename: whoever is killed now leaves it here, or gone.
                 with suppress(FileNotFoundError):
-                    path.rename(trash / f"{path.parent.name}-{path.name}")
+                    _move(path, trash / f"{path.parent.name}-{path.name}")
                 (self.root / _SOURCES / path.name).unlink(missing_ok=True)
 
             yield remove
@@ -293,6 +293,19 @@ class Store:
                 raise
             # Another process was first; theirs will do if it still has these bytes.
             self.verify(digest)
+
+
+def _move(path: Path, trash: Path) -> None:
+    """Take ``path`` away in one step, to ``trash`` if that is on the same disk."""
+    try:
+        path.rename(trash)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        beside = path.with_name(f"{path.name}.gone")
+        delete(beside)
+        path.rename(beside)
+        delete(beside)
 
 
 def _seal(tree: Path) -> None:

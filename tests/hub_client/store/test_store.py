@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -366,6 +367,19 @@ def test_a_full_disk_is_a_clear_error(tmp_path: Path) -> None:
         assert visible_trees(store) == staged_folders(store) == []
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_what_lies_on_another_disk_than_the_store_goes_too(tmp_path: Path) -> None:
+    memory = Path("/dev/shm")  # noqa: S108  (another disk on any Linux)
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second disk")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        mirrors = Path(folder) / "git"
+        (mirrors / "one" / "objects").mkdir(parents=True)
+        with Store(tmp_path / "store").removing() as remove:
+            remove(mirrors / "one")
+            remove(mirrors / "one")
+        assert list(mirrors.iterdir()) == []
 
 
 def test_a_read_only_cache_is_a_clear_error_and_can_still_be_read(
