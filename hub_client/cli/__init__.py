@@ -50,16 +50,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         status = _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has enough. Python flushes once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has enough.
+        _drop_unwritten()
         return _REFUSED
     except Exception as error:  # noqa: BLE001  (the last place that can put it in words)
         if not _is_abort(error):
-            return _report(error, words)
+            refused = _report(error, words)
+            _drop_unwritten()
+            return refused
         status = _INTERRUPTED
     if status == _INTERRUPTED:
         print("\nInterrupted; nothing half done is kept", file=sys.stderr)  # noqa: T201
     return status
+
+
+def _drop_unwritten() -> None:
+    """Leave nothing that stdout does not take: Python flushes once more at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_abort(error: Exception) -> bool:

@@ -303,6 +303,26 @@ def test_directory_is_where_the_command_runs(hub: Hub) -> None:
     assert done.stderr.endswith("only the user's own configuration may set this\n")
 
 
+def test_a_full_disk_under_the_output_is_one_error_with_status_1(hub: Hub) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("there is no device that is always full")
+    with full.open("w") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "hub_client.cli", "env"],
+            env=os.environ | {"PYTHONUNBUFFERED": ""},
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: No space left on device\n\n"
+        "hint: Make room on that disk, and run it again\n"
+    )
+
+
 def test_a_reader_that_goes_away_is_no_error(hub: Hub) -> None:
     reading, writing = os.pipe()
     os.close(reading)
