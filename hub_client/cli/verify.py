@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -116,14 +117,15 @@ def _way_on(session: Session, checked: Verification, place: str | None) -> str:
 def _verified(
     session: Session, *, python: Path | None, signatures: bool, place: str | None
 ) -> Verification:
-    from hub_client.lockfile import Lockfile  # noqa: PLC0415  (slow)
+    from hub_client.lockfile import Lockfile, NoLockfile  # noqa: PLC0415  (slow)
     from hub_client.verification import Verification  # noqa: PLC0415
 
     project, environment = session.project(), session.environment(python)
     checked = Verification(session.store(), session.router().files)
     lock = Lockfile((), (), ())
-    if project is not None and project.lock_path.exists():
-        lock = Lockfile.load(project.lock_path)
+    if project is not None:
+        with suppress(NoLockfile):
+            lock = Lockfile.load(project.lock_path)
     total = len(environment.receipt_files()) + len(lock.operators)
     total += sum(len(each.weights) for each in lock.operators)
     with session.console.working("Verifying", total=total) as progress:

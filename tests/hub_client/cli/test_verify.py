@@ -317,6 +317,17 @@ def test_without_a_lock_or_an_installation_there_is_nothing_to_differ(
     )
 
 
+def test_a_lock_that_cannot_be_read_is_not_taken_as_none(
+    hub: Hub, lock: Lockfile, into: Into
+) -> None:
+    assert lock.operators
+    Path("hub.lock").unlink()
+    Path("hub.lock").symlink_to("hub.lock")
+    assert hub.refused("verify", *into).startswith(
+        "error: Too many levels of symbolic links: `"
+    )
+
+
 def test_a_locked_operator_that_is_not_here_is_said_not_to_be_checked(
     hub: Hub, lock: Lockfile, into: Into
 ) -> None:
