@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hub_client.sources.hugging_face_cache import detach, drop
@@ -23,6 +22,7 @@ from plugin_spec.wording import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from hub_client.lockfile import LockedOperator
     from hub_client.transfer import Advance
@@ -292,23 +292,19 @@ def _download(
 ) -> Path:
     repository = HuggingFaceRepository(weights.repo, endpoint())
     try:
-        found = repository.ask(
-            lambda api: api.hf_hub_download(
-                weights.repo,
-                weights.file,
-                revision=commit,
-                force_download=again,
-                tqdm_class=arrived and arrived.bar_class(),
-            ),
+        return repository.download(
+            weights.file,
+            commit,
             # What is asked on the way to it is an answer too.
             limit=max(size, LISTING_LIMIT),
+            again=again,
+            arrived=arrived,
         )
     except FileGone as error:
         raise FileGone(
             f"`{repository.url}` does not have `{weights.file}` at {commit}",
             hint="Ask its publisher; `hub lock --upgrade` pins what is there now",
         ) from error
-    return Path(found)
 
 
 def _hash(path: Path) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import count
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hub_client.listed_file import list_folder
@@ -34,6 +33,7 @@ from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from hub_client.candidate import Release
     from hub_client.listed_file import ListedFile
@@ -196,15 +196,12 @@ class HuggingFaceTarget:
 
     def _manifest(self, commit: str) -> bytes | None:
         try:
-            found = self._repository.ask(
-                lambda api: api.hf_hub_download(
-                    self._repository.name, MANIFEST_FILE, revision=commit
-                ),
-                limit=MANIFEST_SIZE_LIMIT,
+            found = self._repository.download(
+                MANIFEST_FILE, commit, limit=MANIFEST_SIZE_LIMIT
             )
         except FileGone:
             return None
-        return Path(found).read_bytes()
+        return found.read_bytes()
 
     def _commit(self, publication: Publication, branch: str, message: str) -> str:
         """Make the branch hold exactly the files, and give its commit."""

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hub_client.listed_file import BLOB, ListedFile, digest_like
@@ -45,6 +44,7 @@ from plugin_spec.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from packaging.version import Version
 
@@ -279,15 +279,12 @@ def signature_file(version: Version) -> str:
 def _download_bundle(repository: HuggingFaceRepository, file: str) -> bytes | None:
     """A sigstore bundle as it is now, as ``SignedRelease`` gives it."""
     try:
-        found = repository.ask(
-            lambda api: api.hf_hub_download(repository.name, file, revision=SIGNATURES),
-            limit=SIGSTORE_SIZE_LIMIT,
-        )
+        found = repository.download(file, SIGNATURES, limit=SIGSTORE_SIZE_LIMIT)
     except FileGone:
         return None
     except TooMuch:
         return bytes(SIGSTORE_SIZE_LIMIT + 1)
-    return Path(found).read_bytes()
+    return found.read_bytes()
 
 
 def _download(
@@ -299,15 +296,12 @@ def _download(
     again: bool = False,
 ) -> Path:
     try:
-        found = repository.ask(
-            lambda api: api.hf_hub_download(
-                repository.name,
-                listed.path,
-                revision=commit,
-                force_download=again,
-                tqdm_class=arrived and arrived.bar_class(),
-            ),
+        return repository.download(
+            listed.path,
+            commit,
             limit=max(listed.size, MANIFEST_SIZE_LIMIT),
+            again=again,
+            arrived=arrived,
         )
     except FileGone as error:
         raise FileGone(
@@ -315,7 +309,6 @@ def _download(
             "it",
             hint="Ask its publisher, or choose another version",
         ) from error
-    return Path(found)
 
 
 def list_tags(

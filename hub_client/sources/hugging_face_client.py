@@ -31,7 +31,7 @@ from plugin_spec.errors import HubError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from hub_client.sources.hugging_face_transfer import Held
+    from hub_client.sources.hugging_face_transfer import Arrived, Held
 
 T = TypeVar("T")
 
@@ -155,6 +155,32 @@ class HuggingFaceRepository:
                     note("waiting", f"{seconds:g} s", "for", self.url)
                     pause(seconds)
         raise AssertionError  # the last wait is None, which returns or raises
+
+    def download(
+        self,
+        path: str,
+        revision: str,
+        *,
+        limit: int,
+        again: bool = False,
+        arrived: Arrived | None = None,
+    ) -> Path:
+        """Bring a file into the client's cache.
+
+        :param again: fetch it even if the cache has it.
+        :raises HubError: as ``ask``, which takes ``limit``, too.
+        """
+        found = self.ask(
+            lambda api: api.hf_hub_download(
+                self.name,
+                path,
+                revision=revision,
+                force_download=again,
+                tqdm_class=arrived and arrived.bar_class(),
+            ),
+            limit=limit,
+        )
+        return Path(found)
 
     def cached(self, path: str, commit: str) -> Path | None:
         """Where Hugging Face's own tools keep a file, if they have it."""
