@@ -292,7 +292,7 @@ def _ask(address: str, *, start: int = 0) -> HTTPResponse:
 def _secret(host: str, user: str | None, password: str | None) -> str | None:
     """What proves who the user is: from the address, or from their ``.netrc``."""
     if user is None:
-        with suppress(OSError, netrc.NetrcParseError):
+        with suppress(OSError, UnicodeError, netrc.NetrcParseError):
             if found := netrc.netrc().hosts.get(host):
                 user, _, password = found
     if not user:

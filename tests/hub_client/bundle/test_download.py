@@ -310,6 +310,18 @@ def test_a_password_comes_from_a_netrc_for_its_server_alone(
     assert web.authorizations == ["Basic bWU6c2VjcmV0", None]
 
 
+def test_a_netrc_that_is_no_text_has_no_password(
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / ".netrc"
+    file.write_bytes(b"machine 127.0.0.1 login me password \xff\n")
+    file.chmod(0o600)
+    web.answers = [giving(CONTENT)]
+    fetched(web, tmp_path / "x")
+    assert web.authorizations == [None]
+
+
 def test_a_password_does_not_follow_a_redirect(web: WebServer, tmp_path: Path) -> None:
     plain = web.url
     web.url = web.url.replace("http://", "http://me:secret@")
