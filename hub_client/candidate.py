@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from plugin_spec.errors import HubError
+
 if TYPE_CHECKING:
     from packaging.version import Version
 
@@ -26,6 +28,10 @@ def read_reason(text: str) -> str:
     paragraph = text.strip().partition("\n\n")[0]
     line = "".join(filter(str.isprintable, " ".join(paragraph.split())))
     return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"
+
+
+class ReleaseGone(HubError, LookupError):
+    """A source lists a version, and does not have what it is made of any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Literal
 
 from hub_client.atomic_file import check_within, write_atomically
-from hub_client.candidate import Candidate
+from hub_client.candidate import Candidate, ReleaseGone
 from hub_client.index.entry import (
     FOLDER,
     SUFFIX,
@@ -192,7 +192,7 @@ class IndexFolder:
             try:
                 after[version] = reading.read(release)
                 changes.append(Change("add", listed.name, version))
-            except (InvalidManifest, UnsafeTree) as error:
+            except (InvalidManifest, ReleaseGone, UnsafeTree) as error:
                 # Nobody could install it; other versions are none the worse.
                 changes.append(Change("skip", listed.name, version, str(error)))
         if not after:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from hub_client.candidate import Candidate
+from hub_client.candidate import Candidate, ReleaseGone
 from hub_client.resolver.constraint import Request
 from hub_client.resolver.resolution import Rejection
 from plugin_spec.errors import InvalidManifest, OtherOperator
@@ -37,6 +37,7 @@ class Index(Protocol):
         """Read the manifest of one release.
 
         :raises InvalidManifest: which rejects that release alone.
+        :raises ReleaseGone: likewise.
         """
 
 
@@ -175,6 +176,10 @@ class Question:
             return Rejection(name, release.version, reason, unread_at=source)
         except InvalidManifest as error:
             reason = f"has an invalid manifest: {'; '.join(error.problems)}"
+            return Rejection(name, release.version, reason, unread_at=source)
+        except ReleaseGone as error:
+            # An older version will do as well as where its tag is gone, too.
+            reason = f"cannot be read: {error}"
             return Rejection(name, release.version, reason, unread_at=source)
         for requirement in manifest.dependencies:
             if requirement.name == name and not requirement.accepts(release.version):

@@ -116,12 +116,7 @@ class HuggingFaceSource:
         """Read ``operator.yaml`` of the commit, and nothing else of it."""
         repository = self._repository(name)
         where = f"{repository.url}, {MANIFEST_FILE} at {release.revision}"
-        try:
-            files = self._files(repository, release.revision)
-        # An older version will do as well as where the tag is gone, too.
-        except FileGone as error:
-            raise InvalidManifest(where, [str(error)]) from error
-        for entry in files:
+        for entry in self._files(repository, release.revision):
             if entry.path == MANIFEST_FILE:
                 break
         else:

@@ -14,6 +14,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from hub_client.candidate import ReleaseGone
 from hub_client.proxies import through
 from hub_client.side_by_side import pause, watched
 from hub_client.sources import HUGGING_FACE, HUGGING_FACE_AT
@@ -76,7 +77,7 @@ class InvalidEndpoint(HubError, ValueError):
     """``HF_ENDPOINT`` is no address of a server."""
 
 
-class FileGone(HubError, LookupError):
+class FileGone(ReleaseGone):
     """A revision, or a file of it, is not there any more."""
 
 

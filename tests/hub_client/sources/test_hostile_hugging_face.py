@@ -862,7 +862,7 @@ def test_a_file_or_a_commit_that_is_gone_is_named(
         "and does not have it"
     )
     with pytest.raises(FileGone) as caught:
-        fetch(replace(release, revision="0" * 40), tmp_path / "tree")
+        source().manifest(EMBED, replace(release, revision="0" * 40))
     assert str(caught.value) == (
         f"Commit {'0' * 40} is gone from `{server.url}/acme/embed`"
     )
@@ -882,7 +882,7 @@ def test_a_version_whose_commit_is_gone_is_passed_over(
     assert [each.version for each in found.candidates] == [release.version]
     (passed_over,) = found.passed_over
     assert passed_over.endswith(
-        f"is passed over: it has an invalid manifest: Commit {newest} is gone from "
+        f"is passed over: it cannot be read: Commit {newest} is gone from "
         f"`{server.url}/acme/embed`"
     )
 
