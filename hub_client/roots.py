@@ -144,6 +144,8 @@ class Roots:
                 TypeError,
                 RecursionError,
             ) as error:
+                if not os.path.lexists(file):
+                    continue  # another process, which prunes, was faster
                 raise UnknownNeed(
                     f"`{file}` does not read back, and it says who needs what is here",
                     hint="Delete it; the next command in that environment or "

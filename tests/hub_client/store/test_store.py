@@ -467,3 +467,13 @@ def test_who_cannot_be_remembered_is_told_once(store: Store, tmp_path: Path) -> 
         "environment `/env`\n"
     )
     assert [str(each.path) for each in store.roots] == ["/work"]
+
+
+def test_a_note_that_a_prune_takes_meanwhile_is_passed_over(store: Store) -> None:
+    store.roots.note("project", Path("/a"))
+    store.roots.note("project", Path("/b"))
+    notes = sorted(store.roots.folder.iterdir())
+    reading = iter(store.roots)
+    assert next(reading).note == notes[0]
+    notes[1].unlink()
+    assert list(reading) == []
