@@ -123,13 +123,14 @@ def _at_hugging_face(
 
 
 def _shown(card: Card) -> str:
-    """A card in two or three lines.
+    """A card in a few lines.
 
     >>> from hub_client.search.catalogue import Card
-    >>> versions = ("2.0rc1", "1.0")
-    >>> print(_shown(Card("a/b", "Embed text", "MIT", versions, "bundled", "1.0")))
+    >>> about = ("a/b", "Embed text", "MIT", ("2.0rc1", "1.0"), "bundled", "1.0")
+    >>> print(_shown(Card(*about, (("path", "text"),), (("vector",), ("any",)))))
     a/b 1.0  MIT  bundled
       Embed text
+      path|text → vector, any
       also 2.0rc1
     >>> print(_shown(Card("a/b", "", "MIT", (), "bundled", "1.0")))
     a/b 1.0 (withdrawn)  MIT  bundled
@@ -141,6 +142,11 @@ def _shown(card: Card) -> str:
     lines = ["  ".join(filter(None, (named, card.license, card.source)))]
     if card.summary:
         lines.append(_shortened(card.summary, max(width - 2, 20)))
+    if card.inputs and card.outputs:
+        taken, given = (
+            ", ".join(map("|".join, x)) for x in (card.inputs, card.outputs)
+        )
+        lines.append(_shortened(f"{taken} → {given}", max(width - 2, 20)))
     if others := [each for each in card.versions if each != card.version]:
         more = ", …" if len(others) > _VERSIONS_SHOWN else ""
         lines.append(f"also {', '.join(others[:_VERSIONS_SHOWN])}{more}")

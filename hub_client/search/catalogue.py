@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Protocol, TypeVar
 
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
     L = TypeVar("L", bound=Listed)
 
-_FORMAT: Final = "catalogue 4"
+Types = tuple[tuple[str, ...], ...]
+"""What ports carry: of each its type, or the alternatives."""
+
+_FORMAT: Final = "catalogue 5"
 """How the first line begins; the digest of the others follows, and a key."""
 
 
@@ -46,6 +49,28 @@ class Card(NamedTuple):
     version: str = ""
     """The one that summary and license are of; withdrawn if it is not in ``versions``.
     Empty if nothing of the operator was read."""
+    inputs: Types = ()
+    outputs: Types = ()
+
+    @classmethod
+    def of(
+        cls,
+        release: tuple[str, str],
+        versions: tuple[str, ...],
+        source: str,
+        manifest: Mapping[str, Any],
+    ) -> Self:
+        """The card of an operator, by the manifest of the release that it tells of.
+
+        :param release: the name and the version.
+        :param manifest: JSON values, not validated.
+        :raises KeyError: if it lacks what a card tells.
+        :raises TypeError: if that is of another type.
+        """
+        name, version = release
+        summary, license_ = manifest["summary"], manifest["license"]
+        inputs, outputs = map(_types, (manifest["inputs"], manifest["outputs"]))
+        return cls(name, summary, license_, versions, source, version, inputs, outputs)
 
     def to_dict(self) -> dict[str, Any]:
         """The card as JSON values."""
@@ -55,13 +80,18 @@ class Card(NamedTuple):
             "license": self.license,
             "versions": list(self.versions),
             "source": self.source,
+            "inputs": [list(each) for each in self.inputs],
+            "outputs": [list(each) for each in self.outputs],
         }
 
     @classmethod
     def from_line(cls, line: str) -> Self:
         """Read what ``to_line`` wrote. A search does so with what it shows alone."""
-        _, _, name, summary, license_, versions, source, version = line.split("\t")
-        return cls(name, summary, license_, tuple(versions.split()), source, version)
+        _, _, name, summary, license_, versions, source, *more = line.split("\t")
+        version, *ports = more
+        inputs, outputs = (tuple(tuple(p.split("|")) for p in x.split()) for x in ports)
+        offered = tuple(versions.split())
+        return cls(name, summary, license_, offered, source, version, inputs, outputs)
 
     def to_line(self, stamp: str = "") -> str:
         """The card as a line, which begins with what is searched.
@@ -73,7 +103,8 @@ class Card(NamedTuple):
         summary, license_ = _printable(self.summary), _printable(self.license)
         searched = folded(f"{self.name} {summary}")
         versions, source = " ".join(self.versions), self.source
-        values = (summary, license_, versions, source, self.version)
+        ports = (" ".join(map("|".join, each)) for each in (self.inputs, self.outputs))
+        values = (summary, license_, versions, source, self.version, *ports)
         return "\t".join((searched, stamp, self.name, *values))
 
 
@@ -182,6 +213,17 @@ def searched(line: str) -> tuple[str, str]:
     """
     name, _, summary = line[: line.index("\t")].partition(" ")
     return name, summary
+
+
+def _types(ports: Iterable[Mapping[str, Any]]) -> Types:
+    """What each port carries; what is no word is left out.
+
+    >>> _types([{"type": ["path", "image"]}, {"type": ["a b", "url"]}, {"type": "any"}])
+    (('path', 'image'), ('url',), ('any',))
+    """
+    found = (port["type"] for port in ports)
+    lists = ([each] if isinstance(each, str) else each for each in found)
+    return tuple(tuple(t for t in map(str, each) if t.isidentifier()) for each in lists)
 
 
 def _head(key: str, lines: bytes | memoryview) -> bytes:

@@ -190,8 +190,8 @@ def _card(repository: HuggingFaceRepository) -> Card | None:
         if releases := read_releases(tags, {}):
             shown, versions = newest(releases)
             manifest = _manifest(repository, shown.revision)
-            about = (manifest.summary, manifest.license, versions, repository.spec)
-            return Card(str(manifest.name), *about, str(shown.version))
+            release = str(manifest.name), str(shown.version)
+            return Card.of(release, versions, repository.spec, manifest.to_dict())
     return None
 
 

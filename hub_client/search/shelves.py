@@ -124,7 +124,7 @@ class IndexShelf:
             except InvalidEntry as error:
                 unread.append(f"{name} ({_printable(error.problems[0])})")
             except (TypeError, KeyError):
-                unread.append(f"{name} (no summary or no licence)")
+                unread.append(f"{name} (no summary, licence, inputs or outputs)")
         if unread:
             told.warn(f"In `{self.spec}` cannot be read: {_some(unread)}")
 
@@ -187,8 +187,9 @@ class FolderShelf:
                 if releases := source.unhashed_versions(name):
                     shown, versions = newest(releases)
                     manifest = source.manifest(name, shown)
-                    about = (manifest.summary, manifest.license, versions, self.spec)
-                    cards.append(Card(str(name), *about, str(shown.version)))
+                    release = str(name), str(shown.version)
+                    told = manifest.to_dict()
+                    cards.append(Card.of(release, versions, self.spec, told))
             except (HubError, OSError) as error:
                 unread.append(f"{name} is left out: {in_words(error)}")
         return cards, unread
@@ -202,9 +203,8 @@ def _file(cache_dir: Path, what: str) -> Path:
 def _card(entry: IndexEntry) -> Card:
     """The newest version that a user would get, and the numbers of the others."""
     shown, versions = newest(entry.versions)
-    summary, license_ = shown.operator["summary"], shown.operator["license"]
-    version = str(shown.version)
-    return Card(str(entry.name), summary, license_, versions, shown.source, version)
+    release = str(entry.name), str(shown.version)
+    return Card.of(release, versions, shown.source, shown.operator)
 
 
 def _some(texts: Sequence[str]) -> str:

@@ -34,8 +34,10 @@ def test_operators_are_shown_best_first(hub: Hub, shelf: OperatorFolder) -> None
         == (
             f"acme/came-back 1.0.0  Apache-2.0  {shelf.spec}\n"
             "  Give back what came in\n"
+            "  text → text\n"
             f"acme/embed 1.1.0  Apache-2.0  {shelf.spec}\n"
             "  Give back what came in\n"
+            "  text → text\n"
             "  also 1.0.0\n"
         )
     )
@@ -54,6 +56,8 @@ def test_what_is_found_as_json(hub: Hub, shelf: OperatorFolder) -> None:
             "license": "Apache-2.0",
             "versions": ["1.0.0"],
             "source": shelf.spec,
+            "inputs": [["text"]],
+            "outputs": [["text"]],
         }
     ]
 

@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CARDS = tuple(
-    Card(f"acme/{name}", summary, "MIT", ("2.0rc1", "1.0"), "dir:/a b", "1.0")
-    for name, summary in (("embed", "Straße"), ("decode", ""), ("rank", "Long road"))
+    Card(f"acme/{name}", summary, "MIT", ("2.0rc1", "1.0"), "dir:/a b", "1.0", *ports)
+    for name, summary, ports in (
+        ("embed", "Straße", ((("path", "image"), ("text",)), (("vector",),))),
+        ("decode", "", ((("any",),), (("any",), ("image",)))),
+        ("rank", "Long road", ()),
+    )
 )
 
 

@@ -297,6 +297,28 @@ def test_an_entry_that_is_none_hides_no_other(index: IndexRepository) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "what",
+    [{"summary": 5}, {"inputs": None}, {"inputs": [5]}, {"outputs": [{"type": 5}]}],
+)
+def test_an_entry_that_says_too_little_hides_no_other(
+    index: IndexRepository, what: dict[str, object]
+) -> None:
+    files = operator_files("acme/odd", "1.0")
+    operator = Manifest.from_yaml(files["operator.yaml"]).to_dict() | what
+    index.list("hf:acme/odd", "0" * 40, files, operator=operator)
+    index.commit()
+
+    loaded, warnings = library({"*": index.spec})
+
+    assert len(list(loaded.find("acme"))) == 2
+    (warning,) = warnings
+    assert warning == (
+        f"In `{index.spec}` cannot be read: "
+        "acme/odd (no summary, licence, inputs or outputs)"
+    )
+
+
 def test_a_folder_that_changes_is_read_again(operators: OperatorFolder) -> None:
     rules = {"*": operators.spec}
     operators.publish("acme/embed", "1.0.0")
