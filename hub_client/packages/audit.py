@@ -64,7 +64,7 @@ def find_vulnerabilities(
         return ()
     if (uv := find_uv()) is None:
         raise InstallerMissing("An audit of packages needs uv", hint="pip install uv")
-    where = ("--service-url", service) if service else ()
+    where = (f"--service-url={service}",) if service else ()
     # A project of uv's own, which asks for what is locked.
     with neutral_ground(_pyproject(packages)) as folder:
         Path(folder, "uv.lock").write_text("\n".join(_uv_lock(packages)), "utf-8")

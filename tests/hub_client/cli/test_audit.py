@@ -11,7 +11,11 @@ from servers.vulnerabilities import serve_vulnerabilities
 
 from hub_client.config import HubConfig
 from hub_client.lockfile import LockedPackage
-from hub_client.packages.audit import Vulnerability, find_vulnerabilities
+from hub_client.packages.audit import (
+    AuditFailed,
+    Vulnerability,
+    find_vulnerabilities,
+)
 from hub_client.trust import add_trusted
 
 if TYPE_CHECKING:
@@ -225,3 +229,9 @@ def test_every_locked_version_of_a_package_is_asked_for(service: str) -> None:
         "2.0",
         ("9.0",),
     )
+
+
+def test_an_address_of_a_service_is_no_option_of_uvs() -> None:
+    package = LockedPackage("hub-tensor", "1.0", None, ("sha256:" + "1" * 64,))
+    with pytest.raises(AuditFailed, match="invalid value '--version' for"):
+        find_vulnerabilities([package], service="--version")
