@@ -220,5 +220,5 @@ def _trust_problem(config: HubConfig) -> str | None:
     try:
         find_untrusted((), config.trusted)
     except InvalidTrust as error:
-        return f"trusted: {discreet(str(error))}"
+        return discreet(str(error))
     return None

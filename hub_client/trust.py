@@ -109,7 +109,7 @@ def find_untrusted(
         not given.
     :raises InvalidTrust: if an entry is not one that ``add_trusted`` would write.
     """
-    entries = [check_entry(entry) for entry in trusted]
+    entries = _checked(trusted, "Your configuration's")
     return tuple(
         (operator, source)
         for operator in operators
@@ -123,7 +123,8 @@ def is_trusted(source: str, trusted: Sequence[str], *, directory: Path | None) -
     :param directory: as for ``find_untrusted``.
     :raises InvalidTrust: likewise.
     """
-    return _covered(locate(source, directory), map(check_entry, trusted))
+    entries = _checked(trusted, "Your configuration's")
+    return _covered(locate(source, directory), entries)
 
 
 def check_within(
@@ -131,10 +132,14 @@ def check_within(
 ) -> None:
     """Refuse operators from sources that a project rules out.
 
-    :param entries: as a project writes them: a ``dir:`` may be relative.
+    :param entries: as a project writes them: a ``dir:`` may be relative, and `bundled`
+        may be said although it need not.
+    :raises InvalidTrust: if an entry is no source.
     :raises OutsideProject: naming every one.
     """
+    entries = [each for each in entries if each != BUNDLED]
     located = [locate(entry, directory) for entry in entries]
+    located = _checked(located, "This project's")
     if outside := find_untrusted(operators, located, directory=directory):
         raise OutsideProject(outside, entries)
 
@@ -177,6 +182,15 @@ def spelled(entry: str) -> str:
         return check_entry(locate(entry, Path.cwd()))
     except HubError:
         return entry
+
+
+def _checked(entries: Iterable[str], whose: str) -> list[str]:
+    """Entries in their one spelling; the error says where they stand."""
+    try:
+        return [check_entry(each) for each in entries]
+    except HubError as error:
+        message = f"{whose} `trusted` cannot be followed: {error}"
+        raise InvalidTrust(message, hint=error.hint) from error
 
 
 def _covered(source: str, entries: Iterable[str]) -> bool:

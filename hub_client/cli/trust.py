@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -211,11 +212,17 @@ def list_entries(session: Session, *, as_json: options.Json = False) -> None:
 
 
 def _signers(session: Session, entry: str) -> list[str]:
-    """Whose signature a source needs; any one of them will do."""
-    from hub_client.signatures import keys_for  # noqa: PLC0415  (slow)
+    """Whose signature a source needs; any one of them will do.
 
-    keys = keys_for(entry, session.config().required_signatures) or ()
-    return [each.signer for each in keys]
+    An entry that is no source needs none, so that it is listed and can be removed.
+    """
+    from hub_client.git_url import InvalidGitUrl  # noqa: PLC0415  (slow)
+    from hub_client.signatures import keys_for  # noqa: PLC0415
+
+    required = session.config().required_signatures
+    with suppress(InvalidGitUrl):
+        return [each.signer for each in keys_for(entry, required) or ()]
+    return []
 
 
 def _either(signers: list[str]) -> str:

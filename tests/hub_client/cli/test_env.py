@@ -116,12 +116,17 @@ def test_a_source_that_is_none_is_shown_with_the_reason(
     assert told.startswith(f"`{spec}` for `{pattern}` in `")
 
 
-def test_a_source_that_is_none_is_trusted_to_no_avail() -> None:
-    write_config('trusted = ["git.acme.example"]\n')
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ("git.acme.example", "expected a source to trust, got 'git.acme.example'"),
+        ("git+", "expected the address of a git repository, got ''"),
+    ],
+)
+def test_a_source_that_is_none_is_trusted_to_no_avail(entry: str, problem: str) -> None:
+    write_config(f"trusted = [{entry!r}]\n")
     (told,) = BugReport.of(Environment.current()).problems
-    assert told.startswith(
-        "trusted: expected a source to trust, got 'git.acme.example'"
-    )
+    assert told == f"Your configuration's `trusted` cannot be followed: {problem}"
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub_client.config import HubConfig
+
 if TYPE_CHECKING:
     from tests.hub_client.cli.conftest import Hub
 
@@ -32,3 +34,12 @@ def test_removing_what_is_not_trusted_says_what_is(hub: Hub) -> None:
         "\n"
         "hint: Trusted are `git+https://git.acme.example/`\n"
     )
+
+
+def test_an_entry_that_is_no_source_is_listed_and_can_be_removed(hub: Hub) -> None:
+    file = HubConfig.load().config_dir / "config.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text('trusted = ["git+", "hf:acme"]\n', encoding="utf-8")
+    assert hub.result("trust", "list") == "git+\nhf:acme\n"
+    assert hub.said("trust", "remove", "git+") == "`git+` is not trusted any more\n"
+    assert hub.result("trust", "list") == "hf:acme\n"

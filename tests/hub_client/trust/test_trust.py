@@ -172,6 +172,25 @@ def test_trusting_once_does_not_lift_what_a_project_rules_out() -> None:
     assert [each.source for each in told] == [ACME]
 
 
+def test_a_project_may_say_that_it_takes_what_is_bundled_alone() -> None:
+    config = replace(HubConfig.load(), narrowed=("bundled",), trusted=(ACME,))
+    admit([candidate("bundled")], config, directory=None)
+    with pytest.raises(OutsideProject, match="operators from `bundled` alone"):
+        admit([candidate(ACME)], config, directory=None)
+
+
+def test_an_entry_that_is_no_source_is_told_with_whose_it_is() -> None:
+    wanted = [candidate(ACME)]
+    narrowed = replace(HubConfig.load(), narrowed=("acme",))
+    with pytest.raises(InvalidTrust, match=r"^This project's `trusted` .* got 'acme'"):
+        admit(wanted, narrowed, directory=None)
+    user = replace(HubConfig.load(), trusted=("git+",))
+    with pytest.raises(
+        InvalidTrust, match=r"^Your configuration's `trusted` .* got ''"
+    ):
+        admit(wanted, user, directory=None)
+
+
 @pytest.mark.parametrize(
     "variable",
     ["HUB_TRUSTED", "HUB_TRUST", "HUB_TRUST_ONCE", "HUB_TRUST_ALL", "HUB_SOURCES"],
