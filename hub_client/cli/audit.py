@@ -56,7 +56,7 @@ def audit(
     whose tag was moved or deleted, or that are not signed as your configuration
     requires. What cannot be asked is a finding too.
     """
-    from hub_client.cli.recording import NoProject  # noqa: PLC0415  (slow)
+    from hub_client.cli.lock_file import NoProject  # noqa: PLC0415  (slow)
     from hub_client.lockfile import Lockfile  # noqa: PLC0415
 
     if (project := session.project()) is None:

@@ -164,7 +164,7 @@ def mirror(  # noqa: PLR0913  (one a flag)
 def _start(session: Session, *, trust_once: bool) -> tuple[Lockfile, Collector]:
     """The lock of this folder's project, and what collects what it pins."""
     from hub_client.bundle.collecting import Collector  # noqa: PLC0415  (slow)
-    from hub_client.cli.recording import NoProject, current_lock  # noqa: PLC0415
+    from hub_client.cli.lock_file import NoProject, current_lock  # noqa: PLC0415
     from hub_client.cli.trust_once import TrustOnce  # noqa: PLC0415
     from hub_client.packages import open_locker  # noqa: PLC0415
 

@@ -92,7 +92,7 @@ def _locked(session: Session, *, frozen: bool) -> tuple[Project, Lockfile]:
     :raises StaleLock: if the project changed since, unless it does not matter.
     :raises NoProject: if there is none, likewise.
     """
-    from hub_client.cli.recording import NoProject, current_lock  # noqa: PLC0415
+    from hub_client.cli.lock_file import NoProject, current_lock  # noqa: PLC0415
     from hub_client.lockfile import Lockfile  # noqa: PLC0415
     from hub_client.project import Project  # noqa: PLC0415
 

@@ -139,7 +139,7 @@ def lock(  # noqa: PLR0913  (one a flag)
     """
     if names and not upgrade:
         raise typer.BadParameter("names are for `--upgrade`", param_hint="NAME")
-    from hub_client.cli.recording import (  # noqa: PLC0415  (slow)
+    from hub_client.cli.lock_file import (  # noqa: PLC0415  (slow)
         NotUpgraded,
         current_lock,
         lock_is_written,
@@ -190,7 +190,7 @@ def sync(  # noqa: PLR0913  (one a flag)
     `--from` installs what `hub bundle` or `hub mirror` made, with its weights. It
     needs a lock that matches the project, and checks every byte against it.
     """
-    from hub_client.cli.recording import current_lock  # noqa: PLC0415  (slow)
+    from hub_client.cli.lock_file import current_lock  # noqa: PLC0415  (slow)
     from hub_client.lockfile import Lockfile  # noqa: PLC0415
 
     if locked and frozen:
@@ -317,7 +317,8 @@ def _open(  # noqa: PLR0913  (one a flag)
     :raises NoProject: if there is none.
     """
     from hub_client.cli.install import open_installation  # noqa: PLC0415  (slow)
-    from hub_client.cli.recording import NoProject, Recording  # noqa: PLC0415
+    from hub_client.cli.lock_file import NoProject  # noqa: PLC0415
+    from hub_client.cli.recording import Recording  # noqa: PLC0415
     from hub_client.project import Project  # noqa: PLC0415
 
     project = session.project()
@@ -344,7 +345,7 @@ def _read_lock(project: Project) -> Lockfile | None:
 
     :raises NewerLockfile: if it is of a later format.
     """
-    from hub_client.cli.recording import unmerged  # noqa: PLC0415  (slow)
+    from hub_client.cli.lock_file import unmerged  # noqa: PLC0415  (slow)
     from hub_client.lockfile import InvalidLockfile, Lockfile  # noqa: PLC0415
 
     try:

@@ -9,6 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_client.atomic_file import write_atomically
+from hub_client.cli.lock_file import (
+    lock_content,
+    lock_is_written,
+    said_edited,
+    unmerged,
+)
 from hub_client.edited import edited_operators
 from hub_client.home import expanded
 from hub_client.lockfile import (
@@ -16,7 +22,6 @@ from hub_client.lockfile import (
     Lockfile,
     NewerLockfile,
     UnmergedLockfile,
-    read_lock,
 )
 from hub_client.packages import PackageChangeRefused, open_locker
 from hub_client.project import ProjectChanged
@@ -29,37 +34,11 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement as PackageRequirement
 
     from hub_client.cli.installation import Installation
-    from hub_client.lockfile import LockedOperator
-    from hub_client.lockfile.changes import LockChange
     from hub_client.project import Project
     from hub_client.receipt import Receipt
     from plugin_spec.manifest import Weights
     from plugin_spec.names import OperatorName
     from plugin_spec.requirement import Requirement
-
-
-class StaleLock(HubError):
-    """A project changed since it was locked."""
-
-    def __init__(self, project: Project, changes: Iterable[str]) -> None:
-        lines = "".join(f"\n  {change}" for change in changes)
-        super().__init__(
-            f"`{project.lock_path.name}` does not match `{project.path.name}`{lines}",
-            hint="Run `hub lock`",
-        )
-
-
-class NotUpgraded(HubError):
-    """A lock does not have the newest versions that fit."""
-
-    def __init__(
-        self, project: Project, changes: Iterable[LockChange], names: Iterable[str]
-    ) -> None:
-        lines = "".join(f"\n  {change}" for change in changes)
-        super().__init__(
-            f"`{project.lock_path.name}` does not pin the newest that fits{lines}",
-            hint=f"Run `{' '.join(['hub lock --upgrade', *names])}`",
-        )
 
 
 class AskedTwice(HubError):
@@ -69,17 +48,6 @@ class AskedTwice(HubError):
         super().__init__(
             f"`{first.name}` is asked for twice, as `{first}` and as `{second}`",
             hint=f"Ask for it once; `,` joins conditions: `{first.name}>=1,<2`",
-        )
-
-
-class NoProject(HubError):
-    """A command is about a project, and there is none."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"There is no `hub.toml`, and no `pyproject.toml` with `[tool.hub]`, in "
-            f"`{Path.cwd()}` or above",
-            hint="`hub add NAME` makes one",
         )
 
 
@@ -95,7 +63,7 @@ class Recording:
     """The lock's file as it was; None if there was none."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_lock_before", _content(self.project.lock_path))
+        object.__setattr__(self, "_lock_before", lock_content(self.project.lock_path))
 
     def add(self, requirements: Sequence[Requirement], source: str | None) -> None:
         """Ask for operators, lock, and install them.
@@ -177,7 +145,9 @@ class Recording:
             if not edited:
                 return previous
             for each in edited:
-                self.installation.session.console.say(f"{_edited(each)}: locked anew")
+                self.installation.session.console.say(
+                    f"{said_edited(each)}: locked anew"
+                )
         from hub_client.weights import WeightsPinner  # noqa: PLC0415
 
         _check_sources(project)
@@ -300,7 +270,7 @@ class Recording:
 
     def _check_unchanged(self, project: Project) -> None:
         project.check_unchanged()
-        if _content(project.lock_path) != self._lock_before:
+        if lock_content(project.lock_path) != self._lock_before:
             raise ProjectChanged(project.lock_path)
 
 
@@ -312,24 +282,6 @@ def _take_back(project: Project, before: bytes | None) -> None:
             project.path.unlink()
         else:
             write_atomically(project.path, before, check=project.check_unchanged)
-
-
-def lock_is_written(project: Project, lock: Lockfile) -> bool:
-    """Whether the project's lock holds these very bytes."""
-    return _content(project.lock_path) == lock.dumps().encode()
-
-
-def current_lock(project: Project) -> Lockfile:
-    """The lock of a project as it is now.
-
-    :raises StaleLock: saying what changed since.
-    """
-    lock = Lockfile.load(project.lock_path)
-    if project.is_stale(lock):
-        raise StaleLock(project, _differences(project, lock))
-    if edited := [*edited_operators(project, lock)]:
-        raise StaleLock(project, map(_edited, edited))
-    return lock
 
 
 def source_from(folder: Path | None, source: str) -> str:
@@ -345,17 +297,6 @@ def source_from(folder: Path | None, source: str) -> str:
     if folder is None or typed.is_absolute():
         return f"dir:{path}"
     return f"dir:{Path(os.path.relpath(path, folder)).as_posix()}"
-
-
-def _content(path: Path) -> bytes | None:
-    return read_lock(path) if path.exists() else None
-
-
-def unmerged(path: Path) -> Lockfile | None:
-    """What both sides of a merge pin; None for a file that is damaged."""
-    from hub_client.lockfile.merging import read_both_sides  # noqa: PLC0415  (seldom)
-
-    return read_both_sides((_content(path) or b"").decode(errors="replace"))
 
 
 def _kept(previous: Lockfile | None, names: Iterable[str]) -> Lockfile | None:
@@ -418,28 +359,6 @@ def _asks_for(project: Project, requirement: Requirement) -> bool:
         or (each.name == requirement.name and not requirement.specifier)
         for each in project.operators
     )
-
-
-def _edited(operator: LockedOperator) -> str:
-    return f"{operator.name} {operator.version} was edited in `{operator.source}`"
-
-
-def _differences(project: Project, lock: Lockfile) -> list[str]:
-    locked = {each.name: each for each in lock.operators}
-    missing = [
-        f"`{each}` is asked for, and "
-        + (
-            f"{locked[each.name].version} is locked"
-            if each.name in locked
-            else "is not locked"
-        )
-        for each in project.operators
-        if each.name not in locked or not each.accepts(locked[each.name].version)
-    ]
-    return missing or [
-        *(f"new: `{line}`" for line in sorted({*project.inputs} - {*lock.inputs})),
-        *(f"gone: `{line}`" for line in sorted({*lock.inputs} - {*project.inputs})),
-    ]
 
 
 def _unneeded(
