@@ -60,6 +60,10 @@ def install(  # noqa: PLR0913  (one a flag)
         as_json=as_json,
     )
     if not no_project and not pre and _is_project(session):
+        if allow_sdist:
+            raise typer.BadParameter(
+                "a lock takes wheels alone: `--allow-sdist` needs `--no-project`"
+            )
         record(installation, wanted, source, yes=yes)
         return
     plan = installation.installer.plan(wanted, prerelease=pre, allow_changes=yes)

@@ -69,7 +69,6 @@ def add(  # noqa: PLR0913  (one a flag)
     source: options.Source = None,
     trust_once: options.TrustOnce = False,
     yes: options.Yes = False,
-    allow_sdist: options.AllowSdist = None,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
@@ -95,7 +94,6 @@ def add(  # noqa: PLR0913  (one a flag)
         source,
         python=python,
         trust_once=trust_once,
-        allow_sdist=allow_sdist,
         dry_run=dry_run,
         as_json=as_json,
     )

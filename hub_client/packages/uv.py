@@ -227,6 +227,11 @@ class UvInstaller:
             )
         elif _NO_ANSWER in said:
             hint = "Check your network, and the registry that uv is configured for"
+        elif word == "install" and _NEEDS_BUILDING.search(said):
+            hint = (
+                "A lock takes wheels alone: ask for versions that have one for this "
+                "platform and Python"
+            )
         lines = _without_hints(said)
         message = f"uv could not {word} the Python packages\n{lines}".rstrip()
         if unsolvable:

@@ -150,6 +150,14 @@ def test_installing_in_a_project_records_it_unless_told_not_to(
     assert installed(target) == {"acme/blur": "1.0.0", "acme/embed": "1.0.0"}
 
 
+def test_a_project_does_not_let_a_package_be_built(hub: Hub, into: Into) -> None:
+    Path("hub.toml").write_text("operators = []\n", encoding="utf-8")
+    done = hub("install", "acme/blur", "--allow-sdist", "hub-tensor", *into)
+    assert done.returncode == 2
+    assert "`--allow-sdist` needs `--no-project`" in done.stderr
+    assert not Path("hub.lock").exists()
+
+
 def test_a_dry_run_writes_no_file(
     hub: Hub, published: OperatorFolder, target: Environment, into: Into
 ) -> None:

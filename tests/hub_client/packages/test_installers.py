@@ -196,6 +196,22 @@ def test_a_lock_does_not_advise_a_flag_that_it_has_not(
     )
 
 
+def test_a_pin_without_a_wheel_for_this_platform_says_what_a_lock_takes(
+    python_packages: PackageFolder, target: Environment
+) -> None:
+    wheel = python_packages.add("hub-source", "1.0")
+    elsewhere = wheel.rename(wheel.with_name("hub_source-1.0-py3-none-other.whl"))
+    python_packages.add_sdist("hub-source", "1.0", setup="")
+    digest = hashlib.sha256(elsewhere.read_bytes()).hexdigest()
+    pin = PinnedPackage("hub-source", "1.0", (f"sha256:{digest}",))
+    with pytest.raises(PackageInstallFailed) as caught:
+        open_installer("uv").install([pin], target, sdists=())
+    assert caught.value.hint == (
+        "A lock takes wheels alone: ask for versions that have one for this platform "
+        "and Python"
+    )
+
+
 @pytest.mark.slow
 def test_a_pin_builds_nothing_by_itself_and_needs_a_hash(
     python_packages: PackageFolder,
