@@ -34,15 +34,21 @@ class Installation:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, folder: Path, wheel: Path, **environment: str) -> Installation:
-        """Make the environment and install the wheel from the package registry."""
+    def create(
+        cls, folder: Path, wheel: Path | str, *flags: str, **environment: str
+    ) -> Installation:
+        """Make the environment and install the wheel from the package registry.
+
+        :param wheel: its file, or that and extras.
+        :param flags: of `uv pip install`.
+        """
         subprocess.run(
             [UV, "venv", "--quiet", "--seed", "--python", sys.executable, folder],
             check=True,
         )
         python = folder / "bin" / "python"
         subprocess.run(
-            [UV, "pip", "install", "--quiet", "--python", python, wheel],
+            [UV, "pip", "install", "--quiet", "--python", python, *flags, wheel],
             check=True,
             env={**os.environ, **environment},
         )
