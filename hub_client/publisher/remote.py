@@ -58,7 +58,7 @@ class Remote:
             listing = self.scratch.as_user("ls-remote", "--symref", "--", str(self.url))
         except GitFailed as error:
             raise self._unreachable(error) from error
-        pairs = [line.split("\t") for line in listing.splitlines()]
+        pairs = _refs(listing)
         default = [first for first, ref in pairs if ref == "HEAD"][:1]
         heads = "refs/heads/"
         return (
@@ -139,8 +139,7 @@ class Remote:
                 f"{push_reason(failure)}",
                 hint="Run this again when it answers: it sends nothing twice",
             ) from error
-        lines = (line.split("\t") for line in listing.splitlines())
-        found = {ref: object_id for object_id, ref in lines}
+        found = {ref: object_id for object_id, ref in _refs(listing)}
         # It took all or none, and others may have moved the branch on.
         return any(found.get(ref, "") == wanted[ref] for ref in wanted)
 
@@ -149,6 +148,12 @@ class Remote:
             f"Cannot read `{self.url}`: {error.reason}",
             hint="Check the address, your network and that you may read it",
         )
+
+
+def _refs(listing: str) -> list[tuple[str, str]]:
+    """What each ref names, and the ref; a name may have other ends of lines in it."""
+    lines = (line.partition("\t") for line in listing.split("\n"))
+    return [(object_id, ref) for object_id, _, ref in lines]
 
 
 def _is_locked(refusal: PushRefused) -> bool:

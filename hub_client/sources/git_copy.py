@@ -277,9 +277,9 @@ class GitCopy:
 def _tags(listing: bytes) -> dict[str, Tag]:
     """By ref; the line that names the commit of an annotated tag follows the tag's."""
     found: dict[str, Tag] = {}
-    # Whoever makes a tag chooses its bytes; git lets none of them be an end of line.
-    for line in listing.decode(errors="replace").split("\n")[:-1]:
-        object_id, name = line.split("\t")
+    # Whoever answers chooses the bytes of a name: a tab and an end of line, too.
+    for line in listing.decode(errors="replace").split("\n"):
+        object_id, _, name = line.partition("\t")
         ref = name.removesuffix("^{}")
         known = is_version_tag(ref) or is_yank_tag(ref)
         if known and _COMMIT.fullmatch(object_id):

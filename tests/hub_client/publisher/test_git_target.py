@@ -133,6 +133,16 @@ def test_files_go_to_the_branch_that_the_repository_shows(
     assert files_at(repository, "trunk") == PLAIN
 
 
+def test_a_branch_with_an_end_of_line_in_its_name_hinders_nothing(
+    publisher: Publisher, author: Author, repository: GitRepository
+) -> None:
+    publisher.publish(author.folder)
+    repository.git("branch", "one\u2028two\x85three", "main")
+    author.write("1.1.0")
+    publisher.publish(author.folder)
+    assert repository.git("tag") == "v1.0.0\nv1.1.0"
+
+
 def test_a_repository_of_sha256_objects_is_published_as_any_other(
     author: Author, tmp_path: Path
 ) -> None:

@@ -437,13 +437,23 @@ class _Talker(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Namer(_Talker):
+    """Gives tags names that git would not make."""
+
+    def do_POST(self) -> None:
+        names = (b"v1.0.0", b"v1.1.0\tx", b"v1.2.0\nx", b"v1.3.0\xff", b"\x1bv1.4.0")
+        tags = (b"%040x refs/tags/%s\n" % (1, name) for name in names)
+        kind = "application/x-git-upload-pack-result"
+        self.answer(kind, b"".join(map(packet, tags)) + b"0000")
+
+
 def packet(text: bytes) -> bytes:
     return b"%04x" % (len(text) + 4) + text
 
 
-@pytest.fixture
-def talker() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Talker) as server:
+@pytest.fixture(params=[_Talker])
+def talker(request: pytest.FixtureRequest) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), request.param) as server:
         Thread(target=server.serve_forever, args=(0.01,)).start()
         yield f"http://127.0.0.1:{server.server_port}/embed.git"
         server.shutdown()
@@ -466,6 +476,14 @@ def test_a_list_of_tags_without_end_takes_no_more_memory_than_it_may(
     mirror = GitMirror(parse_git_url(talker), tmp_path / "cache")
     with pytest.raises(GitFailed, match="Out of memory"):
         mirror.remote_tags()
+
+
+@pytest.mark.parametrize("talker", [_Namer], indirect=True)
+def test_tags_with_names_that_git_would_not_make_are_passed_over(
+    talker: str, tmp_path: Path
+) -> None:
+    found = GitSource(talker, cache_dir=tmp_path / "cache")
+    assert [str(each.version) for each in found.versions(NAME)] == ["1.0.0", "1.2.0"]
 
 
 @pytest.mark.parametrize("section", ["http", "http.{url}/"])
