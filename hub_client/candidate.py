@@ -24,9 +24,11 @@ def read_reason(text: str) -> str:
 
     >>> read_reason("Swaps red\nand blue\n\nSeen with JPEG.")
     'Swaps red and blue'
+    >>> read_reason(" \n")
+    'withdrawn by its publisher'
     """
     paragraph = text.strip().partition("\n\n")[0]
-    line = "".join(filter(str.isprintable, " ".join(paragraph.split())))
+    line = "".join(filter(str.isprintable, " ".join(paragraph.split()))) or WITHDRAWN
     return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"
 
 

@@ -139,7 +139,7 @@ class GitCopy:
         return {
             ref.replace(OURS, "refs/", 1): read_reason(message)
             for kind, ref, message in (line.split("\t", 2) for line in lines)
-            if kind == "tag" and message
+            if kind == "tag"
         }
 
     def has(self, commit: str) -> bool:

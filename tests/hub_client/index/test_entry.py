@@ -75,6 +75,9 @@ def test_of_a_reason_one_line_is_read() -> None:
     assert version.yanked == "it crashes[1A"
     (version,) = parse(line(yanked="x" * 1000)).versions
     assert version.yanked == "x" * 500 + "…"
+    for nothing in ("", " \n", "\u200b"):
+        (version,) = parse(line(yanked=nothing)).versions
+        assert version.yanked == "withdrawn by its publisher"
 
 
 @pytest.mark.parametrize(
