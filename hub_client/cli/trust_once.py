@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from hub_client.candidate import Candidate
 from hub_client.cli.console import format_count, format_size
 from hub_client.listed_file import list_folder
-from hub_client.sources import GIT, HUGGING_FACE_AT
+from hub_client.sources import PATIENCE, host_of
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 """How many files are named; code comes first."""
-_PATIENCE: Final = 10.0
-"""Seconds; a host that fails after more is not waited for again."""
 
 
 @dataclass(slots=True)
@@ -62,7 +59,7 @@ class TrustOnce:
 
     def _files(self, operator: Candidate | LockedOperator) -> Sequence[AnyFile]:
         """What would come: as the store has it, or else as its source lists it."""
-        tree, host = operator.release.tree, _host(operator.source)
+        tree, host = operator.release.tree, host_of(operator.source)
         if tree is not None and self.store.has(tree):
             return list_folder(self.store.path(tree))
         if host in self._silent:
@@ -71,17 +68,11 @@ class TrustOnce:
         try:
             return self.router.files(operator)
         except HubError as error:
-            if time.monotonic() - started > _PATIENCE:
+            if time.monotonic() - started > PATIENCE:
                 self._silent[host] = HubError(
                     f"`{host}` did not answer before:\n{error}"
                 )
             raise
-
-
-def _host(source: str) -> str:
-    """Who is asked about a source: its server, or the source itself if it has none."""
-    url = source.removeprefix(GIT).removeprefix(HUGGING_FACE_AT)
-    return urlsplit(url).netloc or source.partition("/")[0]
 
 
 def _packages(operator: Candidate | LockedOperator) -> tuple[str, ...]:

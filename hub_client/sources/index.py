@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import deque
 from contextlib import suppress
 from functools import cached_property
@@ -13,15 +14,16 @@ from hub_client.git_url import parse_git_url
 from hub_client.index.entry import IndexEntry, InvalidEntry, entry_path
 from hub_client.index.mirror import IndexMirror
 from hub_client.side_by_side import Unneeded, side_by_side
-from hub_client.sources import GIT, INDEX, MANIFEST_FILE
+from hub_client.sources import GIT, INDEX, MANIFEST_FILE, PATIENCE, host_of
 from hub_client.sources.git import TagMoved
+from hub_client.steps import note
 from hub_client.store import CacheUnwritable
 from plugin_spec.errors import HubError
 from plugin_spec.manifest import Manifest
 from plugin_spec.requirement import Requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from hub_client.candidate import Fetchable, Release
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 _KNOWN: Final = "`--offline` takes what was fetched last"
 _LOCAL: Final = f"{GIT}file:"
 _AT_ONCE: Final = 8
+_AS_INDEXED: Final = "is taken as it is indexed:"
 
 
 class IndexUnreachable(HubError):
@@ -218,7 +221,8 @@ def check_indexed(
     """Hold what an index said of versions against their own sources, a few at once.
 
     Who published a version may want to give everyone something else since. A source
-    that does not answer has no say: the indexed files are what will be installed.
+    that does not answer has no say: the indexed files are what will be installed. Nor
+    is its host asked again, if it took long.
 
     :param open_own: gives an operator's own source by its spec.
     :returns: a sentence for each that was withdrawn meanwhile.
@@ -226,21 +230,29 @@ def check_indexed(
     """
     sources = {each.source: open_own(each.source) for each in indexed}
     withdrawn: list[str] = []
+    silent: set[str] = set()
 
     def check(wanted: Fetchable) -> None:
-        withdrawn.extend(_said_since(wanted, sources[wanted.source]))
+        host, started = host_of(wanted.source), time.monotonic()
+        if host in silent:
+            note(str(wanted.name), _AS_INDEXED, host, "did not answer before")
+            return
+        try:
+            releases = sources[wanted.source].versions(wanted.name)
+        except Unneeded:
+            raise
+        except HubError as error:
+            note(str(wanted.name), _AS_INDEXED, str(error))
+            if time.monotonic() - started > PATIENCE:
+                silent.add(host)
+            return
+        withdrawn.extend(_said_since(wanted, releases))
 
     side_by_side(check, indexed, _AT_ONCE)
     return sorted(withdrawn)
 
 
-def _said_since(wanted: Fetchable, source: Source) -> Iterator[str]:
-    try:
-        releases = source.versions(wanted.name)
-    except Unneeded:
-        raise
-    except HubError:
-        return
+def _said_since(wanted: Fetchable, releases: Iterable[Release]) -> Iterator[str]:
     release = wanted.release
     for found in releases:
         if found.version != release.version:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,18 +10,25 @@ from servers.git_repository import GitRepository, Special
 from servers.index_files import IndexRepository
 from servers.operator_files import operator_files
 
-from hub_client.candidate import Candidate
+from hub_client import git_commands
+from hub_client.candidate import Candidate, Release
 from hub_client.index.entry import InvalidEntry
-from hub_client.sources.index import IndexDisagrees, IndexSource, IndexUnreachable
+from hub_client.sources.git import GitSource
+from hub_client.sources.index import (
+    IndexDisagrees,
+    IndexSource,
+    IndexUnreachable,
+    check_indexed,
+)
+from hub_client.steps import told
 from hub_client.store import CacheUnwritable
+from plugin_spec.manifest import Manifest
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from servers.git_servers import GitHttpServer
-
-    from hub_client.candidate import Release
 
 EMBED = OperatorName.parse("acme/embed")
 FILES = operator_files("acme/embed", "1.0.0")
@@ -128,6 +136,28 @@ def test_a_later_fetch_brings_only_what_changed(
 
     assert len(IndexSource(url, cache_dir=cache).versions(name)) == 2
     assert http.bytes_sent < all_of_it / 4
+
+
+def test_a_host_that_does_not_answer_in_time_is_asked_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git_commands, "_LISTING_SECONDS", 0.5)
+    monkeypatch.setattr("hub_client.sources.index.PATIENCE", 0.2)
+    said: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent, told(said.append):
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        release = Release(Version("1.0.0"), "a" * 40, source=f"git+git://{host}/embed")
+        manifest = Manifest.from_yaml(FILES["operator.yaml"])
+        wanted = Candidate(EMBED, release, f"git+git://{host}/embed", manifest)
+
+        def open_own(spec: str) -> GitSource:
+            return GitSource(spec.removeprefix("git+"), cache_dir=tmp_path / "cache")
+
+        assert check_indexed([wanted] * 20, open_own) == []
+    assert len([each for each in said if each.startswith("git ls-remote ")]) == 8
+    assert len([each for each in said if "no end after 0.5 seconds" in each]) == 8
+    not_asked = f"acme/embed is taken as it is indexed: {host} did not answer before"
+    assert said.count(not_asked) == 12
 
 
 def test_offline_the_last_fetch_answers(
