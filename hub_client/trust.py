@@ -80,20 +80,6 @@ class InvalidTrust(HubError, ValueError):
     """An entry names no source, or so many that trusting it says nothing."""
 
 
-def check_trusted(
-    operators: Iterable[T],
-    trusted: Sequence[str],
-    *,
-    directory: Path | None = None,
-) -> None:
-    """Refuse operators that ``find_untrusted`` finds.
-
-    :raises UntrustedPublisher: naming every one.
-    """
-    if untrusted := find_untrusted(operators, trusted, directory=directory):
-        raise UntrustedPublisher(untrusted)
-
-
 def find_untrusted(
     operators: Iterable[T],
     trusted: Sequence[str],

@@ -11,9 +11,8 @@ from servers.operator_files import operator_files
 from hub_client.candidate import Candidate, Release
 from hub_client.trust import (
     InvalidTrust,
-    UntrustedPublisher,
     add_trusted,
-    check_trusted,
+    find_untrusted,
 )
 from plugin_spec.manifest import Manifest
 from plugin_spec.names import OperatorName
@@ -42,7 +41,7 @@ def candidate(source: str) -> Candidate:
     ],
 )
 def test_an_entry_covers_what_is_below_it(entry: str, source: str) -> None:
-    check_trusted([candidate(source)], [entry])
+    assert not find_untrusted([candidate(source)], [entry])
 
 
 @pytest.mark.parametrize(
@@ -58,17 +57,15 @@ def test_an_entry_covers_what_is_below_it(entry: str, source: str) -> None:
     ],
 )
 def test_an_entry_does_not_cover_its_neighbour(entry: str, source: str) -> None:
-    with pytest.raises(UntrustedPublisher):
-        check_trusted([candidate(source)], [entry])
+    assert find_untrusted([candidate(source)], [entry])
 
 
 def test_another_endpoint_is_not_trusted_for_being_called_by_the_same_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", OTHER)
-    with pytest.raises(UntrustedPublisher) as caught:
-        check_trusted([candidate("hf:acme/embed")], ["hf:acme"])
-    assert f"acme/embed 1.0.0 from `hf+{OTHER}/acme/embed`" in str(caught.value)
+    ((_, source),) = find_untrusted([candidate("hf:acme/embed")], ["hf:acme"])
+    assert source == f"hf+{OTHER}/acme/embed"
 
 
 def test_what_is_trusted_at_another_endpoint_is_not_trusted_at_the_public_one(
@@ -77,17 +74,16 @@ def test_what_is_trusted_at_another_endpoint_is_not_trusted_at_the_public_one(
     monkeypatch.setenv("HF_ENDPOINT", OTHER)
     entry = add_trusted(tmp_path, "hf:acme")
     assert entry == f"hf+{OTHER}/acme"
-    check_trusted([candidate("hf:acme/embed")], [entry])
+    assert not find_untrusted([candidate("hf:acme/embed")], [entry])
     monkeypatch.delenv("HF_ENDPOINT")
-    with pytest.raises(UntrustedPublisher):
-        check_trusted([candidate("hf:acme/embed")], [entry])
+    assert find_untrusted([candidate("hf:acme/embed")], [entry])
 
 
 def test_the_public_endpoint_may_be_written_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "https://huggingface.co/")
-    check_trusted([candidate("hf:acme/embed")], ["hf:acme"])
+    assert not find_untrusted([candidate("hf:acme/embed")], ["hf:acme"])
 
 
 @pytest.mark.parametrize(
@@ -107,4 +103,4 @@ def test_an_entry_that_says_nobody_is_refused(entry: str, tmp_path: Path) -> Non
     with pytest.raises(InvalidTrust):
         add_trusted(tmp_path, entry)
     with pytest.raises(InvalidTrust):
-        check_trusted([candidate("hf:acme/embed")], [entry])
+        find_untrusted([candidate("hf:acme/embed")], [entry])

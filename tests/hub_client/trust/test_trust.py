@@ -21,13 +21,11 @@ from hub_client.trust import (
     OutsideProject,
     UntrustedPublisher,
     add_trusted,
-    check_trusted,
     check_within,
     find_untrusted,
     list_trusted,
     remove_trusted,
 )
-from plugin_spec.errors import HubError
 from plugin_spec.manifest import Manifest
 from plugin_spec.names import OperatorName
 
@@ -45,7 +43,7 @@ def candidate(source: str, name: str = "acme/embed") -> Candidate:
 
 
 def test_bundled_operators_are_trusted() -> None:
-    check_trusted([candidate("bundled")], ())
+    assert not find_untrusted([candidate("bundled")], ())
 
 
 def test_a_stranger_is_refused_with_every_operator_and_the_command() -> None:
@@ -55,7 +53,7 @@ def test_a_stranger_is_refused_with_every_operator_and_the_command() -> None:
         candidate("dir:/srv/our ops", "acme/decode"),
     ]
     with pytest.raises(UntrustedPublisher) as refusal:
-        check_trusted(strangers, ())
+        admit(strangers, HubConfig.load(), directory=None)
     assert str(refusal.value) == (
         "An operator is its publisher's code, and these are not trusted\n"
         f"  acme/embed 1.0.0 from `{ACME}`\n"
@@ -83,7 +81,7 @@ def test_a_stranger_is_refused_with_every_operator_and_the_command() -> None:
     ],
 )
 def test_an_entry_covers_itself_and_what_is_below(entry: str, source: str) -> None:
-    check_trusted([candidate(source)], (entry,))
+    assert not find_untrusted([candidate(source)], (entry,))
 
 
 @pytest.mark.parametrize(
@@ -102,14 +100,13 @@ def test_an_entry_covers_itself_and_what_is_below(entry: str, source: str) -> No
     ],
 )
 def test_an_entry_covers_nothing_beside_it(entry: str, source: str) -> None:
-    with pytest.raises(HubError):
-        check_trusted([candidate(source)], (entry,))
+    assert find_untrusted([candidate(source)], (entry,))
 
 
 def test_a_path_that_climbs_out_of_a_trusted_place_is_refused() -> None:
     source = "git+https://git.acme.example/team/../evil.git"
     with pytest.raises(InvalidGitUrl):
-        check_trusted([candidate(source)], ("git+https://git.acme.example/team/",))
+        find_untrusted([candidate(source)], ("git+https://git.acme.example/team/",))
 
 
 def test_a_project_rules_out_what_its_own_entries_do_not_cover(tmp_path: Path) -> None:
@@ -213,9 +210,10 @@ def test_every_variable_that_is_read_leaves_trust_alone(
 
 def test_a_relative_folder_is_trusted_by_where_it_is(tmp_path: Path) -> None:
     trusted = (f"dir:{tmp_path}/project/ops",)
-    check_trusted([candidate("dir:ops")], trusted, directory=tmp_path / "project")
-    with pytest.raises(UntrustedPublisher):
-        check_trusted([candidate("dir:ops")], trusted, directory=tmp_path / "other")
+    assert not find_untrusted(
+        [candidate("dir:ops")], trusted, directory=tmp_path / "project"
+    )
+    assert find_untrusted([candidate("dir:ops")], trusted, directory=tmp_path / "other")
 
 
 @pytest.mark.parametrize(
@@ -241,7 +239,7 @@ def test_an_entry_that_would_trust_everyone_is_refused(
         add_trusted(tmp_path / "config", entry)
     assert not (tmp_path / "config").exists()
     with pytest.raises((InvalidTrust, InvalidGitUrl)):
-        check_trusted([candidate(ACME)], (entry,))
+        find_untrusted([candidate(ACME)], (entry,))
 
 
 def test_an_address_alone_is_refused_with_the_source_to_write(tmp_path: Path) -> None:
