@@ -15,6 +15,7 @@ from hub_client.publisher.workspace import open_workspace
 from hub_client.sources import GIT, MANIFEST_FILE, MANIFEST_SIZE_LIMIT
 from hub_client.sources.git import GitSource
 from hub_client.sources.git_mirror import SIGSTORE_NOTES
+from hub_client.sources.version_tags import yank_tags
 from hub_client.tree_digest import tree_digest
 from plugin_spec.errors import HubError
 
@@ -155,10 +156,11 @@ class GitTarget:
             self._remote(scratch).push(f"{ref}:{ref}")
 
     def restore(self, release: Release) -> None:
-        """Delete the tag that says it is withdrawn."""
+        """Delete every tag that says it is withdrawn."""
         with open_workspace(self._cache_dir) as folder:
-            scratch = ScratchRepository.create(folder / "git")
-            self._remote(scratch).push(f":refs/tags/yanked-v{release.version}")
+            remote = self._remote(ScratchRepository.create(folder / "git"))
+            if tags := yank_tags(remote.refs("refs/tags/yanked-v*"), release.version):
+                remote.push(*(f":{tag}" for tag in tags))
 
     def _own_commit(
         self, scratch: ScratchRepository, publication: Publication, tree: WorkTree
@@ -225,7 +227,7 @@ class GitTarget:
         """The bundle beside those of other releases; gives what is to be pushed."""
         remote = self._remote(scratch)
         refspec = f"{SIGSTORE_NOTES}:{SIGSTORE_NOTES}"
-        if remote.has(SIGSTORE_NOTES):
+        if remote.refs(SIGSTORE_NOTES):
             remote.fetch(refspec, "--depth=1")
         scratch.note(SIGSTORE_NOTES, commit, bundle)
         return refspec

@@ -27,7 +27,7 @@ from hub_client.sources.hugging_face_client import (
     RepositoryRefused,
     ServerUnreachable,
 )
-from hub_client.sources.version_tags import read_releases
+from hub_client.sources.version_tags import read_releases, yank_tags
 from hub_client.tree_digest import listing_digest
 from plugin_spec.errors import HubError
 
@@ -181,12 +181,16 @@ class HuggingFaceTarget:
                 raise
 
     def restore(self, release: Release) -> None:
-        """Delete the tag that says it is withdrawn."""
-        tag = f"yanked-v{release.version}"
+        """Delete every tag that says it is withdrawn."""
+        for tag in yank_tags(list_tags(self._repository), release.version):
+            self._delete_tag(tag)
+
+    def _delete_tag(self, ref: str) -> None:
+        tag = ref.removeprefix("refs/tags/")
         try:
             self._send(lambda api: api.delete_tag(self._repository.name, tag=tag))
         except UploadRefused as error:
-            if f"refs/tags/{tag}" in self._tags_after(error):
+            if ref in self._tags_after(error):
                 raise
 
     def _contents(self, commit: str, files: Iterable[ListedFile]) -> Contents:

@@ -68,15 +68,16 @@ class Remote:
             ),
         )
 
-    def has(self, ref: str) -> bool:
-        """Whether there is a ref of that full name.
+    def refs(self, pattern: str) -> list[str]:
+        """The full names of the refs that a pattern matches, or a full name itself.
 
         :raises RepositoryUnreachable: if it does not answer.
         """
         try:
-            return bool(self.scratch.as_user("ls-remote", "--", str(self.url), ref))
+            listing = self.scratch.as_user("ls-remote", "--", str(self.url), pattern)
         except GitFailed as error:
             raise self._unreachable(error) from error
+        return [ref for _, ref in _refs(listing) if ref]
 
     def tip(self, branch: str, *options: str) -> str:
         """Fetch a branch, and give its commit."""

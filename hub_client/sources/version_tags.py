@@ -11,7 +11,7 @@ from packaging.version import Version
 from hub_client.candidate import WITHDRAWN, Release
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 # One way to read each text: a tag that is none takes no longer to refuse.
 _VERSION = re.compile(
@@ -34,6 +34,15 @@ def is_yank_tag(ref: str) -> bool:
     return ref.startswith(_YANKED) and is_version_tag(ref.replace("yanked-", "", 1))
 
 
+def yank_tags(tags: Iterable[str], version: Version) -> list[str]:
+    """Those that say that a version is withdrawn, which more than one may.
+
+    >>> yank_tags(["refs/tags/yanked-v1.0", "refs/tags/v1"], Version("1.0.0"))
+    ['refs/tags/yanked-v1.0']
+    """
+    return [ref for ref in tags if is_yank_tag(ref) and _version(ref) == version]
+
+
 def read_releases(
     tags: Mapping[str, str], reasons: Mapping[str, str]
 ) -> tuple[Release, ...]:
@@ -52,14 +61,10 @@ def read_releases(
     releases: dict[Version, Release] = {}
     yanked: dict[Version, str] = {}
     for ref, commit in sorted(tags.items(), key=lambda item: len(item[0])):
-        withdrawn = is_yank_tag(ref)
-        match = _VERSION.fullmatch(ref.replace("yanked-", "", 1) if withdrawn else ref)
-        try:
-            version = Version(match["version"] if match else "")
-        # No PEP 440 version, or a number of thousands of digits.
-        except ValueError:
+        version = _version(ref)
+        if version is None:
             continue
-        if withdrawn:
+        if is_yank_tag(ref):
             yanked[version] = reasons.get(ref, WITHDRAWN)
         else:
             releases[version] = Release(version, revision=commit, ref=ref)
@@ -67,3 +72,12 @@ def read_releases(
         replace(release, yanked=yanked.get(version))
         for version, release in releases.items()
     )
+
+
+def _version(ref: str) -> Version | None:
+    match = _VERSION.fullmatch(ref.replace("yanked-", "", 1))
+    try:
+        return Version(match["version"] if match else "")
+    # No PEP 440 version, or a number of thousands of digits.
+    except ValueError:
+        return None

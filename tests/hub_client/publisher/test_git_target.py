@@ -785,6 +785,18 @@ def test_a_plain_yank_tag_made_by_hand_counts(
     assert publisher.release("1.0.0").yanked == "withdrawn by its publisher"
 
 
+def test_every_yank_tag_of_a_version_goes_when_it_is_restored(
+    publisher: Publisher, repository: GitRepository, author: Author
+) -> None:
+    commit = publisher.publish(author.folder)
+    for tag in ("yanked-v1.0", "yanked-v1.0.0", "yanked-v1.0.1"):
+        repository.tag(tag, commit)
+    publisher.target.restore(publisher.release("1.0.0"))
+    assert publisher.release("1.0.0").yanked is None
+    publisher.target.restore(publisher.release("1.0.0"))
+    assert repository.git("tag") == "v1.0.0\nyanked-v1.0.1"
+
+
 def test_a_disk_without_room_for_a_publication_is_named(tmp_path: Path) -> None:
     (tmp_path / "cache").touch()
     with pytest.raises(CacheUnwritable), open_workspace(tmp_path / "cache"):

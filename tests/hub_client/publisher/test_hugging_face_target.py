@@ -448,13 +448,14 @@ def test_an_older_version_leaves_the_page_alone(
 
 
 def test_a_yanked_version_is_withdrawn_until_it_is_restored(
-    target: Target, publish: Callable[[], str]
+    server: HuggingFaceServer, target: Target, publish: Callable[[], str]
 ) -> None:
     publish()
     (release,) = target.releases(NAME)
     target.yank(release, "wrong mean")
     (release,) = target.releases(NAME)
     assert release.yanked == "withdrawn by its publisher"
+    server.repository("acme/embed").git("tag", "yanked-v1.0", release.revision)
     target.restore(release)
     (release,) = target.releases(NAME)
     assert release.yanked is None
