@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import random
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,8 +26,15 @@ if TYPE_CHECKING:
     from hub_client.index.build import Change
     from plugin_spec.names import OperatorName
 
-_ATTEMPTS: Final = 4
+_ATTEMPTS: Final = 12
 """How often a push is made anew that another one was faster than."""
+_PAUSES: Final = 0.2, 2.0
+"""Seconds before the second attempt at most, and before any: each waits twice as long,
+and for some part of it, so that those who are at it do not meet again and again."""
+_KEEPER: Final = (
+    "If only its keeper may write there, `--propose` pushes a branch that a pull "
+    "request can take"
+)
 _RECORDED: Final = frozenset({"add", "yank", "restore", "move"})
 
 
@@ -98,23 +107,21 @@ class IndexTarget:
             self._check_reach(fill(name, source).source)
         with open_workspace(self._cache_dir) as folder:
             remote = self._remote(folder)
-            for _ in range(_ATTEMPTS):
+            for number in range(_ATTEMPTS):
                 attempt = _Attempt.start(remote, name, folder / "files")
                 changes = attempt.change(source, cache_dir=self._cache_dir)
                 try:
                     branch, commit = attempt.push(changes, propose=propose)
                 except PushRefused as error:
                     refused = error
-                    if not attempt.is_late():
-                        break
-                    continue
+                    if attempt.is_late():
+                        _pause(number)
+                        continue
+                    if not propose:
+                        refused.hint = _KEEPER
+                    break
                 is_proposal = branch != attempt.branch
                 return IndexUpdate(self.spec, branch, is_proposal, commit, changes)
-        if not propose:
-            refused.hint = (
-                "If only its keeper may write there, `--propose` pushes a branch that "
-                "a pull request can take"
-            )
         raise refused
 
     def _check_reach(self, source: str) -> None:
@@ -197,3 +204,9 @@ class _Attempt:
             )
         entry = IndexEntry.parse(self.name, self.before, where=entry_path(self.name))
         return Listed(self.name, entry.versions[-1].source)
+
+
+def _pause(number: int) -> None:
+    first, longest = _PAUSES
+    most = min(longest, first * 2**number)
+    time.sleep(random.uniform(0, most))  # noqa: S311  (no secret)

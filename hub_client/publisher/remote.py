@@ -27,6 +27,7 @@ _ANSWERED: Final = re.compile(r"^ ! \[(remote )?rejected\]", re.MULTILINE)
 """How git tells that a ref was not taken, and not merely that it heard nothing."""
 _OVERTAKEN = re.compile(
     r"\((already exists|fetch first|non-fast-forward)\)|reference already exists"
+    r"|cannot lock ref .* but expected"
 )
 _WAITS: Final = (0.3, 1.0, 3.0)
 """Seconds between tries where a lock is held: whoever is at work there is soon done."""
@@ -182,6 +183,9 @@ def push_hint(error: GitFailed) -> str:
     >>> push_hint(GitFailed("push", " ! [rejected] v1.0.0 -> v1.0.0 (already exists)"))
     'Somebody published there meanwhile: run this again'
     >>> said = "remote: error: cannot lock ref 'v1.0.0': reference already exists"
+    >>> push_hint(GitFailed("push", said))
+    'Somebody published there meanwhile: run this again'
+    >>> said = "remote: error: cannot lock ref 'main': is at 0123 but expected 4567"
     >>> push_hint(GitFailed("push", said))
     'Somebody published there meanwhile: run this again'
     >>> push_hint(GitFailed("push", "remote: fatal: No space left on device"))

@@ -104,6 +104,29 @@ def test_of_two_at_once_both_are_listed(
     assert files == [f"operators/acme/{name}.jsonl" for name in ("one", "three", "two")]
 
 
+@pytest.mark.slow  # takes more than a second
+def test_who_is_slower_than_others_tries_again_and_is_not_sent_to_the_keeper(
+    published: GitRepository,
+    index: GitRepository,
+    target: IndexTarget,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hub_client.publisher.index_target._PAUSES", (0.0, 0.0))
+    index.commit({"README.md": b"# Ours\n"})
+    hook = index.path / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        "#!/bin/sh\n[ $(git rev-list --count main) -gt 18 ] || git update-ref "
+        "refs/heads/main $(git commit-tree -p main -m other main^{tree})\n"
+    )
+    hook.chmod(0o755)
+    with pytest.raises(PushRefused) as caught:
+        target.update(EMBED, f"git+{published.url}")
+    assert caught.value.hint == "Somebody published there meanwhile: run this again"
+    assert target.update(EMBED, f"git+{published.url}").commit
+    assert listed(index) == ["1.0.0"]
+
+
 def test_a_refused_push_leaves_the_index_and_says_what_its_keeper_can_take(
     published: GitRepository, index: GitRepository, target: IndexTarget
 ) -> None:
