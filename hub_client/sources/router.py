@@ -6,7 +6,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from hub_client.home import expanded
 from hub_client.listed_file import AnyFile, ListingSource
 from hub_client.sources import (
     BUNDLED,
@@ -67,8 +66,8 @@ def open_source(
     if spec == BUNDLED:
         return BundledSource()
     if spec.startswith(DIRECTORY):
-        path = expanded(spec.removeprefix(DIRECTORY))
-        return DirectorySource((directory or Path.cwd()) / path)
+        # As trust reads it: to the system, `..` behind a link leads somewhere else.
+        return DirectorySource(Path(locate(spec, directory).removeprefix(DIRECTORY)))
     if spec.startswith(GIT):
         from hub_client.sources.git import GitSource  # noqa: PLC0415  (seldom needed)
 

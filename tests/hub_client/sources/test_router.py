@@ -12,6 +12,7 @@ from hub_client.sources.directory import DirectorySource
 from hub_client.sources.git import GitSource
 from hub_client.sources.router import NoSource, SourceRouter, check_spec, open_source
 from hub_client.sources.rules import InvalidSource
+from hub_client.trust import locate
 from plugin_spec.names import OperatorName
 
 if TYPE_CHECKING:
@@ -153,6 +154,18 @@ def test_each_spec_opens_its_kind_of_source(
     home = open_source("dir:~/ops", cache_dir=cache, directory=project)
     assert isinstance(home, DirectorySource)
     assert str(home.path) == "/home/me/ops"
+
+
+def test_a_folder_is_opened_where_trust_reads_that_it_is(
+    project: Path, tmp_path: Path
+) -> None:
+    evil = tmp_path / "evil" / "ops"
+    (evil / "in").mkdir(parents=True)
+    write_files(evil / "acme" / "embed", operator_files("acme/embed", "1.0.0"))
+    (project / "link").symlink_to(evil / "in")
+    spec = "dir:link/.."
+    assert locate(spec, project) == f"dir:{project}"
+    assert not router(project, {"*": spec}).versions(EMBED)
 
 
 def test_a_hostile_git_rule_is_refused_before_git_runs(project: Path) -> None:
