@@ -69,6 +69,15 @@ def parse_git_url(text: str) -> GitUrl:
     return GitUrl(scheme, authority + (f":{port}" if port else ""), path)
 
 
+def decoded(path: str) -> str:
+    """A path as a server has it that decodes it twice, as one behind another may.
+
+    >>> decoded("/a%252fb%2Fc")
+    '/a/b/c'
+    """
+    return unquote(unquote(path))
+
+
 def mirror_path(url: GitUrl, cache_dir: Path) -> Path:
     """Where the mirror of a repository lies, or would lie."""
     name = hashlib.sha256(str(url).encode()).hexdigest()[:32]
@@ -109,11 +118,12 @@ def _port_problem(port: str | None) -> str | None:
 
 
 def _path_problem(path: str) -> str | None:
-    plain = unquote(path)
+    plain = decoded(path)
     if not plain.isprintable() or " " in path or "\\" in plain:
         return "has a space, a backslash or a control character in its path"
-    # Some servers take what follows a semicolon for no part of a folder's name.
-    if {".", ".."} & {part.partition(";")[0] for part in plain.split("/")}:
+    # Some servers take what follows a semicolon for no part of a folder's name, and
+    # some systems a space for none.
+    if {".", ".."} & {part.partition(";")[0].strip() for part in plain.split("/")}:
         return "has `.` or `..` in its path"
     if any(mark in path for mark in "?#{}"):
         return "has a query, a fragment or an unknown placeholder"

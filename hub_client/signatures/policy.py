@@ -9,9 +9,9 @@ from contextlib import suppress
 from ipaddress import ip_address
 from socket import inet_aton
 from typing import TYPE_CHECKING, Final, TypeGuard
-from urllib.parse import unquote
 
 from hub_client.atomic_file import write_atomically
+from hub_client.git_url import decoded
 from hub_client.signatures.keys import InvalidKey, SigningKey
 from hub_client.signatures.signer import parse_signer, same_signer
 from hub_client.signatures.sigstore_identity import SigstoreIdentity
@@ -225,7 +225,7 @@ def _written_out(source: str) -> str:
     if not rest:
         return source
     authority, _, path = rest.partition("/")
-    path = unicodedata.normalize("NFC", unquote(f"/{path}")).casefold()
+    path = unicodedata.normalize("NFC", decoded(f"/{path}")).casefold()
     path = re.sub("/+", "/", re.sub(";[^/]*", "", path))
     while path != (shorter := path.removesuffix("/").removesuffix(".git")):
         path = shorter

@@ -243,6 +243,7 @@ def test_the_most_specific_entry_says_whose_signature_counts(
         "git+https://git.acme.example/team;a=b/;c/embed%3Bd",
         "git+https://git.acme.example/Team/Embed.GIT",
         "git+https://git.acme.example/team/%45mbed",
+        "git+https://git.acme.example/team/%2545mbed",
         "git+https://git.acme.example/team/embed%2EGit",
         "git+https://git.acme.example./team/embed",
         "git+https://git.acme.example:443/team/embed",

@@ -89,6 +89,8 @@ def is_empty(store: Store) -> bool:
         ("https://h/a/../b.git", "has `.` or `..` in its path"),
         ("https://h/a/%2e%2e/b.git", "has `.` or `..` in its path"),
         ("https://h/a%2f..%2fb.git", "has `.` or `..` in its path"),
+        ("https://h/a/%252e%252e/b.git", "has `.` or `..` in its path"),
+        ("https://h/a/..%20/b.git", "has `.` or `..` in its path"),
         ("https://h/a/..;/b.git", "has `.` or `..` in its path"),
         ("https://h/a/.%2e%3bx=y/b.git", "has `.` or `..` in its path"),
         ("https://h/a?x=y", "has a query, a fragment"),
