@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from hub_client.atomic_file import check_within, write_atomically
 from hub_client.candidate import Candidate, ReleaseGone
 from hub_client.index.entry import (
     FOLDER,
+    SIZE_LIMIT,
     SUFFIX,
     IndexedVersion,
     IndexEntry,
+    InvalidEntry,
     entry_path,
 )
+from hub_client.sources.git import PointersOnly
 from hub_client.tree_digest import UnsafeTree, tree_digest
 from plugin_spec.errors import HubError, InvalidManifest
 
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
     from hub_client.index.listing import Listed
     from hub_client.sources import Source
     from plugin_spec.names import OperatorName
+
+
+_UNUSABLE: Final = (InvalidManifest, PointersOnly, ReleaseGone, UnsafeTree)
+"""What is wrong with a version that nobody could install, now or later."""
 
 
 class VersionChanged(HubError):
@@ -170,6 +177,7 @@ class IndexFolder:
         :raises VersionChanged: if an indexed version has another commit, or other
             files, now.
         :raises NothingListed: if there would be none.
+        :raises InvalidEntry: if there would be so many that nobody could read them.
         :raises HubError: if the source cannot be read.
         """
         before = self.read(listed.name)
@@ -192,7 +200,7 @@ class IndexFolder:
             try:
                 after[version] = reading.read(release)
                 changes.append(Change("add", listed.name, version))
-            except (InvalidManifest, ReleaseGone, UnsafeTree) as error:
+            except _UNUSABLE as error:
                 # Nobody could install it; other versions are none the worse.
                 changes.append(Change("skip", listed.name, version, str(error)))
         if not after:
@@ -211,8 +219,13 @@ class IndexFolder:
     def _write(self, entry: IndexEntry) -> None:
         file = self.path / entry_path(entry.name)
         check_within(file, self.path)
+        text = entry.to_bytes()
+        if len(text) > SIZE_LIMIT:
+            problem = f"{len(text):,} bytes, of {SIZE_LIMIT:,} that it may have"
+            hint = "Ask its publisher for shorter manifests"
+            raise InvalidEntry(str(file), [problem], hint=hint)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, entry.to_bytes())
+        write_atomically(file, text)
 
 
 def _check_unchanged(listed: Listed, old: IndexedVersion, release: Release) -> None:

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from filelock import FileLock
 
-from hub_client.candidate import read_reason
+from hub_client.candidate import ReleaseGone, read_reason
 from hub_client.git_commands import GitFailed, TooLong, open_objects, run_git
 from hub_client.git_tree import TreeEntry, tree_entries
 from hub_client.git_url import is_whole
@@ -48,6 +48,10 @@ _SHALLOW: Final = (
 
 class InvalidRevision(HubError, ValueError):
     """A revision is not a full commit id, or a ref is not that of a version's tag."""
+
+
+class NoCommit(ReleaseGone):
+    """A version's tag names something else than a commit."""
 
 
 class Tag(NamedTuple):
@@ -154,7 +158,8 @@ class GitCopy:
         :param wanted: the full id of a commit; or ``tag`` itself, for servers that
             give nothing else.
         :returns: the id of the commit.
-        :raises GitFailed: if the server does not give it, or it is no commit.
+        :raises GitFailed: if the server does not give it.
+        :raises NoCommit: if it is none.
         :raises UnsafeTree: if its objects are malformed.
         :raises CacheUnwritable: if the disk is full or read-only.
         """
@@ -165,7 +170,13 @@ class GitCopy:
             if wanted != tag and self.has(wanted):
                 return wanted  # another process was first, while this one waited
             self._run_fetch(refspec)
-            answer = run_git("rev-parse", "--verify", named, git_dir=self.path)
+            try:
+                answer = run_git("rev-parse", "--verify", named, git_dir=self.path)
+            except GitFailed as error:
+                raise NoCommit(
+                    f"`{tag}` at `{self.url}` names no commit",
+                    hint="Ask its publisher: a version is a commit",
+                ) from error
             commit = answer.decode().strip()
             self._check_arrived(commit)
             # Last: the marker says that the commit is here, completely.

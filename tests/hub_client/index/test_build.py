@@ -9,6 +9,7 @@ from servers.operator_files import operator_files
 
 from hub_client.atomic_file import LeadsOut
 from hub_client.index.build import IndexFolder, NothingListed, VersionChanged
+from hub_client.index.entry import InvalidEntry
 from hub_client.index.listing import Listed
 from hub_client.sources.router import open_source
 from plugin_spec.names import OperatorName
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hub_client.index.build import Change
 
 EMBED = OperatorName.parse("acme/embed")
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 9\n" % 0
 
 
 @pytest.fixture
@@ -192,6 +194,9 @@ def test_a_version_that_nobody_could_install_is_left_out(
     files = operator_files("acme/embed", "1.1.0")
     repository.release("1.1.0", {**files, "link": Special.link("/etc/passwd")})
     release(repository, "1.2.0")
+    files = operator_files("acme/embed", "1.3.0")
+    repository.release("1.3.0", {**files, "weights.bin": POINTER})
+    repository.git("tag", "v1.4.0", "main^{tree}")
 
     changes, _ = update(index, f"git+{repository.url}", tmp_path)
 
@@ -199,7 +204,29 @@ def test_a_version_that_nobody_could_install_is_left_out(
         ["skip", "1.0.0"],
         ["skip", "1.1.0"],
         ["add", "1.2.0"],
+        ["skip", "1.3.0"],
+        ["skip", "1.4.0"],
     ]
+    assert changes[-1] == (
+        f"skip 1.4.0 `refs/tags/v1.4.0` at `{repository.url}` names no commit"
+    )
+
+
+def test_an_entry_that_nobody_would_read_is_not_written(
+    index: IndexFolder, repository: GitRepository, tmp_path: Path
+) -> None:
+    release(repository, "1.0.0")
+    spec = f"git+{repository.url}"
+    update(index, spec, tmp_path)
+    before = index.read(EMBED)
+    for minor in range(1, 20):
+        files = operator_files("acme/embed", f"1.{minor}.0")
+        long = b"x" * (250 << 10)
+        files["operator.yaml"] += b"parameters: {size: {default: %s}}\n" % long
+        repository.release(f"1.{minor}.0", files)
+    with pytest.raises(InvalidEntry, match="bytes, of 4,194,304 that it may have"):
+        update(index, spec, tmp_path)
+    assert index.read(EMBED) == before
 
 
 def test_an_operator_of_which_nothing_can_be_listed_is_an_error(

@@ -26,6 +26,7 @@ from hub_client.sources.git import (
     RepositoryUnreachable,
     TagMoved,
 )
+from hub_client.sources.git_copy import NoCommit
 from hub_client.sources.git_mirror import GitMirror
 from hub_client.store import CacheUnwritable
 from plugin_spec.errors import InvalidManifest
@@ -350,7 +351,7 @@ def test_a_tag_that_names_no_commit_is_refused(
     embed.commit(OLD)
     embed.tag("v1.0.0", embed.git("rev-parse", "main:operator.yaml"))
     source = open_git(embed.url, cache)
-    with pytest.raises(RepositoryUnreachable, match="Cannot fetch commit"):
+    with pytest.raises(NoCommit, match=r"`refs/tags/v1\.0\.0` at "):
         source.manifest(NAME, source.versions(NAME)[0])
 
 
