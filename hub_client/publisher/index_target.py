@@ -97,19 +97,23 @@ class IndexTarget:
 
         :param source: where it is; where the index says, if not given.
         :param propose: push to a new branch, for the index's keeper to take.
-        :raises InvalidSource: if an index cannot have ``source``.
+        :raises InvalidSource: if an index cannot have where it is.
         :raises NotListed: if neither says where it is.
         :raises NothingListed: if it has no version that can be listed.
         :raises VersionChanged: if an indexed version is another one at its source now.
         :raises PushRefused: and the index is as it was.
         """
-        if source is not None:
-            self._check_reach(fill(name, source).source)
+        given = None if source is None else fill(name, source)
+        if given is not None:
+            self._check_reach(given.source)
         with open_workspace(self._cache_dir) as folder:
             remote = self._remote(folder)
             for number in range(_ATTEMPTS):
                 attempt = _Attempt.start(remote, name, folder / "files")
-                changes = attempt.change(source, cache_dir=self._cache_dir)
+                listed = given or attempt.listed()
+                # An index could have its keeper read a path, and push what is there.
+                self._check_reach(listed.source)
+                changes = attempt.change(listed, cache_dir=self._cache_dir)
                 try:
                     branch, commit = attempt.push(changes, propose=propose)
                 except PushRefused as error:
@@ -160,9 +164,8 @@ class _Attempt:
             file.write_bytes(before)
         return cls(remote, name, IndexFolder(folder), branch, branches, tip, before)
 
-    def change(self, source: str | None, *, cache_dir: Path) -> tuple[Change, ...]:
+    def change(self, listed: Listed, *, cache_dir: Path) -> tuple[Change, ...]:
         """Bring the entry up to date, in the folder."""
-        listed = self._listed() if source is None else fill(self.name, source)
         opened = open_source(listed.source, cache_dir=cache_dir, trusted=True)
         return self.folder.update(listed, opened)
 
@@ -196,7 +199,11 @@ class _Attempt:
         now = self.remote.tip(branch, "--depth=1") if branch in branches else None
         return now != self.tip
 
-    def _listed(self) -> Listed:
+    def listed(self) -> Listed:
+        """Where the index itself says that the operator is.
+
+        :raises NotListed: if it does not.
+        """
         if self.before is None:
             raise NotListed(
                 f"`index+{self.remote.url}` does not list {self.name}",

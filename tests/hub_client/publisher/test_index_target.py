@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from servers.git_repository import GitRepository
+from servers.git_servers import serve_http
 from servers.operator_files import operator_files
 
 from hub_client.index.build import VersionChanged
@@ -170,3 +171,15 @@ def test_what_nobody_could_find_is_not_told(
         far.check("git+file:///srv/embed.git")
     with pytest.raises(InvalidSource, match="is a path of this machine, and"):
         far.update(EMBED, "git+file:///srv/embed.git")
+
+
+def test_an_index_does_not_have_its_keeper_read_a_path_of_theirs(
+    published: GitRepository, index: GitRepository, target: IndexTarget, tmp_path: Path
+) -> None:
+    target.update(EMBED, f"git+{published.url}")
+    published.release("1.1.0", operator_files("acme/embed", "1.1.0"))
+    with serve_http(index.path.parent) as server:
+        spec = f"index+{server.url}/{index.path.name}"
+        far = IndexTarget(spec, cache_dir=tmp_path / "cache")
+        with pytest.raises(InvalidSource, match="is a path of this machine, and"):
+            far.update(EMBED)
