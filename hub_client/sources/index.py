@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from hub_client.sources import Source
     from plugin_spec.names import OperatorName
 
+READ_LIMIT: Final = 256 << 20
+"""Bytes of entries that one command reads: nobody needs to trust an index."""
 _KNOWN: Final = "`--offline` takes what was fetched last"
 _LOCAL: Final = f"{GIT}file:"
 _AT_ONCE: Final = 8
@@ -57,6 +59,7 @@ class IndexSource:
         self._cache_dir = cache_dir
         self._offline = offline
         self._texts: dict[OperatorName, bytes] = {}
+        self._read_bytes = 0
         self._entries: dict[OperatorName, IndexEntry] = {}
 
     @property
@@ -165,7 +168,10 @@ class IndexSource:
         return self._entries[name]
 
     def _read(self, name: OperatorName) -> None:
-        """Read an entry, and those that it names: git starts once for all of them."""
+        """Read an entry, and those that it names: git starts once for all of them.
+
+        :raises IndexUnreachable: if all that is asked for is longer than anybody reads.
+        """
         queue = deque([name])
 
         def wanted() -> Iterator[tuple[OperatorName, str]]:
@@ -176,6 +182,13 @@ class IndexSource:
 
         for each, text in self.mirror.entries_of(wanted()):
             self._texts[each] = text
+            self._read_bytes += len(text)
+            if self._read_bytes > READ_LIMIT:
+                raise IndexUnreachable(
+                    f"Too long are the entries of `{self.spec}`: more than "
+                    f"{READ_LIMIT:,} bytes would have to be read",
+                    hint="Ask who keeps the index",
+                )
             queue.extend(_needed(text))
 
     def _parsed(self, name: OperatorName, text: bytes) -> IndexEntry:

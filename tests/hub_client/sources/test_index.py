@@ -138,6 +138,20 @@ def test_a_later_fetch_brings_only_what_changed(
     assert http.bytes_sent < all_of_it / 4
 
 
+def test_entries_without_end_are_not_all_read(
+    index: IndexRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"acme/n{number}" for number in range(9)]
+    for name, needed in zip(names, (*names[1:], "acme/none"), strict=True):
+        files = operator_files(name, "1.0.0", operators=[needed])
+        index.list("git+https://git.example.org/e.git", "a" * 40, files)
+    index.commit()
+    monkeypatch.setattr("hub_client.sources.index.READ_LIMIT", 4000)
+    with pytest.raises(IndexUnreachable, match="more than 4,000 bytes"):
+        source(index, tmp_path).versions(OperatorName.parse(names[0]))
+    assert source(index, tmp_path).versions(OperatorName.parse(names[-1]))
+
+
 def test_a_host_that_does_not_answer_in_time_is_asked_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
