@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 Types = tuple[tuple[str, ...], ...]
 """What ports carry: of each its type, or the alternatives."""
 
+_LONGEST: Final = 200
+"""Characters of a summary and of a licence: an index may say more than a manifest."""
+_MOST_PORTS: Final = 20
 _FORMAT: Final = "catalogue 5"
 """How the first line begins; the digest of the others follows, and a key."""
 
@@ -68,7 +71,8 @@ class Card(NamedTuple):
         :raises TypeError: if that is of another type.
         """
         name, version = release
-        summary, license_ = manifest["summary"], manifest["license"]
+        said = (manifest["summary"], manifest["license"])
+        summary, license_ = (text[:_LONGEST] for text in said)
         inputs, outputs = map(_types, (manifest["inputs"], manifest["outputs"]))
         return cls(name, summary, license_, versions, source, version, inputs, outputs)
 
@@ -215,15 +219,22 @@ def searched(line: str) -> tuple[str, str]:
     return name, summary
 
 
-def _types(ports: Iterable[Mapping[str, Any]]) -> Types:
-    """What each port carries; what is no word is left out.
+def _types(ports: Sequence[Mapping[str, Any]]) -> Types:
+    """What each port carries, of as many as are shown; what is no type is left out.
 
     >>> _types([{"type": ["path", "image"]}, {"type": ["a b", "url"]}, {"type": "any"}])
     (('path', 'image'), ('url',), ('any',))
+    >>> len(_types([{"type": "any"}] * 100)) == _MOST_PORTS
+    True
     """
-    found = (port["type"] for port in ports)
+    from plugin_spec.port import PORT_TYPES  # noqa: PLC0415  (seldom)
+
+    found = (port["type"] for port in ports[:_MOST_PORTS])
     lists = ([each] if isinstance(each, str) else each for each in found)
-    return tuple(tuple(t for t in map(str, each) if t.isidentifier()) for each in lists)
+    return tuple(
+        tuple(dict.fromkeys(each for each in types if each in PORT_TYPES))
+        for types in lists
+    )
 
 
 def _head(key: str, lines: bytes | memoryview) -> bytes:

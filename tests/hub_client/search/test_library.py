@@ -133,6 +133,15 @@ def test_what_is_withdrawn_altogether_is_told_as_such(index: IndexRepository) ->
     assert (card.version, card.versions) == ("1.0.0", ())
 
 
+def test_of_a_summary_no_more_is_kept_than_a_manifest_may_say(
+    index: IndexRepository,
+) -> None:
+    add(index, "acme/new", "1.0.0", summary="forged " + "x" * 100_000)
+    index.commit()
+    (card,) = cards(library({"*": index.spec})[0], "forged")
+    assert card.summary == "forged " + "x" * 193
+
+
 def test_a_fresh_index_is_not_asked_again_unless_told(index: IndexRepository) -> None:
     rules = {"*": index.spec}
     assert len(found(rules, "acme")) == 2
