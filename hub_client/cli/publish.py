@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +15,7 @@ from hub_client.cli.session import Session
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from hub_client.publisher import Target
     from hub_client.publisher.index_target import IndexTarget, IndexUpdate
@@ -135,7 +135,10 @@ def publish(  # noqa: PLR0913  (one a flag)
     # Before the check, which may take minutes; with publishing it is asked again.
     contents = target.contents(path, name)
     with open_workspace(cache_dir) as folder:
-        with console.working(f"Checking {name}") if run else nullcontext():
+        with (
+            console.working(f"Checking {name}") if run else nullcontext(),
+            _telling_of_earlier(telling, name, target, propose=propose),
+        ):
             publication = prepare(
                 path,
                 folder / "files",
@@ -235,14 +238,37 @@ def _tell_index(
         with session.console.working(f"Telling `{index.spec}`"):
             updated = index.update(name, target.spec, propose=propose)
     except HubError as error:
-        again = f"hub index update {index.spec} {name} --source {target.spec}"
+        again = _telling(index, name, target, propose=propose)
         raise NotIndexed(
             f"The version is published, and the index was not told: {error}",
-            hint=f"Run `{again}{' --propose' if propose else ''}`"
-            + (f". {error.hint}" if error.hint else ""),
+            hint=f"Run `{again}`" + (f". {error.hint}" if error.hint else ""),
         ) from error
     tell_update(session, updated)
     return updated
+
+
+@contextmanager
+def _telling_of_earlier(
+    index: IndexTarget | None, name: OperatorName, target: Target, *, propose: bool
+) -> Iterator[None]:
+    """Say how an index is told of what an earlier try published before it was ended."""
+    from hub_client.publisher.publication import VersionTaken  # noqa: PLC0415  (slow)
+
+    try:
+        yield
+    except VersionTaken as error:
+        if index:
+            again = _telling(index, name, target, propose=propose)
+            error.hint = f"{error.hint}. `{again}` tells the index"
+        raise
+
+
+def _telling(
+    index: IndexTarget, name: OperatorName, target: Target, *, propose: bool
+) -> str:
+    """The command that tells an index of what is published."""
+    words = f"hub index update {index.spec} {name} --source {target.spec}"
+    return words + " --propose" * propose
 
 
 def online_cache(session: Session) -> Path:

@@ -102,3 +102,16 @@ def test_an_index_that_takes_no_push_is_told_later(
     assert index.git("for-each-ref", "--format=%(refname)").startswith(
         "refs/heads/hub/"
     )
+
+
+@pytest.mark.slow  # takes more than a second
+def test_what_is_published_and_not_listed_is_told_to_the_index_by_what_is_said(
+    hub: Hub, repository: GitRepository, index: GitRepository
+) -> None:
+    source, spec = f"git+{repository.url}", f"index+{index.url}"
+    assert hub(*PUBLISH, source).returncode == 0
+    assert hub.refused(*PUBLISH, source, "--index", spec) == (
+        "error: acme/embed 1.0.0 is published already\n\n"
+        "hint: Raise `version` in `operator.yaml`: a version never changes. "
+        f"`hub index update {spec} acme/embed --source {source}` tells the index\n"
+    )
