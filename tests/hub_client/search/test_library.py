@@ -290,16 +290,19 @@ def test_a_cache_that_cannot_be_read_hides_indexes_alone(
     assert warning.endswith(" (Set `HUB_CACHE_DIR` to a folder you may write to)")
 
 
+def warning_beside_two(index: IndexRepository) -> str:
+    """What is said of what was added, while the two that were there are found."""
+    index.commit()
+    loaded, warnings = library({"*": index.spec})
+    assert len(list(loaded.find("acme"))) == 2
+    (warning,) = warnings
+    return warning
+
+
 def test_an_entry_that_is_none_hides_no_other(index: IndexRepository) -> None:
     index.lines["operators/acme/broken.jsonl"].append("{}")
     index.lines["operators/acme/endless.jsonl"].append(" " * (5 << 20))
-    index.commit()
-
-    loaded, warnings = library({"*": index.spec})
-
-    assert len(list(loaded.find("acme"))) == 2
-    (warning,) = warnings
-    assert warning == (
+    assert warning_beside_two(index) == (
         f"In `{index.spec}` cannot be read: "
         "acme/broken (line 1: version: missing), "
         "acme/endless (more than 4,194,304 bytes are too many)"
@@ -316,13 +319,7 @@ def test_an_entry_that_says_too_little_hides_no_other(
     files = operator_files("acme/odd", "1.0")
     operator = Manifest.from_yaml(files["operator.yaml"]).to_dict() | what
     index.list("hf:acme/odd", "0" * 40, files, operator=operator)
-    index.commit()
-
-    loaded, warnings = library({"*": index.spec})
-
-    assert len(list(loaded.find("acme"))) == 2
-    (warning,) = warnings
-    assert warning == (
+    assert warning_beside_two(index) == (
         f"In `{index.spec}` cannot be read: "
         "acme/odd (no summary, licence, inputs or outputs)"
     )
