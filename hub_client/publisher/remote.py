@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hub_client.git_url import GitUrl
     from hub_client.publisher.scratch_repository import ScratchRepository
 
+_HEADS: Final = "refs/heads/"
 TIP: Final = "refs/hub/tip"
 """Where what was fetched last stands."""
 
@@ -51,7 +52,7 @@ class Remote:
     scratch: ScratchRepository
 
     def branches(self) -> tuple[str, frozenset[str]]:
-        """The default branch, `main` if there is none yet, and those there are.
+        """The default branch, `main` if there is none, and those there are.
 
         :raises RepositoryUnreachable: if it does not answer.
         """
@@ -60,14 +61,18 @@ class Remote:
         except GitFailed as error:
             raise self._unreachable(error) from error
         pairs = _refs(listing)
-        default = [first for first, ref in pairs if ref == "HEAD"][:1]
-        heads = "refs/heads/"
-        return (
-            "".join(default).removeprefix(f"ref: {heads}") or "main",
-            frozenset(
-                ref.removeprefix(heads) for _, ref in pairs if ref.startswith(heads)
-            ),
-        )
+        branches = {
+            ref.removeprefix(_HEADS): commit
+            for commit, ref in pairs
+            if ref.startswith(_HEADS)
+        }
+        shown = [named for named, ref in pairs if ref == "HEAD"]
+        link = f"ref: {_HEADS}"
+        told = [each.removeprefix(link) for each in shown if each.startswith(link)]
+        # Some tell its commit alone, as where no branch is checked out.
+        there = [branch for branch, commit in branches.items() if commit in shown]
+        usual = [branch for branch in ("main", "master") if branch in there]
+        return (*told, *usual, *there, "main")[0], frozenset(branches)
 
     def refs(self, pattern: str) -> list[str]:
         """The full names of the refs that a pattern matches, or a full name itself.

@@ -133,6 +133,24 @@ def test_files_go_to_the_branch_that_the_repository_shows(
     assert files_at(repository, "trunk") == PLAIN
 
 
+@pytest.mark.parametrize("branches", [["main", "other"], ["other", "trunk"]])
+def test_where_no_branch_is_shown_a_version_follows_what_is_there(
+    publisher: Publisher, author: Author, repository: GitRepository, branches: list[str]
+) -> None:
+    first = publisher.publish(author.folder)
+    repository.git("update-ref", "--no-deref", "HEAD", first)
+    repository.git("update-ref", "-d", "refs/heads/main")
+    for branch in branches:
+        repository.branch(branch, first)
+    author.write("1.1.0")
+    second = publisher.publish(author.folder)
+    assert (
+        repository.git("rev-parse", f"{second}^", branches[0]) == f"{first}\n{second}"
+    )
+    names = repository.git("for-each-ref", "--format=%(refname:short)", "refs/heads")
+    assert names.split() == branches
+
+
 def test_a_branch_with_an_end_of_line_in_its_name_hinders_nothing(
     publisher: Publisher, author: Author, repository: GitRepository
 ) -> None:
