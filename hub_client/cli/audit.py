@@ -14,10 +14,11 @@ from hub_client.cli.session import Session
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from hub_client.audit import Finding
-    from hub_client.lockfile import Lockfile
+    from hub_client.candidate import Release
+    from hub_client.lockfile import LockedOperator, Lockfile
 
 
 class OfflineAudit(HubError):
@@ -98,13 +99,19 @@ def audit(
 def _operators(session: Session, lock: Lockfile) -> Iterator[list[Finding]]:
     from hub_client.admission import find_signer  # noqa: PLC0415  (slow)
     from hub_client.audit import audit_operator  # noqa: PLC0415
+    from hub_client.sources.silent_hosts import SilentHosts  # noqa: PLC0415
 
     config, router = session.config(), session.router()
     find = partial(
         find_signer, config=config, router=router, directory=session.project_folder()
     )
+    hosts = SilentHosts()
+
+    def releases(locked: LockedOperator) -> Sequence[Release]:
+        return hosts.ask(locked.source, partial(router.releases_at_source, locked))
+
     for locked in lock.operators:
-        yield list(audit_operator(locked, router.releases_at_source, find))
+        yield list(audit_operator(locked, releases, find))
 
 
 def _packages(lock: Lockfile, service: str | None) -> list[Finding]:

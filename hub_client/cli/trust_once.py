@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hub_client.candidate import Candidate
 from hub_client.cli.console import format_count, format_size
 from hub_client.listed_file import list_folder
-from hub_client.sources import PATIENCE, host_of
+from hub_client.sources.silent_hosts import SilentHosts
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class TrustOnce:
     until: str = ", this once"
     """How long it will be trusted; empty for ever."""
     _told: set[tuple[str, str]] = field(default_factory=set)
-    _silent: dict[str, HubError] = field(default_factory=dict)
+    _hosts: SilentHosts = field(default_factory=SilentHosts)
 
     def tell(self, operator: Candidate | LockedOperator) -> None:
         """Say whose code would come, from where, and which."""
@@ -59,20 +59,10 @@ class TrustOnce:
 
     def _files(self, operator: Candidate | LockedOperator) -> Sequence[AnyFile]:
         """What would come: as the store has it, or else as its source lists it."""
-        tree, host = operator.release.tree, host_of(operator.source)
+        tree = operator.release.tree
         if tree is not None and self.store.has(tree):
             return list_folder(self.store.path(tree))
-        if host in self._silent:
-            raise self._silent[host]
-        started = time.monotonic()
-        try:
-            return self.router.files(operator)
-        except HubError as error:
-            if time.monotonic() - started > PATIENCE:
-                self._silent[host] = HubError(
-                    f"`{host}` did not answer before:\n{error}"
-                )
-            raise
+        return self._hosts.ask(operator.source, partial(self.router.files, operator))
 
 
 def _packages(operator: Candidate | LockedOperator) -> tuple[str, ...]:

@@ -30,9 +30,6 @@ HUGGING_FACE_AT: Final = "hf+"
 INDEX: Final = "index+"
 """How the source spec of an index begins; the URL of its git repository follows."""
 
-PATIENCE: Final = 10.0
-"""Seconds; a host that fails after more is not waited for again."""
-
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 _IN_A_WHEEL: Final = _PACKAGE / "bundled_operators"
 _IN_A_CHECKOUT: Final = _PACKAGE.parent / "reference_operators"
@@ -41,16 +38,6 @@ _IN_A_CHECKOUT: Final = _PACKAGE.parent / "reference_operators"
 def bundled_folder() -> Path:
     """The operators in the installed package, or beside it in a checkout."""
     return _IN_A_WHEEL if _IN_A_WHEEL.is_dir() else _IN_A_CHECKOUT
-
-
-def host_of(source: str) -> str:
-    """Who is asked about a source: its server, or the source itself if it has none.
-
-    >>> host_of("git+https://git.acme.example/embed.git"), host_of("hf:acme/embed")
-    ('git.acme.example', 'hf:acme')
-    """
-    server = source.partition("://")[2].partition("/")[0]
-    return server or source.partition("/")[0]
 
 
 class Source(Protocol):

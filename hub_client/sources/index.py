@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import deque
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from hub_client.git_commands import GitFailed, TooLong
@@ -14,8 +13,9 @@ from hub_client.git_url import parse_git_url
 from hub_client.index.entry import IndexEntry, InvalidEntry, entry_path
 from hub_client.index.mirror import IndexMirror
 from hub_client.side_by_side import Unneeded, side_by_side
-from hub_client.sources import GIT, INDEX, MANIFEST_FILE, PATIENCE, host_of
+from hub_client.sources import GIT, INDEX, MANIFEST_FILE
 from hub_client.sources.git import TagMoved
+from hub_client.sources.silent_hosts import SilentHosts
 from hub_client.steps import note
 from hub_client.store import CacheUnwritable
 from plugin_spec.errors import HubError
@@ -36,7 +36,6 @@ READ_LIMIT: Final = 256 << 20
 _KNOWN: Final = "`--offline` takes what was fetched last"
 _LOCAL: Final = f"{GIT}file:"
 _AT_ONCE: Final = 8
-_AS_INDEXED: Final = "is taken as it is indexed:"
 
 
 class IndexUnreachable(HubError):
@@ -243,21 +242,17 @@ def check_indexed(
     """
     sources = {each.source: open_own(each.source) for each in indexed}
     withdrawn: list[str] = []
-    silent: set[str] = set()
+    hosts = SilentHosts()
 
     def check(wanted: Fetchable) -> None:
-        host, started = host_of(wanted.source), time.monotonic()
-        if host in silent:
-            note(str(wanted.name), _AS_INDEXED, host, "did not answer before")
-            return
+        question = partial(sources[wanted.source].versions, wanted.name)
         try:
-            releases = sources[wanted.source].versions(wanted.name)
+            releases = hosts.ask(wanted.source, question)
         except Unneeded:
             raise
         except HubError as error:
-            note(str(wanted.name), _AS_INDEXED, str(error))
-            if time.monotonic() - started > PATIENCE:
-                silent.add(host)
+            said = " ".join(str(error).split())
+            note(f"{wanted.name} is taken as it is indexed:", said)
             return
         withdrawn.extend(_said_since(wanted, releases))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,17 @@ from servers.operator_files import operator_files
 from servers.signing import ssh_publisher
 from servers.vulnerabilities import serve_vulnerabilities
 
+from hub_client.cli import audit
+from hub_client.cli.console import Console
+from hub_client.cli.session import Session
 from hub_client.config import HubConfig
-from hub_client.lockfile import LockedPackage
+from hub_client.lockfile import LockedPackage, Lockfile
 from hub_client.packages.audit import (
     AuditFailed,
     Vulnerability,
     find_vulnerabilities,
 )
+from hub_client.steps import told
 from hub_client.trust import add_trusted
 
 if TYPE_CHECKING:
@@ -193,6 +198,22 @@ def test_what_cannot_be_asked_is_a_finding(
         "\nhint: Check your network and run it again; "
         "for packages, `--service-url` names another service\n"
     )
+
+
+@pytest.mark.usefixtures("locked")
+def test_a_host_that_is_silent_is_asked_once(
+    repository: GitRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_client.sources.silent_hosts.PATIENCE", 0.0)
+    repository.path.rename(repository.path.with_name("gone.git"))
+    lock = Lockfile.load(Path("hub.lock"))
+    twice = replace(lock, operators=(*lock.operators, *lock.operators))
+    said: list[str] = []
+    with told(said.append):
+        first, second = audit._operators(Session(Console(quiet=True)), twice)
+    assert first[0].kind == second[0].kind == "unreachable"
+    assert second[0].message.startswith("`git+file:` did not answer before:\nCannot ")
+    assert len([each for each in said if each.startswith("git ls-remote ")]) == 1
 
 
 def test_offline_nothing_is_said_rather_than_something_old(hub: Hub) -> None:

@@ -142,7 +142,7 @@ def test_a_host_that_was_silent_is_asked_once(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(trust_once, "PATIENCE", 0.0)
+    monkeypatch.setattr("hub_client.sources.silent_hosts.PATIENCE", 0.0)
     asked: list[str] = []
 
     class SilentRouter(SourceRouter):
