@@ -19,6 +19,7 @@ from hub_client.signatures.sigstore_identity import SigstoreIdentity
 from hub_client.signatures.statement import release_statement
 from hub_client.sources.packed_signature import pack_signed
 from hub_client.sources.signed_release import SIGSTORE_SIZE_LIMIT, SignatureUnfetched
+from hub_client.sources.version_tags import is_tag_of
 from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
@@ -165,11 +166,15 @@ def _verify_own(
     found: list[str],
 ) -> Signature | None:
     """Who signed the commit or the tag, where there are any; see ``_verify_in_git``."""
+    release = operator.release
+    if release.ref is not None and not is_tag_of(release.ref, release.version):
+        found.append(f"`{release.ref}` is no tag of {release.version}")
+        return None
     if signed.open_git is None:
         found.append("its commit and its tag are not there")
         return None
     with signed.open_git() as git:
-        return _verify_in_git(git, keys, config_dir, found, tree=operator.release.tree)
+        return _verify_in_git(git, keys, config_dir, found, tree=release.tree)
 
 
 def _verify_in_git(
@@ -209,11 +214,11 @@ def _verify_in_git(
 
         signer = check("commit", signed.commit)
         if signer is None:
-            tag = signed.find_tag()
+            for tag in signed.find_tags():
+                if signer := check("tag", tag):
+                    break
             if tag is None:
                 found.append("its tag is not signed")
-            else:
-                signer = check("tag", tag)
     if signer is None:
         return None
     if tree is not None and signed.tree_digest() != tree:

@@ -163,12 +163,14 @@ class GitSource:
         self._bring(mirror, f"{wanted.name} {release.version}", release)
         tag = release.ref or f"refs/tags/v{release.version}"
 
-        def find_tag() -> str | None:
+        def find_tags() -> Iterator[str]:
             known = mirror.annotated_tag(tag, release.revision)
-            if known is None:
-                self._refresh(partial(mirror.fetch_tag, tag))
-                known = mirror.annotated_tag(tag, release.revision)
-            return known
+            if known is not None:
+                yield known
+            self._refresh(partial(mirror.fetch_tag, tag))
+            now = mirror.annotated_tag(tag, release.revision)
+            if now is not None and now != known:
+                yield now
 
         def find_bundles() -> Iterator[bytes]:
             known = mirror.note(release.revision)
@@ -184,7 +186,7 @@ class GitSource:
                 mirror.write(release.revision, Path(folder))
                 return tree_digest(Path(folder))
 
-        git = SignedInGit(mirror.path, release.revision, find_tag, digest)
+        git = SignedInGit(mirror.path, release.revision, find_tags, digest)
         return SignedRelease(
             find_bundles,
             without_bundle="its commit has no such note",

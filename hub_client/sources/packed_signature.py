@@ -91,8 +91,11 @@ def open_packed(
             bring_files(files)
             return tree_digest(files) if _has(git_dir, commit, files) else None
 
-        find_tag = partial(annotated_tag, git_dir, _TAGS, tag, commit)
-        yield SignedInGit(git_dir, commit, find_tag, digest)
+        def find_tags() -> Iterator[str]:
+            if found := annotated_tag(git_dir, _TAGS, tag, commit):
+                yield found
+
+        yield SignedInGit(git_dir, commit, find_tags, digest)
 
 
 def _has(git_dir: Path, commit: str, folder: Path) -> bool:

@@ -29,9 +29,9 @@ class SignedInGit(NamedTuple):
 
     git_dir: Path
     commit: str
-    find_tag: Callable[[], str | None]
-    """Gives the id of its annotated tag, fetched if need be; None if there is none.
-    Raises ``SignatureUnfetched`` if nobody can tell."""
+    find_tags: Callable[[], Iterator[str]]
+    """Gives the id of its annotated tag as it was fetched last, and then as it is at
+    the source, if that differs. Raises ``SignatureUnfetched`` if nobody can tell."""
     tree_digest: Callable[[], str | None]
     """Hashes the commit's files, as a store does; None if they are others than those
     that are here."""

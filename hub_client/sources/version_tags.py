@@ -25,6 +25,15 @@ def is_version_tag(ref: str) -> bool:
     return _VERSION.fullmatch(ref) is not None
 
 
+def is_tag_of(ref: str, version: Version) -> bool:
+    """Whether ``ref`` is a tag of that version, however it writes it.
+
+    >>> is_tag_of("refs/tags/v1.0", Version("1.0.0"))
+    True
+    """
+    return is_version_tag(ref) and _version(ref) == version
+
+
 def is_yank_tag(ref: str) -> bool:
     """Whether ``ref`` is ``refs/tags/yanked-v`` and a version's characters.
 

@@ -174,8 +174,12 @@ def test_what_is_not_the_locked_release_is_refused_though_a_key_signed_it(
             signed.signer()
     signed.forge(pack)
     assert signed.signer() == alice.signer
-    renamed = replace(signed.operator, ref="refs/tags/v1.1.0")
-    assert replace(signed, operator=renamed).refusal() == "its tag is not signed"
+    for ref, problem in {
+        "refs/tags/v1.0": "its tag is not signed",
+        "refs/tags/v1.1.0": "`refs/tags/v1.1.0` is no tag of 1.0.0",
+    }.items():
+        renamed = replace(signed.operator, ref=ref)
+        assert replace(signed, operator=renamed).refusal() == problem
     signed.forge(None)
     with pytest.raises(NoSignatures, match=r"holds no signature of acme/embed 1\.0\.0"):
         signed.signer()

@@ -65,7 +65,11 @@ def require(repository: GitRepository, publisher: Publisher) -> None:
 
 
 def signer(
-    repository: GitRepository, commit: str, *, offline: bool = False
+    repository: GitRepository,
+    commit: str,
+    *,
+    offline: bool = False,
+    ref: str = "refs/tags/v1.0.0",
 ) -> str | None:
     config = HubConfig.load()
     source = f"git+{repository.url}"
@@ -73,7 +77,7 @@ def signer(
     router = SourceRouter(
         rules, cache_dir=cache, offline=offline, is_trusted=lambda _: True
     )
-    release = Release(Version("1.0.0"), commit, "refs/tags/v1.0.0")
+    release = Release(Version("1.0.0"), commit, ref)
     manifest = Manifest.from_yaml(FILES["operator.yaml"])
     candidate = Candidate(OperatorName.parse("acme/embed"), release, source, manifest)
     return find_signer(candidate, config, router=router, directory=None)
@@ -173,6 +177,29 @@ def test_a_signed_tag_counts_for_its_own_name_and_commit_alone(
         "its commit is not signed",
         "its tag is not signed",
     )
+
+
+def test_a_tag_of_another_version_counts_for_none(
+    repository: GitRepository, ssh: Publisher
+) -> None:
+    require(repository, ssh)
+    commit = ssh.release(repository, "9.0.0", FILES)
+    with pytest.raises(SignatureRefused) as caught:
+        signer(repository, commit, ref="refs/tags/v9.0.0")
+    assert caught.value.found == ("`refs/tags/v9.0.0` is no tag of 1.0.0",)
+
+
+def test_a_tag_that_was_signed_anew_counts_where_the_one_before_was_fetched(
+    repository: GitRepository, ssh: Publisher, mallory: Publisher
+) -> None:
+    require(repository, ssh)
+    commit = mallory.release(repository, "1.0.0", FILES)
+    refusal(repository, commit)
+    words = ("tag", "--force", "-s", "-m", "v1.0.0", "--", "v1.0.0", commit)
+    ssh._git(repository, *words)
+    assert signer(repository, commit) == ssh.signer
+    mallory._git(repository, *words)
+    assert signer(repository, commit) == ssh.signer
 
 
 def test_a_signature_is_checked_again_without_the_network(
