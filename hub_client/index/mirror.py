@@ -16,8 +16,9 @@ from plugin_spec.names import OperatorName
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+# On some systems every file may be run, and git commits it so.
 _LINE = re.compile(
-    rf"100644 blob (?P<id>[0-9a-f]+)\t{FOLDER}/(?P<name>[^/]+/[^/]+){SUFFIX}"
+    rf"100(?:644|755) blob (?P<id>[0-9a-f]+)\t{FOLDER}/(?P<name>[^/]+/[^/]+){SUFFIX}"
 )
 
 

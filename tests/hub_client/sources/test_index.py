@@ -271,11 +271,12 @@ def test_what_is_no_entry_is_passed_over(
             "operators/acme/deep/embed.jsonl": b"{}",
             "operators/acme/link.jsonl": Special.link("../../../etc/passwd"),
             "operators/acme/embed.jsonl": b"{}",
+            "operators/acme/run.jsonl": Special("100755", "{}"),
         }
     )
     found = source(index, tmp_path)
 
-    assert found.names() == (EMBED,)
+    assert found.names() == (EMBED, OperatorName.parse("acme/run"))
     with pytest.raises(InvalidEntry, match=re.escape("line 1: version: missing")):
         found.versions(EMBED)
 
