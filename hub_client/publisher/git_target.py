@@ -115,6 +115,7 @@ class GitTarget:
         """Whose the release's commit says that it is."""
         with open_workspace(self._cache_dir) as folder:
             scratch = ScratchRepository.create(folder / "git")
+            scratch.hash_like(release.revision)
             self._remote(scratch).fetch(f"{release.ref}:{TIP}", *_SMALL)
             manifest = scratch.read(f"{TIP}^{{commit}}", MANIFEST_FILE)
         return None if manifest is None else claimed_name(manifest)
@@ -150,6 +151,7 @@ class GitTarget:
         """Push an annotated tag, whose message is the reason."""
         with open_workspace(self._cache_dir) as folder:
             scratch = ScratchRepository.create(folder / "git")
+            scratch.hash_like(release.revision)
             self._remote(scratch).fetch(f"{release.ref}:{TIP}", "--depth=1")
             tag = f"yanked-v{release.version}"
             ref = scratch.annotate(tag, f"{TIP}^{{commit}}", reason)
@@ -158,7 +160,9 @@ class GitTarget:
     def restore(self, release: Release) -> None:
         """Delete every tag that says it is withdrawn."""
         with open_workspace(self._cache_dir) as folder:
-            remote = self._remote(ScratchRepository.create(folder / "git"))
+            scratch = ScratchRepository.create(folder / "git")
+            scratch.hash_like(release.revision)
+            remote = self._remote(scratch)
             if tags := yank_tags(remote.refs("refs/tags/yanked-v*"), release.version):
                 remote.push(*(f":{tag}" for tag in tags))
 

@@ -61,6 +61,7 @@ class Remote:
         except GitFailed as error:
             raise self._unreachable(error) from error
         pairs = _refs(listing)
+        self.scratch.hash_like(listing.rpartition("\n")[2].partition("\t")[0])
         branches = {
             ref.removeprefix(_HEADS): commit
             for commit, ref in pairs

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from hub_client.git_commands import GitFailed, run_git
 from hub_client.store import MAKE_ROOM
@@ -14,6 +15,9 @@ from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+
+_SHA256_LENGTH: Final = 64
 
 
 class NoIdentity(HubError):
@@ -76,6 +80,16 @@ class ScratchRepository:
         if Path(shallow).exists():
             (path / "shallow").write_bytes(Path(shallow).read_bytes())
         return cls(path)
+
+    def hash_like(self, object_id: str) -> None:
+        """Name objects as a repository does that has this one, before any is here."""
+        borrowing = (self.path / "objects" / "info" / "alternates").exists()
+        if len(object_id) != _SHA256_LENGTH or borrowing:
+            return
+        if self.git("rev-parse", "--show-object-format") == "sha1":
+            shutil.rmtree(self.path)
+            words = ("-q", "--bare", "--template=", "--object-format=sha256")
+            run_git("init", *words, "--", str(self.path))
 
     @property
     def is_shallow(self) -> bool:

@@ -173,6 +173,14 @@ def test_a_repository_of_sha256_objects_is_published_as_any_other(
     publisher = Publisher(target, tmp_path / "publishing")
     assert publisher.publish(author.folder) == commit
     assert publisher.release("1.0.0").revision == commit
+    assert find_release(target, NAME, Version("1.0.0")).revision == commit
+    target.yank(publisher.release("1.0.0"), "too dark")
+    assert publisher.release("1.0.0").yanked == "too dark"
+    target.restore(publisher.release("1.0.0"))
+    assert publisher.release("1.0.0").yanked is None
+    shutil.rmtree(author.folder / ".git")
+    author.write("1.1.0")
+    assert len(publisher.publish(author.folder)) == 64
 
 
 def test_of_a_work_tree_the_authors_own_commit_is_published(

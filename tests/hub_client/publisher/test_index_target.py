@@ -73,6 +73,16 @@ def test_an_empty_index_gets_its_first_commit(
     assert listed(index) == ["1.0.0"]
 
 
+def test_an_index_of_sha256_objects_is_told_as_any_other(
+    published: GitRepository, tmp_path: Path
+) -> None:
+    long = GitRepository.create(tmp_path / "long.git", hashes="sha256")
+    long.commit({"README.md": b"# Ours\n"})
+    target = IndexTarget(f"index+{long.url}", cache_dir=tmp_path / "cache")
+    assert target.update(EMBED, f"git+{published.url}").commit
+    assert listed(long) == ["1.0.0"]
+
+
 def test_a_proposal_is_a_branch_beside_the_one_in_use(
     published: GitRepository, index: GitRepository, target: IndexTarget
 ) -> None:
