@@ -262,18 +262,19 @@ def check_indexed(
 
 def _said_since(wanted: Fetchable, releases: Iterable[Release]) -> Iterator[str]:
     release = wanted.release
-    for found in releases:
-        if found.version != release.version:
-            continue
-        if found.revision != release.revision:
-            raise TagMoved(
-                f"`{found.ref}` of {wanted.name} was moved at `{wanted.source}`\n"
-                f"  indexed commit {release.revision}\n"
-                f"  found   commit {found.revision}",
-                hint="Ask its publisher why: a version that is published stays",
-            )
-        if found.yanked is not None and release.yanked is None:
-            yield (
-                f"{wanted.name} {release.version} was yanked at `{wanted.source}`, "
-                f"which its index does not say yet: {found.yanked}"
-            )
+    what = f"{wanted.name} {release.version}"
+    found = next((each for each in releases if each.version == release.version), None)
+    if found is None:
+        yield f"{what} is gone from `{wanted.source}`, and its index still lists it"
+    elif found.revision != release.revision:
+        raise TagMoved(
+            f"`{found.ref}` of {wanted.name} was moved at `{wanted.source}`\n"
+            f"  indexed commit {release.revision}\n"
+            f"  found   commit {found.revision}",
+            hint="Ask its publisher why: a version that is published stays",
+        )
+    elif found.yanked is not None and release.yanked is None:
+        yield (
+            f"{what} was yanked at `{wanted.source}`, "
+            f"which its index does not say yet: {found.yanked}"
+        )

@@ -191,6 +191,18 @@ def test_what_was_yanked_and_is_not_yet_in_the_index_is_told(
     assert warned == ["acme/embed 1.0.0 was yanked: halos on dark edges"]
 
 
+def test_what_is_gone_from_its_source_is_told(
+    index: IndexRepository, repository: GitRepository, target: Environment
+) -> None:
+    trust(repository)
+    repository.delete_tag("v1.0.0")
+    warned: list[str] = []
+    install(replace(installer(index, target), warn=warned.append))
+    (said,) = warned
+    gone = f"acme/embed 1.0.0 is gone from `git+{repository.url}`"
+    assert said == f"{gone}, and its index still lists it"
+
+
 def test_a_source_that_does_not_answer_takes_nothing_back(
     index: IndexRepository, repository: GitRepository, target: Environment
 ) -> None:
