@@ -12,12 +12,15 @@ from subprocess import CompletedProcess
 from threading import Thread
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
+from hub_client.side_by_side import check_needed
 from plugin_spec.pool import start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _BLOCK: Final = 1 << 16
+_GLANCE: Final = 0.2
+"""Seconds between two looks at whether anybody still needs it."""
 
 
 class SaidTooMuch(Exception):
@@ -48,6 +51,7 @@ def run_bounded(
     :param typed: what it reads from stdin.
     :raises SaidTooMuch: if it prints more.
     :raises subprocess.TimeoutExpired: if it does not end in time.
+    :raises Unneeded: if the work that it is part of ends; it is ended, too.
     """
     process = subprocess.Popen(  # noqa: S603  (the caller's own words)
         command,
@@ -96,6 +100,7 @@ def _communicate(
     """What is printed until both pipes are closed.
 
     :raises Empty: if they are not, in time.
+    :raises Unneeded: as ``check_needed``.
     """
     ended: SimpleQueue[bool] = SimpleQueue()
     said = bytearray(), bytearray()
@@ -104,9 +109,17 @@ def _communicate(
     for pipe, into in zip((process.stdout, process.stderr), said, strict=True):
         start(Thread(target=_read, args=(pipe, into, limit, ended), daemon=True))
     for _ in said:
-        if not ended.get(timeout=max(0.0, end - time.monotonic())):
+        if not _awaited(ended, end):
             raise SaidTooMuch
     return bytes(said[0]), bytes(said[1])
+
+
+def _awaited(ended: SimpleQueue[bool], end: float) -> bool:
+    while (left := end - time.monotonic()) > 0:
+        check_needed()
+        with suppress(Empty):
+            return ended.get(timeout=min(left, _GLANCE))
+    return ended.get_nowait()
 
 
 def _type(pipe: IO[bytes], typed: bytes) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hub_client.bounded_process import Bounds, SaidTooMuch, run_bounded
+from hub_client.side_by_side import side_by_side
+from plugin_spec.errors import HubError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,3 +68,25 @@ def test_a_program_that_writes_more_than_it_may_is_ended_and_leaves_no_memory(
     limits = "import resource; time.sleep(0.2)\n"
     limits += "print(resource.getrlimit(resource.RLIMIT_CORE))"
     assert run(limits).stdout == b"(0, 0)\n"
+
+
+def test_a_program_that_nobody_needs_any_more_is_ended(tmp_path: Path) -> None:
+    file = tmp_path / "started"
+    program = (
+        "import os, sys, time\n"
+        "print(os.getpid(), flush=True, file=open(sys.argv[1], 'w'))\n"
+        "time.sleep(60)"
+    )
+
+    def work(what: str) -> None:
+        if what == "fail":
+            while not (file.exists() and file.read_text()):
+                time.sleep(0.01)
+            raise HubError("it went wrong elsewhere")
+        command = [sys.executable, "-Ic", program, str(file)]
+        run_bounded(command, BOUNDS, env=os.environ)
+
+    with pytest.raises(HubError, match="it went wrong elsewhere"):
+        side_by_side(work, ["run", "fail"], 2)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(file.read_text()), 0)
