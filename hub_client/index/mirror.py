@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from hub_client.git_commands import GitFailed, open_objects, run_git
+from hub_client.git_commands import GitFailed, TooLong, open_objects, run_git
 from hub_client.index.entry import FOLDER, SIZE_LIMIT, SUFFIX
 from hub_client.index.tip import TIP, known_tip, note_asked
 from hub_client.sources.git_mirror import GitMirror
@@ -16,6 +16,8 @@ from plugin_spec.names import OperatorName
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_FORGOTTEN_LIMIT: Final = 64 << 20
+"""Bytes; a few kilobytes of git's objects can be terabytes of an entry."""
 # On some systems every file may be run, and git commits it so.
 _LINE = re.compile(
     rf"100(?:644|755) blob (?P<id>[0-9a-f]+)\t{FOLDER}/(?P<name>[^/]+/[^/]+){SUFFIX}"
@@ -61,7 +63,10 @@ class IndexMirror(GitMirror):
     def entries_of(
         self, blobs: Iterable[tuple[OperatorName, str]]
     ) -> Iterator[tuple[OperatorName, bytes]]:
-        """The bytes of entries, one after the other; too many are cut off."""
+        """The bytes of entries, one after the other; too many are cut off.
+
+        :raises TooLong: if there is no end to one.
+        """
         with open_objects(self.path) as copy:
             for name, blob in blobs:
                 into = _Bounded()
@@ -72,8 +77,14 @@ class IndexMirror(GitMirror):
 class _Bounded(BytesIO):
     """Keeps one byte more than an entry may have, and forgets the rest."""
 
+    _forgotten = 0
+
     def write(self, block: bytes, /) -> int:  # type: ignore[override]  # bytes only
-        super().write(block[: SIZE_LIMIT + 1 - self.tell()])
+        kept = super().write(block[: SIZE_LIMIT + 1 - self.tell()])
+        self._forgotten += len(block) - kept
+        if self._forgotten > _FORGOTTEN_LIMIT:
+            reason = f"an entry has more than {_FORGOTTEN_LIMIT:,} bytes"
+            raise TooLong("cat-file", reason)
         return len(block)
 
 

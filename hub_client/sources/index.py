@@ -179,16 +179,19 @@ class IndexSource:
                 if each in self._blobs and each not in self._texts:
                     yield each, self._blobs[each]
 
-        for each, text in self.mirror.entries_of(wanted()):
-            self._texts[each] = text
-            self._read_bytes += len(text)
-            if self._read_bytes > READ_LIMIT:
-                raise IndexUnreachable(
-                    f"Too long are the entries of `{self.spec}`: more than "
-                    f"{READ_LIMIT:,} bytes would have to be read",
-                    hint="Ask who keeps the index",
-                )
-            queue.extend(_needed(text))
+        try:
+            for each, text in self.mirror.entries_of(wanted()):
+                self._texts[each] = text
+                self._read_bytes += len(text)
+                if self._read_bytes > READ_LIMIT:
+                    reason = f"they have more than {READ_LIMIT:,} bytes"
+                    raise TooLong("cat-file", reason)  # noqa: TRY301  (as of one)
+                queue.extend(_needed(text))
+        except TooLong as error:
+            raise IndexUnreachable(
+                f"Too long are the entries of `{self.spec}`: {error.reason}",
+                hint="Ask who keeps the index",
+            ) from error
 
     def _parsed(self, name: OperatorName, text: bytes) -> IndexEntry:
         where = f"{self.spec}, {entry_path(name)}"

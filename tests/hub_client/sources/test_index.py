@@ -288,6 +288,9 @@ def test_an_entry_without_end_is_refused(
 
     with pytest.raises(InvalidEntry, match="4,194,304 bytes are too many"):
         source(index, tmp_path).versions(EMBED)
+    index.repository.commit({"operators/acme/embed.jsonl": b" " * (70 << 20)})
+    with pytest.raises(IndexUnreachable, match="an entry has more than 67,108,864 b"):
+        source(index, tmp_path).versions(EMBED)
 
 
 def test_what_an_entry_names_is_read_with_it(
