@@ -148,8 +148,9 @@ class Remote:
                 hint="Run this again when it answers: it sends nothing twice",
             ) from error
         found = {ref: object_id for object_id, ref in _refs(listing)}
-        # It took all or none, and others may have moved the branch on.
-        return any(found.get(ref, "") == wanted[ref] for ref in wanted)
+        # It took all or none; a branch may have been moved by others, there or on.
+        telling = [ref for ref in wanted if ref.startswith("refs/tags/")] or wanted
+        return any(found.get(ref, "") == wanted[ref] for ref in telling)
 
     def _unreachable(self, error: GitFailed) -> RepositoryUnreachable:
         return RepositoryUnreachable(

@@ -460,6 +460,18 @@ def test_what_nobody_can_tell_of_a_push_is_not_told(
     )
 
 
+def test_a_branch_that_somebody_else_pushed_is_no_answer(
+    proxy: GitHttpServer, repository: GitRepository, tmp_path: Path
+) -> None:
+    commit = repository.commit({"a.txt": b""})
+    url = parse_git_url(f"{proxy.url}/embed.git")
+    remote = Remote(url, ScratchRepository.create(tmp_path / "git"))
+    remote.tip("main")
+    repository.git("config", "http.receivepack", "false")
+    with pytest.raises(PushRefused, match="error: 403"):
+        remote.push(f"{commit}:refs/heads/main", f"{commit}:refs/tags/v1.0.0")
+
+
 def test_who_is_at_work_there_is_waited_for(
     publisher: Publisher, repository: GitRepository, author: Author
 ) -> None:
