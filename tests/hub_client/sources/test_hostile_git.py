@@ -342,11 +342,11 @@ def test_hooks_templates_and_configuration_of_the_machine_do_not_run(
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", str(config))
     monkeypatch.setenv("GIT_TEMPLATE_DIR", str(tmp_path / "template"))
     assert store.has(install(source, store))
-    mirror = source._mirror(NAME).path
-    assert not (mirror / "hooks").exists()
+    mirror = source._mirror(NAME)
+    assert not (mirror.path / "hooks").exists()
     # A mirror's own are of no use to anyone either.
-    shutil.copytree(hooks, mirror / "hooks")
-    source.manifest(NAME, Release(Version("1.1.0"), commit, "refs/tags/v1.1.0"))
+    shutil.copytree(hooks, mirror.path / "hooks")
+    mirror.fetch(commit, "refs/tags/v1.1.0")
     assert not mark.exists()
 
 
