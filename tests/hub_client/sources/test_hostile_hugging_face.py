@@ -717,9 +717,10 @@ def test_a_listing_without_end_is_cut(
         found.headers["Link"] = f'<{request.url}>; rel="next"'
         return found
 
-    answer(server, "/tree/", page)
+    asked = answer(server, "/tree/", page)
     with pytest.raises(InvalidListing, match="more than 20,000"):
         source().manifest(EMBED, release)
+    assert len(asked) == 3
 
 
 def test_an_answer_longer_than_a_listing_may_be_is_cut(
