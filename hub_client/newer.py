@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 
 from hub_client.resolver import UnknownOperator, resolve
+from hub_client.sources.silent_hosts import SilentHosts
 from plugin_spec.errors import HubError
 from plugin_spec.requirement import Requirement
 from plugin_spec.spaces import space_changes
@@ -89,12 +91,14 @@ def find_newer(
         resolution = resolve(roots, router, python=python, prerelease=prerelease)
         chosen = {each.name: each.version for each in resolution.candidates}
     early = {each.name for each in roots if each.specifier.prereleases}
+    hosts = SilentHosts()
     found = []
     for need in sorted(needs.found.values(), key=lambda each: each.name):
         try:
-            releases = router.versions(need.name)
+            spec = router.source_spec(need.name)
+            releases = hosts.ask(spec, partial(router.versions, need.name))
             if not releases:
-                raise UnknownOperator(need.name, router.source_spec(need.name))
+                raise UnknownOperator(need.name, spec)
             changed = _is_changed(need, releases)
             yanked, versions = _instead(
                 need,

@@ -306,6 +306,20 @@ def test_outdated_asks_where_an_operator_is_from_and_tells_what_it_does_not_lear
     assert told[2].startswith(f"Cannot list the versions at `{repository.url}`: ")
 
 
+def test_outdated_asks_a_host_that_is_silent_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_client.sources.silent_hosts.PATIENCE", 0.0)
+    rules = {"acme/*": "git+http://127.0.0.1:9/{name}.git"}
+    names = map(OperatorName.parse, ("acme/blur", "acme/embed"))
+    here = {name: Need(name, Version("1.0.0"), {}, {}) for name in names}
+    router, told = SourceRouter(rules, cache_dir=tmp_path), []
+    find_newer(Needs({}, here), router, told.append, python="3.11.7")
+    first, second = map(str, told)
+    assert first.startswith("Cannot list the versions at `http://127.0.0.1:9/blur.git`")
+    assert second == f"`127.0.0.1:9` did not answer before:\n{first}"
+
+
 @pytest.mark.slow
 def test_outdated_asks_the_source_that_only_an_install_named(
     hub: Hub, operators: OperatorFolder
