@@ -89,7 +89,13 @@ def read_key_file(file: Path) -> tuple[tuple[SigningKey, ...], bytes | None]:
     if ARMOR in content:
         fingerprint = fingerprint_of(content)
         return (SigningKey.parse(f"gpg {fingerprint}"),), content
-    lines = content.decode(errors="replace").splitlines()
+    try:
+        lines = content.decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise InvalidKey(
+            f"`{file}` is no text",
+            hint=f"An OpenPGP key counts armored: gpg --armor --export KEY > {file}",
+        ) from error
     keys = [line for line in lines if line.strip() and not line.startswith("#")]
     if not keys:
         raise InvalidKey(f"`{file}` holds no public key")

@@ -427,3 +427,15 @@ def test_a_secret_key_is_refused_before_it_is_kept(ssh: Publisher) -> None:
     secret = ssh.public.with_suffix("")
     with pytest.raises(InvalidKey, match=re.escape(f"`{secret}` holds a secret key")):
         read_key_file(secret)
+
+
+def test_a_key_that_was_exported_as_bytes_says_how_it_is_as_text(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "alice.gpg"
+    file.write_bytes(b"\x983\x04k\x0ese\x16\t")
+    with pytest.raises(InvalidKey, match="is no text") as caught:
+        read_key_file(file)
+    assert caught.value.hint == (
+        f"An OpenPGP key counts armored: gpg --armor --export KEY > {file}"
+    )
